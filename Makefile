@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+#
+# make              the module for the running kernel (KDIR= for another) and the programs
+# make modules      the module for the kernels in build/kernels (KERNELS="6.1 6.12")
+# make unit         unit tests, under address and undefined-behaviour sanitizers
+# make test|demo|bench|lint|install|clean
+
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr/local
+SRCDIR  ?= /usr/src
+KDIR    ?= /lib/modules/$(shell uname -r)/build
+KERNELS ?= 6.1 6.12
+
+LIBS := libcurl libcrypto libnl-3.0 libnl-genl-3.0 libkmod jansson expat mount blkid uuid
+
+CFLAGS   ?= -O2 -g -Wall -Wextra -Werror
+HARDEN   ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+override CPPFLAGS += -D_GNU_SOURCE -DCD_VERSION='"$(VERSION)"' -Ihelper -Iuapi
+override CFLAGS   += -std=gnu11 -MMD -MP $(shell pkg-config --cflags $(LIBS))
+LDLIBS = $(shell pkg-config --libs $(LIBS))
+
+lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c)
+ctl_src   := $(wildcard helper/ctl/*.c)
+drive_src := $(wildcard helper/drive/*.c)
+bench_src := $(wildcard tests/bench/*.c)
+# All of clouddrived but its main(), for programs that bring their own.
+serve_src := $(filter-out helper/drive/main.c,$(drive_src))
+unit_src  := $(wildcard tests/unit/test_*.c)
+module_src := Kbuild $(wildcard driver/*.[ch] uapi/linux/*.h)
+
+obj  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+asan = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
+
+programs := $(if $(ctl_src),$(BUILD)/clouddrivectl) \
+	    $(if $(drive_src),$(BUILD)/clouddrived) \
+	    $(if $(bench_src),$(BUILD)/cdrive-bench-mem)
+units    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
+
+all: module programs
+programs: $(programs)
+
+# --- programs ---------------------------------------------------------------
+
+link = $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/clouddrivectl: $(call obj,$(ctl_src)) $(BUILD)/obj/libcd.a
+	$(link)
+
+$(BUILD)/clouddrived: $(call obj,$(drive_src)) $(BUILD)/obj/libcd.a
+	$(link)
+
+$(BUILD)/cdrive-bench-mem: $(call obj,$(bench_src) $(serve_src)) $(BUILD)/obj/libcd.a
+	$(link)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -c -o $@ $<
+
+$(BUILD)/obj/libcd.a: $(call obj,$(lib_src))
+$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src))
+%.a:
+	@mkdir -p $(@D)
+	rm -f $@ && $(AR) rcs $@ $^
+
+# --- unit tests ---------------------------------------------------------------
+
+$(BUILD)/asan/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -c -o $@ $<
+
+$(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/libcd.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LDLIBS) -lcmocka
+
+unit-programs: $(units)
+unit: unit-programs
+	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(units)
+
+# --- the module -----------------------------------------------------------------
+
+# The kernel's build system writes beside the sources, so it gets a copy of the
+# tree made of symbolic links. KFLAGS go to it (W=1, C=2 …).
+kbuild = mkdir -p $(@D) && cp -rsf $(addprefix $(CURDIR)/,Kbuild driver uapi) $(@D) && \
+	 $(MAKE) -C $(1) M=$(abspath $(@D)) $(KFLAGS) modules
+
+module:
+ifneq ($(wildcard $(KDIR)/Makefile),)
+module: $(BUILD)/module/local/cdrive.ko
+else
+	@echo "no kernel headers in $(KDIR): building the programs only (KDIR= names other headers)" >&2
+endif
+
+$(BUILD)/module/local/cdrive.ko: $(module_src)
+	$(call kbuild,$(KDIR))
+
+$(BUILD)/module/%/cdrive.ko: $(module_src) build/kernels/%/ready
+	$(call kbuild,build/kernels/$*/kdir)
+
+# Where modprobe finds it in a guest; see scripts/vm.
+build/kernels/%/modules/updates/cdrive.ko: $(BUILD)/module/%/cdrive.ko
+	@mkdir -p $(@D)
+	cp $< $@
+	/sbin/depmod -b build/kernels/$* $$(cat build/kernels/$*/ready)
+
+modules: $(KERNELS:%=build/kernels/%/modules/updates/cdrive.ko)
+
+build/kernels/%/ready:
+	@echo "no kernel $* in build/kernels: run scripts/setup" >&2; false
+
+# --- everything else ----------------------------------------------------------------
+
+test demo lint:
+	scripts/$@
+
+bench: programs
+	tests/bench/run
+
+install: programs
+	install -D -t $(DESTDIR)$(PREFIX)/sbin $(BUILD)/clouddrivectl $(BUILD)/clouddrived
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux uapi/linux/cdrive.h
+	for page in $(wildcard Documentation/man/*.[0-9]); do \
+		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit; \
+	done
+	for file in $(wildcard scripts/completion/*); do \
+		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions $$file || exit; \
+	done
+	for file in $(module_src); do \
+		install -D -m 644 $$file $(DESTDIR)$(SRCDIR)/clouddrive-$(VERSION)/$$file || exit; \
+	done
+	sed 's/@VERSION@/$(VERSION)/' scripts/dkms.conf >$(DESTDIR)$(SRCDIR)/clouddrive-$(VERSION)/dkms.conf
+
+# Kernels and npm packages stay; `rm -r build` is the thorough way.
+clean:
+	rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
+
+.PHONY: all programs unit unit-programs module modules test demo lint bench install clean
+.SECONDARY:
+
+-include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)
