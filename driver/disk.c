@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "disk.h"
+
+#include <linux/backing-dev.h>
+#include <linux/blk-mq.h>
+#include <linux/module.h>
+#include <linux/sizes.h>
+
+#include "compat.h"
+#include "drive.h"
+#include "queue.h"
+#include "sysfs.h"
+
+static int cdrive_open(struct gendisk *disk, blk_mode_t mode)
+{
+	struct cdrive *drive = disk->private_data;
+
+	return READ_ONCE(drive->state) == CDRIVE_STATE_GONE ? -ENXIO : 0;
+}
+CDRIVE_COMPAT_OPEN(cdrive_open)
+
+static void cdrive_free_disk(struct gendisk *disk)
+{
+	cdrive_put(disk->private_data);
+}
+
+static const struct block_device_operations cdrive_fops = {
+	.owner = THIS_MODULE,
+	.open = CDRIVE_OPEN(cdrive_open),
+	.free_disk = cdrive_free_disk,
+};
+
+/*
+ * A request is not late because the block layer thinks so: it may wait for a
+ * helper, or for the service.  What bounds the wait is the park limit.
+ */
+static enum blk_eh_timer_return cdrive_timeout(struct request *rq)
+{
+	return BLK_EH_RESET_TIMER;
+}
+
+static const struct blk_mq_ops cdrive_mq_ops = {
+	.queue_rq = cdrive_queue_rq,
+	.commit_rqs = cdrive_commit_rqs,
+	.timeout = cdrive_timeout,
+};
+
+/*
+ * Pages of a page blob have 512 bytes, so that is the logical block; the
+ * service keeps them in larger units, and 4096 is what file systems like.  A
+ * completed write is durable: no write cache is declared, and the block layer
+ * drops flushes.  Pages must not change while they are sent, as a checksum
+ * travels ahead of them.
+ */
+static const struct queue_limits cdrive_limits = {
+	.logical_block_size = SECTOR_SIZE,
+	.physical_block_size = 4096,
+	.io_min = 4096,
+	.max_hw_sectors = CDRIVE_MAX_TRANSFER >> SECTOR_SHIFT,
+	.max_user_sectors = CDRIVE_MAX_TRANSFER >> SECTOR_SHIFT,
+	.max_segments = USHRT_MAX,
+	.max_segment_size = UINT_MAX,
+	.max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT,
+	.discard_granularity = SECTOR_SIZE,
+	.max_write_zeroes_sectors = UINT_MAX >> SECTOR_SHIFT,
+	.features = BLK_FEAT_STABLE_WRITES,
+};
+
+int cdrive_disk_alloc(struct cdrive *drive)
+{
+	struct blk_mq_tag_set *set = &drive->tag_set;
+	struct queue_limits lim = cdrive_limits;
+	struct gendisk *disk;
+	int err;
+
+	set->ops = &cdrive_mq_ops;
+	set->nr_hw_queues = 1;	/* one helper, with one socket */
+	set->queue_depth = CDRIVE_QUEUE_DEPTH;
+	set->numa_node = NUMA_NO_NODE;
+	set->cmd_size = sizeof(struct cdrive_rq);
+	set->flags = CDRIVE_MQ_FLAGS;
+	err = blk_mq_alloc_tag_set(set);
+	if (err)
+		return err;
+
+	disk = blk_mq_alloc_disk(set, &lim, drive);
+	if (IS_ERR(disk)) {
+		blk_mq_free_tag_set(set);
+		return PTR_ERR(disk);
+	}
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "cdrive%u",
+		 drive->index);
+	disk->fops = &cdrive_fops;
+	disk->private_data = drive;
+	/* The latency of a service: read ahead a whole transfer. */
+	disk->bdi->ra_pages = CDRIVE_MAX_TRANSFER >> PAGE_SHIFT;
+	set_capacity(disk, drive->sectors);
+	set_disk_ro(disk, drive->read_only);
+	drive->disk = disk;
+	return 0;
+}
+
+int cdrive_disk_add(struct cdrive *drive)
+{
+	int err;
+
+	kref_get(&drive->ref);	/* cdrive_free_disk()'s */
+	err = device_add_disk(NULL, drive->disk, cdrive_sysfs_groups);
+	if (err) {
+		pr_err("cdrive%u: the disk can't be added: %d\n", drive->index,
+		       err);
+		cdrive_put(drive);
+		return err;
+	}
+	drive->disk_added = true;
+	return 0;
+}
+
+void cdrive_disk_del(struct cdrive *drive)
+{
+	if (drive->disk_added) {
+		blk_mark_disk_dead(drive->disk);
+		del_gendisk(drive->disk);
+	}
+	put_disk(drive->disk);
+	blk_mq_free_tag_set(&drive->tag_set);
+}
+
+void cdrive_disk_uevent(struct cdrive *drive, enum cdrive_state state)
+{
+	char var[32];
+	char *envp[] = { var, NULL };
+
+	/* A change ahead of add_work is not told: KOBJ_ADD is still to come. */
+	if (!READ_ONCE(drive->disk_added))
+		return;
+	snprintf(var, sizeof(var), "CDRIVE_STATE=%s", cdrive_state_name(state));
+	kobject_uevent_env(&disk_to_dev(drive->disk)->kobj, KOBJ_CHANGE, envp);
+}

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "drive.h"
+
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "disk.h"
+#include "netlink.h"
+#include "queue.h"
+#include "trace.h"
+
+unsigned int cdrive_park_limit = 300;
+
+static int cdrive_park_limit_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 1, 86400);
+}
+
+static const struct kernel_param_ops cdrive_park_limit_ops = {
+	.set = cdrive_park_limit_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(park_limit, &cdrive_park_limit_ops, &cdrive_park_limit, 0644);
+MODULE_PARM_DESC(park_limit,
+		 "seconds that requests of a drive without helper wait before they fail (1 to 86400, default 300)");
+
+struct workqueue_struct *cdrive_wq;
+
+static struct cdrive __rcu *cdrives[CDRIVE_MAX_DRIVES];
+static DEFINE_MUTEX(cdrives_mutex);	/* who writes to the table */
+
+const char *cdrive_state_name(enum cdrive_state state)
+{
+	static const char * const names[] = {
+		[CDRIVE_STATE_LIVE] = "live",
+		[CDRIVE_STATE_PARKED] = "parked",
+		[CDRIVE_STATE_FENCED] = "fenced",
+		[CDRIVE_STATE_GONE] = "gone",
+	};
+
+	return names[state];
+}
+
+struct cdrive *cdrive_get(unsigned int index)
+{
+	struct cdrive *drive;
+
+	if (index >= CDRIVE_MAX_DRIVES)
+		return NULL;
+	rcu_read_lock();
+	drive = rcu_dereference(cdrives[index]);
+	if (drive && !kref_get_unless_zero(&drive->ref))
+		drive = NULL;
+	rcu_read_unlock();
+	return drive;
+}
+
+static void cdrive_release(struct kref *ref)
+{
+	struct cdrive *drive = container_of(ref, struct cdrive, ref);
+
+	kfree_rcu(drive, rcu);
+}
+
+void cdrive_put(struct cdrive *drive)
+{
+	kref_put(&drive->ref, cdrive_release);
+}
+
+/*
+ * Leaves for a state in which requests fail, and takes those that are there
+ * onto @ended, for the caller to fail when it has dropped the lock.
+ */
+static void cdrive_set_dead(struct cdrive *drive, enum cdrive_state state,
+			    struct list_head *ended)
+{
+	lockdep_assert_held(&drive->lock);
+
+	drive->state = state;
+	cancel_delayed_work(&drive->park_work);
+	cdrive_queue_take_all(drive, ended);
+}
+
+static void cdrive_set_parked(struct cdrive *drive)
+{
+	lockdep_assert_held(&drive->lock);
+
+	if (drive->state != CDRIVE_STATE_LIVE)
+		return;
+	drive->state = CDRIVE_STATE_PARKED;
+	queue_delayed_work(cdrive_wq, &drive->park_work,
+			   secs_to_jiffies(drive->park_limit));
+	schedule_work(&drive->notify_work);
+	trace_cdrive_park(drive->index, drive->in_flight);
+}
+
+static void cdrive_set_live(struct cdrive *drive)
+{
+	lockdep_assert_held(&drive->lock);
+
+	if (drive->state != CDRIVE_STATE_PARKED)
+		return;
+	cancel_delayed_work(&drive->park_work);
+	drive->state = CDRIVE_STATE_LIVE;
+	schedule_work(&drive->notify_work);
+	cdrive_queue_forward(drive);
+}
+
+static void cdrive_park_work(struct work_struct *work)
+{
+	struct cdrive *drive = container_of(to_delayed_work(work),
+					    struct cdrive, park_work);
+	LIST_HEAD(ended);
+
+	spin_lock(&drive->lock);
+	/* It may have been resumed, and parked again, as this work began. */
+	if (drive->state == CDRIVE_STATE_PARKED &&
+	    !delayed_work_pending(&drive->park_work)) {
+		pr_err("cdrive%u: parked for %u s: gave up, all requests fail from now on\n",
+		       drive->index, drive->park_limit);
+		trace_cdrive_fence(drive->index, drive->in_flight);
+		cdrive_set_dead(drive, CDRIVE_STATE_FENCED, &ended);
+		schedule_work(&drive->notify_work);
+	}
+	spin_unlock(&drive->lock);
+	cdrive_queue_fail(&ended);
+}
+
+static void cdrive_resend_work(struct work_struct *work)
+{
+	struct cdrive *drive = container_of(to_delayed_work(work),
+					    struct cdrive, resend_work);
+
+	spin_lock(&drive->lock);
+	cdrive_queue_forward(drive);
+	spin_unlock(&drive->lock);
+}
+
+static void cdrive_notify_work(struct work_struct *work)
+{
+	struct cdrive *drive = container_of(work, struct cdrive, notify_work);
+	enum cdrive_state state = READ_ONCE(drive->state);
+
+	cdrive_nl_notify_state(drive->index, state);
+	cdrive_disk_uevent(drive, state);
+}
+
+static void cdrive_add_work(struct work_struct *work)
+{
+	struct cdrive *drive = container_of(work, struct cdrive, add_work);
+
+	cdrive_nl_send_ready(drive, cdrive_disk_add(drive));
+}
+
+static struct cdrive *cdrive_alloc(void)
+{
+	struct cdrive *drive = kzalloc(sizeof(*drive), GFP_KERNEL);
+
+	if (!drive)
+		return NULL;
+	kref_init(&drive->ref);
+	spin_lock_init(&drive->lock);
+	INIT_LIST_HEAD(&drive->sent);
+	INIT_LIST_HEAD(&drive->unsent);
+	INIT_WORK(&drive->add_work, cdrive_add_work);
+	INIT_WORK(&drive->notify_work, cdrive_notify_work);
+	INIT_DELAYED_WORK(&drive->resend_work, cdrive_resend_work);
+	INIT_DELAYED_WORK(&drive->park_work, cdrive_park_work);
+	return drive;
+}
+
+static int cdrive_free_index(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < CDRIVE_MAX_DRIVES; i++)
+		if (!rcu_access_pointer(cdrives[i]))
+			return i;
+	return -ENOSPC;
+}
+
+struct cdrive *cdrive_attach(u64 sectors, bool read_only,
+			     unsigned int park_limit, u32 portid, pid_t pid)
+{
+	struct cdrive *drive = cdrive_alloc();
+	int err;
+
+	if (!drive)
+		return ERR_PTR(-ENOMEM);
+	drive->sectors = sectors;
+	drive->read_only = read_only;
+	drive->park_limit = park_limit;
+	drive->portid = portid;
+	drive->pid = pid;
+
+	mutex_lock(&cdrives_mutex);
+	err = cdrive_free_index();
+	if (err < 0)
+		goto out;
+	drive->index = err;
+	err = cdrive_disk_alloc(drive);
+	if (err)
+		goto out;
+	/* Held until the drive is detached, so that rmmod says "in use". */
+	__module_get(THIS_MODULE);
+	kref_get(&drive->ref);
+	rcu_assign_pointer(cdrives[drive->index], drive);
+	schedule_work(&drive->add_work);
+	mutex_unlock(&cdrives_mutex);
+	pr_info("cdrive%u: attached, %llu sectors%s, helper %d\n", drive->index,
+		sectors, read_only ? ", read-only" : "", pid);
+	return drive;
+
+out:
+	mutex_unlock(&cdrives_mutex);
+	cdrive_put(drive);
+	return ERR_PTR(err);
+}
+
+/* Says that the drive goes; only one caller is told 0. */
+static int cdrive_set_gone(struct cdrive *drive)
+{
+	LIST_HEAD(ended);
+
+	spin_lock(&drive->lock);
+	if (drive->state == CDRIVE_STATE_GONE) {
+		spin_unlock(&drive->lock);
+		return -ENODEV;
+	}
+	cdrive_set_dead(drive, CDRIVE_STATE_GONE, &ended);
+	drive->portid = 0;
+	spin_unlock(&drive->lock);
+	cdrive_queue_fail(&ended);
+	return 0;
+}
+
+/*
+ * Not forced, the decision is made under open_mutex, with which the block layer
+ * serialises open().  It is only tried for: who holds it may be reading a
+ * partition table through the very helper that waits for this to return.
+ */
+static int cdrive_set_gone_unless_open(struct cdrive *drive)
+{
+	int err = -EBUSY;
+
+	if (!mutex_trylock(&drive->disk->open_mutex))
+		return -EBUSY;
+	if (!disk_openers(drive->disk))
+		err = cdrive_set_gone(drive);
+	mutex_unlock(&drive->disk->open_mutex);
+	return err;
+}
+
+int cdrive_detach(struct cdrive *drive, bool force)
+{
+	int err;
+
+	err = force ? cdrive_set_gone(drive) :
+		      cdrive_set_gone_unless_open(drive);
+	if (err)
+		return err;
+
+	/* All I/O fails from here on, so nothing below waits for a helper. */
+	flush_work(&drive->add_work);
+	cancel_delayed_work_sync(&drive->park_work);
+	cancel_delayed_work_sync(&drive->resend_work);
+	cancel_work_sync(&drive->notify_work);
+	cdrive_disk_del(drive);
+
+	mutex_lock(&cdrives_mutex);
+	RCU_INIT_POINTER(cdrives[drive->index], NULL);
+	mutex_unlock(&cdrives_mutex);
+	cdrive_nl_notify_state(drive->index, CDRIVE_STATE_GONE);
+	pr_info("cdrive%u: detached\n", drive->index);
+	cdrive_put(drive);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+int cdrive_adopt(struct cdrive *drive, u32 portid, pid_t pid)
+{
+	int err = 0;
+
+	spin_lock(&drive->lock);
+	if (drive->state == CDRIVE_STATE_GONE)
+		err = -ENODEV;
+	else if (drive->state == CDRIVE_STATE_FENCED)
+		err = -ENOLINK;
+	else if (drive->portid)
+		err = -EBUSY;
+	else
+		err = cdrive_queue_replay(drive);
+	if (!err) {
+		pr_info("cdrive%u: adopted by helper %d, %u requests replayed\n",
+			drive->index, pid, drive->unsent_count);
+		drive->portid = portid;
+		drive->pid = pid;
+		trace_cdrive_adopt(drive->index, drive->in_flight);
+		cdrive_set_live(drive);
+	}
+	spin_unlock(&drive->lock);
+	return err;
+}
+
+int cdrive_park(struct cdrive *drive, u32 portid)
+{
+	int err = -EPERM;
+
+	spin_lock(&drive->lock);
+	if (drive->portid == portid) {
+		cdrive_set_parked(drive);
+		err = 0;
+	}
+	spin_unlock(&drive->lock);
+	return err;
+}
+
+int cdrive_resume(struct cdrive *drive, u32 portid)
+{
+	int err = -EPERM;
+
+	spin_lock(&drive->lock);
+	if (drive->portid == portid) {
+		err = drive->state > CDRIVE_STATE_PARKED ? -ENOLINK : 0;
+		cdrive_set_live(drive);
+	}
+	spin_unlock(&drive->lock);
+	return err;
+}
+
+int cdrive_fence(struct cdrive *drive, u32 portid)
+{
+	LIST_HEAD(ended);
+	int err = -EPERM;
+
+	spin_lock(&drive->lock);
+	if (drive->portid == portid) {
+		if (drive->state < CDRIVE_STATE_FENCED) {
+			pr_err("cdrive%u: fenced: the lease is lost, all requests fail from now on\n",
+			       drive->index);
+			trace_cdrive_fence(drive->index, drive->in_flight);
+			cdrive_set_dead(drive, CDRIVE_STATE_FENCED, &ended);
+			schedule_work(&drive->notify_work);
+		}
+		err = 0;
+	}
+	spin_unlock(&drive->lock);
+	cdrive_queue_fail(&ended);
+	return err;
+}
+
+void cdrive_helper_gone(u32 portid)
+{
+	unsigned int i;
+
+	for (i = 0; i < CDRIVE_MAX_DRIVES; i++) {
+		struct cdrive *drive = cdrive_get(i);
+
+		if (!drive)
+			continue;
+		spin_lock(&drive->lock);
+		if (drive->portid == portid) {
+			pr_warn("cdrive%u: helper %d is gone\n", i, drive->pid);
+			drive->portid = 0;
+			drive->pid = 0;
+			cdrive_set_parked(drive);
+		}
+		spin_unlock(&drive->lock);
+		cdrive_put(drive);
+	}
+}

@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "netlink.h"
+
+#include <linux/delay.h>
+#include <linux/module.h>
+#include <linux/netlink.h>
+#include <net/genetlink.h>
+#include <net/net_namespace.h>
+#include <net/sock.h>
+
+#include "compat.h"
+#include "drive.h"
+#include "queue.h"
+
+MODULE_ALIAS_GENL_FAMILY(CDRIVE_GENL_NAME);
+
+static struct genl_family cdrive_nl_family;
+
+enum { CDRIVE_NL_GRP_STATE };
+
+static const struct genl_multicast_group cdrive_nl_groups[] = {
+	[CDRIVE_NL_GRP_STATE] = { .name = CDRIVE_MCGRP_STATE },
+};
+
+/* Not const: a policy of 6.1 can't point to one that is. */
+static struct netlink_range_validation cdrive_nl_park_limit = {
+	.min = 1,
+	.max = 86400,
+};
+
+static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
+	[CDRIVE_A_INDEX] = NLA_POLICY_MAX(NLA_U32, CDRIVE_MAX_DRIVES - 1),
+	[CDRIVE_A_SECTORS] = { .type = NLA_U64 },
+	[CDRIVE_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, CDRIVE_F_READ_ONLY |
+						    CDRIVE_F_FORCE),
+	[CDRIVE_A_PARK_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32,
+						     &cdrive_nl_park_limit),
+	[CDRIVE_A_COMPLETIONS] = {
+		.type = NLA_BINARY,
+		.len = CDRIVE_MAX_BATCH * sizeof(struct cdrive_completion),
+	},
+};
+
+/* The family's flag asks for CAP_NET_ADMIN; making disks is more than that. */
+static int cdrive_nl_check_admin(struct sk_buff *skb, struct genl_info *info)
+{
+	if (netlink_capable(skb, CAP_SYS_ADMIN))
+		return 0;
+	GENL_SET_ERR_MSG(info, "CAP_SYS_ADMIN is needed");
+	return -EPERM;
+}
+
+static struct cdrive *cdrive_nl_find(struct genl_info *info)
+{
+	struct cdrive *drive;
+
+	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_INDEX))
+		return ERR_PTR(-EINVAL);
+	drive = cdrive_get(nla_get_u32(info->attrs[CDRIVE_A_INDEX]));
+	if (drive)
+		return drive;
+	GENL_SET_ERR_MSG(info, "no such drive");
+	return ERR_PTR(-ENODEV);
+}
+
+/* The drive that a command is about, for those who may command. */
+static struct cdrive *cdrive_nl_command(struct sk_buff *skb,
+					struct genl_info *info)
+{
+	int err = cdrive_nl_check_admin(skb, info);
+
+	return err ? ERR_PTR(err) : cdrive_nl_find(info);
+}
+
+static u32 cdrive_nl_flags(struct genl_info *info)
+{
+	struct nlattr *attr = info->attrs[CDRIVE_A_FLAGS];
+
+	return attr ? nla_get_u32(attr) : 0;
+}
+
+/* What went wrong, in words that are the same for all commands. */
+static int cdrive_nl_error(struct genl_info *info, int err)
+{
+	switch (err) {
+	case -EPERM:
+		GENL_SET_ERR_MSG(info, "not the drive's helper");
+		break;
+	case -EBUSY:
+		GENL_SET_ERR_MSG(info, "the drive is in use");
+		break;
+	case -ENOLINK:
+		GENL_SET_ERR_MSG(info, "the drive is fenced");
+		break;
+	case -ENODEV:
+		GENL_SET_ERR_MSG(info, "the drive is going away");
+		break;
+	case -ENOSPC:
+		GENL_SET_ERR_MSG(info, "all drives are taken");
+		break;
+	case -ESTALE:
+		GENL_SET_ERR_MSG(info, "a tag is not in flight");
+		break;
+	}
+	return err;
+}
+
+static int cdrive_nl_put_drive(struct sk_buff *skb, struct cdrive *drive)
+{
+	pid_t pid = READ_ONCE(drive->pid);
+
+	if (nla_put_u32(skb, CDRIVE_A_INDEX, drive->index) ||
+	    nla_put_u64_64bit(skb, CDRIVE_A_SECTORS, drive->sectors,
+			      CDRIVE_A_PAD) ||
+	    nla_put_u32(skb, CDRIVE_A_FLAGS,
+			drive->read_only ? CDRIVE_F_READ_ONLY : 0) ||
+	    nla_put_u32(skb, CDRIVE_A_STATE, READ_ONCE(drive->state)) ||
+	    nla_put_u32(skb, CDRIVE_A_PARK_LIMIT, drive->park_limit) ||
+	    (pid && nla_put_u32(skb, CDRIVE_A_HELPER_PID, pid)) ||
+	    nla_put_u32(skb, CDRIVE_A_IN_FLIGHT, READ_ONCE(drive->in_flight)) ||
+	    nla_put_u32(skb, CDRIVE_A_OPENERS, disk_openers(drive->disk)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int cdrive_nl_fill(struct sk_buff *skb, struct cdrive *drive, u32 portid,
+			  u32 seq, int flags)
+{
+	void *hdr = genlmsg_put(skb, portid, seq, &cdrive_nl_family, flags,
+				CDRIVE_CMD_GET);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (cdrive_nl_put_drive(skb, drive)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+static int cdrive_nl_reply(struct genl_info *info, struct cdrive *drive)
+{
+	struct sk_buff *skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	int err;
+
+	if (!skb)
+		return -ENOMEM;
+	err = cdrive_nl_fill(skb, drive, info->snd_portid, info->snd_seq, 0);
+	if (err) {
+		nlmsg_free(skb);
+		return err;
+	}
+	return genlmsg_reply(skb, info);
+}
+
+static int cdrive_nl_attach(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *limit = info->attrs[CDRIVE_A_PARK_LIMIT];
+	u32 flags = cdrive_nl_flags(info);
+	struct cdrive *drive;
+	u64 sectors;
+	int err;
+
+	err = cdrive_nl_check_admin(skb, info);
+	if (err)
+		return err;
+	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_SECTORS))
+		return -EINVAL;
+	sectors = nla_get_u64(info->attrs[CDRIVE_A_SECTORS]);
+	if (!sectors || sectors > LLONG_MAX >> SECTOR_SHIFT) {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_SECTORS],
+				    "not a size that a disk can have");
+		return -EINVAL;
+	}
+	if (flags & ~CDRIVE_F_READ_ONLY) {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_FLAGS],
+				    "not a flag of this command");
+		return -EINVAL;
+	}
+	drive = cdrive_attach(sectors, flags & CDRIVE_F_READ_ONLY,
+			      limit ? nla_get_u32(limit) : cdrive_park_limit,
+			      info->snd_portid, task_tgid_nr(current));
+	if (IS_ERR(drive))
+		return cdrive_nl_error(info, PTR_ERR(drive));
+	err = cdrive_nl_reply(info, drive);
+	if (err)	/* a drive that its helper doesn't know of */
+		cdrive_detach(drive, true);
+	cdrive_put(drive);
+	return err;
+}
+
+static int cdrive_nl_detach(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cdrive *drive = cdrive_nl_command(skb, info);
+	u32 flags = cdrive_nl_flags(info);
+	int err;
+
+	if (IS_ERR(drive))
+		return PTR_ERR(drive);
+	if (flags & ~CDRIVE_F_FORCE) {
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_FLAGS],
+				    "not a flag of this command");
+		err = -EINVAL;
+	} else {
+		err = cdrive_nl_error(info, cdrive_detach(drive, flags));
+	}
+	cdrive_put(drive);
+	return err;
+}
+
+static int cdrive_nl_get(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cdrive *drive = cdrive_nl_find(info);
+	int err;
+
+	if (IS_ERR(drive))
+		return PTR_ERR(drive);
+	err = cdrive_nl_reply(info, drive);
+	cdrive_put(drive);
+	return err;
+}
+
+static int cdrive_nl_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	int err = 0;
+
+	for (; cb->args[0] < CDRIVE_MAX_DRIVES && !err; cb->args[0]++) {
+		struct cdrive *drive = cdrive_get(cb->args[0]);
+
+		if (!drive)
+			continue;
+		err = cdrive_nl_fill(skb, drive, NETLINK_CB(cb->skb).portid,
+				     cb->nlh->nlmsg_seq, NLM_F_MULTI);
+		cdrive_put(drive);
+		if (err)
+			break;
+	}
+	return skb->len;
+}
+
+static int cdrive_nl_adopt(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cdrive *drive = cdrive_nl_command(skb, info);
+	int err;
+
+	if (IS_ERR(drive))
+		return PTR_ERR(drive);
+	err = cdrive_adopt(drive, info->snd_portid, task_tgid_nr(current));
+	err = err ? cdrive_nl_error(info, err) : cdrive_nl_reply(info, drive);
+	cdrive_put(drive);
+	return err;
+}
+
+/* PARK, RESUME and FENCE: what a helper asks for its drive. */
+static int cdrive_nl_ask(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cdrive *drive = cdrive_nl_command(skb, info);
+	int err;
+
+	if (IS_ERR(drive))
+		return PTR_ERR(drive);
+	switch (info->genlhdr->cmd) {
+	case CDRIVE_CMD_PARK:
+		err = cdrive_park(drive, info->snd_portid);
+		break;
+	case CDRIVE_CMD_RESUME:
+		err = cdrive_resume(drive, info->snd_portid);
+		break;
+	default:
+		err = cdrive_fence(drive, info->snd_portid);
+		break;
+	}
+	cdrive_put(drive);
+	return cdrive_nl_error(info, err);
+}
+
+static int cdrive_nl_complete(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *attr = info->attrs[CDRIVE_A_COMPLETIONS];
+	struct cdrive *drive = cdrive_nl_command(skb, info);
+	int err;
+
+	if (IS_ERR(drive))
+		return PTR_ERR(drive);
+	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_COMPLETIONS)) {
+		err = -EINVAL;
+	} else if (nla_len(attr) % sizeof(struct cdrive_completion)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "not a whole number of completions");
+		err = -EINVAL;
+	} else {
+		err = cdrive_queue_complete(drive, info->snd_portid,
+					    nla_data(attr),
+					    nla_len(attr) /
+					    sizeof(struct cdrive_completion));
+		err = cdrive_nl_error(info, err);
+	}
+	cdrive_put(drive);
+	return err;
+}
+
+static const struct genl_small_ops cdrive_nl_ops[] = {
+	{
+		.cmd = CDRIVE_CMD_ATTACH,
+		.flags = GENL_ADMIN_PERM,
+		.doit = cdrive_nl_attach,
+	}, {
+		.cmd = CDRIVE_CMD_DETACH,
+		.flags = GENL_ADMIN_PERM,
+		.doit = cdrive_nl_detach,
+	}, {
+		.cmd = CDRIVE_CMD_GET,
+		.doit = cdrive_nl_get,
+		.dumpit = cdrive_nl_dump,
+	}, {
+		.cmd = CDRIVE_CMD_ADOPT,
+		.flags = GENL_ADMIN_PERM,
+		.doit = cdrive_nl_adopt,
+	}, {
+		.cmd = CDRIVE_CMD_PARK,
+		.flags = GENL_ADMIN_PERM,
+		.doit = cdrive_nl_ask,
+	}, {
+		.cmd = CDRIVE_CMD_RESUME,
+		.flags = GENL_ADMIN_PERM,
+		.doit = cdrive_nl_ask,
+	}, {
+		.cmd = CDRIVE_CMD_FENCE,
+		.flags = GENL_ADMIN_PERM,
+		.doit = cdrive_nl_ask,
+	}, {
+		.cmd = CDRIVE_CMD_COMPLETE,
+		.flags = GENL_ADMIN_PERM,
+		.doit = cdrive_nl_complete,
+	},
+};
+
+static struct genl_family cdrive_nl_family = {
+	.name = CDRIVE_GENL_NAME,
+	.version = CDRIVE_GENL_VERSION,
+	.module = THIS_MODULE,
+	.maxattr = CDRIVE_A_MAX,
+	.policy = cdrive_nl_policy,
+	.small_ops = cdrive_nl_ops,
+	.n_small_ops = ARRAY_SIZE(cdrive_nl_ops),
+	.resv_start_op = CDRIVE_CMD_UNSPEC + 1,
+	.mcgrps = cdrive_nl_groups,
+	.n_mcgrps = ARRAY_SIZE(cdrive_nl_groups),
+	/* Completions of one drive do not wait for another's detaching. */
+	.parallel_ops = true,
+};
+
+/*
+ * The message is made to measure: netlink_unicast() trims one that is much too
+ * large by reallocating it, in a way that may sleep.
+ */
+struct sk_buff *cdrive_nl_request_new(struct cdrive *drive, unsigned int n,
+				      struct cdrive_descriptor **desc)
+{
+	size_t len = n * sizeof(**desc);
+	struct sk_buff *skb;
+	struct nlattr *attr;
+	void *hdr;
+
+	skb = genlmsg_new(nla_total_size(sizeof(u32)) +
+			  nla_total_size_64bit(len),
+			  GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+	hdr = genlmsg_put(skb, 0, 0, &cdrive_nl_family, 0, CDRIVE_CMD_REQUEST);
+	if (!hdr || nla_put_u32(skb, CDRIVE_A_INDEX, drive->index))
+		goto free;
+	attr = nla_reserve_64bit(skb, CDRIVE_A_DESCRIPTORS, len, CDRIVE_A_PAD);
+	if (!attr)
+		goto free;
+	*desc = nla_data(attr);
+	genlmsg_end(skb, hdr);
+	return skb;
+
+free:
+	nlmsg_free(skb);
+	return NULL;
+}
+
+int cdrive_nl_request_send(struct cdrive *drive, struct sk_buff *skb)
+{
+	return genlmsg_unicast(&init_net, skb, drive->portid);
+}
+
+/*
+ * Tries for a while when the helper's buffer is full: this message is not sent
+ * again, and a helper that has not read for seconds has other troubles.
+ */
+void cdrive_nl_send_ready(struct cdrive *drive, int err)
+{
+	unsigned int tries;
+	struct sk_buff *skb;
+	void *hdr;
+
+	for (tries = 0; tries < 100; tries++, msleep(50)) {
+		skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+		if (!skb)
+			continue;
+		hdr = genlmsg_put(skb, 0, 0, &cdrive_nl_family, 0,
+				  CDRIVE_CMD_READY);
+		if (WARN_ON_ONCE(!hdr ||
+				 nla_put_u32(skb, CDRIVE_A_INDEX,
+					     drive->index) ||
+				 (err && nla_put_s32(skb, CDRIVE_A_ERROR,
+						     err)))) {
+			nlmsg_free(skb);
+			return;
+		}
+		genlmsg_end(skb, hdr);
+		if (genlmsg_unicast(&init_net, skb,
+				    READ_ONCE(drive->portid)) != -EAGAIN)
+			return;
+	}
+}
+
+void cdrive_nl_notify_state(unsigned int index, enum cdrive_state state)
+{
+	struct sk_buff *skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	void *hdr;
+
+	if (!skb)
+		return;
+	hdr = genlmsg_put(skb, 0, 0, &cdrive_nl_family, 0, CDRIVE_CMD_STATE);
+	if (WARN_ON_ONCE(!hdr || nla_put_u32(skb, CDRIVE_A_INDEX, index) ||
+			 nla_put_u32(skb, CDRIVE_A_STATE, state))) {
+		nlmsg_free(skb);
+		return;
+	}
+	genlmsg_end(skb, hdr);
+	/* -ESRCH: nobody listens. */
+	genlmsg_multicast(&cdrive_nl_family, skb, 0, CDRIVE_NL_GRP_STATE,
+			  GFP_KERNEL);
+}
+
+static int cdrive_nl_released(struct notifier_block *nb, unsigned long event,
+			      void *data)
+{
+	const struct netlink_notify *notify = data;
+
+	if (event == NETLINK_URELEASE &&
+	    notify->protocol == NETLINK_GENERIC &&
+	    net_eq(notify->net, &init_net))
+		cdrive_helper_gone(notify->portid);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block cdrive_nl_notifier = {
+	.notifier_call = cdrive_nl_released,
+};
+
+int cdrive_nl_init(void)
+{
+	int err;
+
+	err = netlink_register_notifier(&cdrive_nl_notifier);
+	if (err)
+		return err;
+	err = genl_register_family(&cdrive_nl_family);
+	if (err)
+		netlink_unregister_notifier(&cdrive_nl_notifier);
+	return err;
+}
+
+void cdrive_nl_exit(void)
+{
+	genl_unregister_family(&cdrive_nl_family);
+	netlink_unregister_notifier(&cdrive_nl_notifier);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One copy, straight between the request's pages and the helper's buffer.  The
+ * request is pinned meanwhile, so that it can be completed, failed or detached
+ * under the copy: it ends when the copy does.  (ublk's UBLK_F_USER_COPY is the
+ * precedent.)
+ */
+#include "payload.h"
+
+#include <linux/blk-mq.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/uio.h>
+
+#include "drive.h"
+#include "queue.h"
+#include "tag.h"
+
+static int cdrive_payload_open(struct inode *inode, struct file *file)
+{
+	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+}
+
+/*
+ * Copies between @iter and the request's data from @pos on; the number of
+ * bytes, which is short at the request's end and where user memory faults.
+ */
+static size_t cdrive_payload_copy(struct request *rq, size_t pos,
+				  struct iov_iter *iter, bool to_user)
+{
+	struct req_iterator rq_iter;
+	struct bio_vec bv;
+	size_t done = 0;
+
+	rq_for_each_segment(bv, rq, rq_iter) {
+		size_t len, n;
+
+		if (pos >= bv.bv_len) {
+			pos -= bv.bv_len;
+			continue;
+		}
+		len = min_t(size_t, bv.bv_len - pos, iov_iter_count(iter));
+		if (to_user) {
+			n = copy_page_to_iter(bv.bv_page, bv.bv_offset + pos,
+					      len, iter);
+		} else {
+			n = copy_page_from_iter(bv.bv_page, bv.bv_offset + pos,
+						len, iter);
+			flush_dcache_page(bv.bv_page);
+		}
+		done += n;
+		pos = 0;
+		if (n < len || !iov_iter_count(iter))
+			break;
+	}
+	return done;
+}
+
+static ssize_t cdrive_payload_iter(struct kiocb *iocb, struct iov_iter *iter,
+				   bool to_user)
+{
+	size_t pos = cdrive_payload_pos(iocb->ki_pos);
+	struct cdrive *drive;
+	struct request *rq;
+	ssize_t ret;
+
+	if (!iov_iter_count(iter))
+		return 0;
+	drive = cdrive_get(min_t(u64, cdrive_payload_index(iocb->ki_pos),
+				 CDRIVE_MAX_DRIVES));
+	if (!drive)
+		return -ENODEV;
+	rq = cdrive_queue_pin(drive, cdrive_payload_tag(iocb->ki_pos));
+	if (!rq) {
+		ret = -ESTALE;
+		goto put;
+	}
+	if (req_op(rq) != (to_user ? REQ_OP_WRITE : REQ_OP_READ)) {
+		ret = -EPERM;
+	} else if (pos >= blk_rq_bytes(rq)) {
+		ret = 0;
+	} else {
+		ret = cdrive_payload_copy(rq, pos, iter, to_user);
+		if (ret)
+			iocb->ki_pos += ret;
+		else
+			ret = -EFAULT;
+	}
+	cdrive_queue_unpin(rq);
+put:
+	cdrive_put(drive);
+	return ret;
+}
+
+static ssize_t cdrive_payload_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	return cdrive_payload_iter(iocb, to, true);
+}
+
+static ssize_t cdrive_payload_write_iter(struct kiocb *iocb,
+					 struct iov_iter *from)
+{
+	return cdrive_payload_iter(iocb, from, false);
+}
+
+static const struct file_operations cdrive_payload_fops = {
+	.owner = THIS_MODULE,
+	.open = cdrive_payload_open,
+	.read_iter = cdrive_payload_read_iter,
+	.write_iter = cdrive_payload_write_iter,
+	.llseek = no_seek_end_llseek,
+};
+
+static struct miscdevice cdrive_payload_dev = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = CDRIVE_PAYLOAD_NAME,
+	.mode = 0600,
+	.fops = &cdrive_payload_fops,
+};
+
+int cdrive_payload_init(void)
+{
+	return misc_register(&cdrive_payload_dev);
+}
+
+void cdrive_payload_exit(void)
+{
+	misc_deregister(&cdrive_payload_dev);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sysfs.h"
+
+#include <linux/blkdev.h>
+#include <linux/device.h>
+
+#include "drive.h"
+
+static struct cdrive *cdrive_of(struct device *dev)
+{
+	return dev_to_disk(dev)->private_data;
+}
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr,
+			  char *buf)
+{
+	struct cdrive *drive = cdrive_of(dev);
+
+	return sysfs_emit(buf, "%s\n",
+			  cdrive_state_name(READ_ONCE(drive->state)));
+}
+
+static ssize_t helper_pid_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", READ_ONCE(cdrive_of(dev)->pid));
+}
+
+static ssize_t in_flight_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(cdrive_of(dev)->in_flight));
+}
+
+static ssize_t park_limit_show(struct device *dev,
+			       struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", cdrive_of(dev)->park_limit);
+}
+
+static DEVICE_ATTR_RO(state);
+static DEVICE_ATTR_RO(helper_pid);
+static DEVICE_ATTR_RO(in_flight);
+static DEVICE_ATTR_RO(park_limit);
+
+static struct attribute *cdrive_attrs[] = {
+	&dev_attr_state.attr,
+	&dev_attr_helper_pid.attr,
+	&dev_attr_in_flight.attr,
+	&dev_attr_park_limit.attr,
+	NULL
+};
+
+static const struct attribute_group cdrive_group = {
+	.name = "cdrive",
+	.attrs = cdrive_attrs,
+};
+
+const struct attribute_group *cdrive_sysfs_groups[] = { &cdrive_group, NULL };

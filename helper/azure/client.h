@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client.h - HTTP to one storage account, over libcurl, in the caller's loop
+ *
+ * A client owns the connections (kept alive, as many as are used at once) and
+ * the calls in flight.  A call is started by one of blob.h's functions, and
+ * ends by its done function, which is called from the loop, exactly once, and
+ * never from within the function that started the call.  The client retries
+ * nothing, ever: not even as libcurl would by itself when a kept connection
+ * turns out to be dead, because a write that is sent twice under one sequence
+ * number can land late (DESIGN.md, rule 2).  See client.c at prereq.
+ */
+#ifndef AZURE_CLIENT_H
+#define AZURE_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "azure/credential.h"
+#include "azure/error.h"
+#include "azure/url.h"
+#include "lib/loop.h"
+
+struct az_client;
+struct az_call;
+
+struct az_client_options {
+	unsigned int connect_timeout_ms; /* 0: 10 s */
+	unsigned int stall_timeout_ms; /* no byte either way; 0: 20 s */
+	unsigned int call_timeout_ms; /* the whole call; 0: 60 s */
+	const char *ca_file; /* PEM of CAs to trust; NULL: $SSL_CERT_FILE, else the system's */
+};
+
+/*
+ * A blob and the right to use it: what every call takes.  The caller owns the
+ * url and credential, and keeps them (they are read when a call starts;
+ * changing the credential affects calls started after).
+ */
+struct az_blob {
+	const struct az_url *url;
+	const struct az_credential *cred;
+	char lease_id[37]; /* "" when none is held; sent with every call */
+};
+
+enum az_blob_type { AZ_BLOB_UNKNOWN, AZ_BLOB_PAGE, AZ_BLOB_BLOCK, AZ_BLOB_APPEND };
+
+/* What an answer's headers said; zero or "" where they did not. */
+struct az_props {
+	enum az_blob_type type;
+	uint64_t size; /* bytes of the blob */
+	bool has_sequence_number;
+	uint64_t sequence_number;
+	char lease_id[37];
+	char lease_state[16]; /* "available", "leased", "expired", … */
+	char lease_status[16];
+	char etag[64];
+	char last_modified[40];
+	char server[64];
+};
+
+struct az_result {
+	struct az_error err;
+	struct az_props props;
+};
+
+typedef void (*az_done_fn)(void *arg, const struct az_result *res);
+
+int az_client_new(struct az_client **out, struct loop *loop,
+		  const struct az_client_options *opt);
+/* Ends all calls without calling them back. */
+void az_client_free(struct az_client *c);
+
+/* Ends a call in flight; its done function is not called.  What was sent may
+ * still be executed by the service. */
+void az_call_cancel(struct az_call *call);
+
+/* Transactions so far, as the service bills them (calls sent), and bytes. */
+struct az_counters {
+	uint64_t calls, reads, writes, clears, lists, others;
+	uint64_t failed; /* ended in anything but AZ_OK */
+	uint64_t bytes_in, bytes_out; /* payload */
+};
+const struct az_counters *az_client_counters(const struct az_client *c);
+
+/*
+ * Waiting for one call, for callers with nothing else to do:
+ *
+ *	struct az_sync s = { 0 };
+ *	az_get_properties(c, &blob, az_sync_done, &s);
+ *	az_sync_wait(loop, &s);
+ *	if (s.res.err.class) …
+ */
+struct az_sync {
+	bool done;
+	struct az_result res;
+};
+void az_sync_done(void *arg, const struct az_result *res);
+int az_sync_wait(struct loop *loop, struct az_sync *s);
+
+#endif

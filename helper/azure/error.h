@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * error.h - what went wrong with a REST call, in one type
+ *
+ * Carries what the service said (HTTP status, Azure's error code, request id)
+ * or what the network did, sorted into the classes that callers decide by.
+ * The codes are those of "Blob service error codes" and "Common REST API
+ * error codes".
+ */
+#ifndef AZURE_ERROR_H
+#define AZURE_ERROR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum az_class {
+	AZ_OK = 0,
+	AZ_UNREACHABLE, /* no connection could be made: nothing was sent */
+	AZ_NO_ANSWER, /* it was sent, and no whole answer came */
+	AZ_UNTRUSTED, /* the server's TLS certificate */
+	AZ_BUSY, /* 5xx, 429: try again later */
+	AZ_CORRUPT, /* a checksum, a length, or an answer that makes no sense */
+	AZ_DENIED, /* 401, 403: key, SAS, expiry, permissions, firewall */
+	AZ_NOT_FOUND, /* 404 */
+	AZ_CONFLICT, /* 409 */
+	AZ_PRECONDITION, /* 412: lease, sequence number, If-Match */
+	AZ_REFUSED, /* any other 4xx, or 3xx */
+	AZ_LOCAL, /* out of memory, a sink or source that failed */
+};
+
+struct az_error {
+	enum az_class class;
+	long http; /* 0 when there was no answer */
+	char code[64]; /* "LeaseIdMissing", or "" */
+	char request_id[64]; /* x-ms-request-id, or "" */
+	char message[256]; /* the service's first line, or libcurl's; for logs */
+	unsigned int retry_after; /* seconds, 0 when the service did not say */
+	bool sent; /* the service may have acted on it */
+};
+
+bool az_error_is(const struct az_error *e, const char *code);
+
+/* May the same call succeed when it is repeated after a while? */
+bool az_error_transient(const struct az_error *e);
+
+/* May a write that ended so have been executed, or still be?  True for every
+ * way not to know: no answer, 5xx, a corrupt answer (DESIGN.md, rule 2). */
+bool az_error_maybe_applied(const struct az_error *e);
+
+/* "412 LeaseIdMissing", "no answer: Operation timed out after 30000 ms": the
+ * short form for messages; into @buf, which is returned. */
+const char *az_error_text(const struct az_error *e, char *buf, size_t len);
+
+/* The exit status of CLI.md that an error means (1 to 8), and what to do about
+ * it in words that finish a message ("check the account key", "use --force to
+ * take it over"). */
+int az_error_exit(const struct az_error *e);
+const char *az_error_advice(const struct az_error *e);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * driver.h - commanding cdrive.ko: the part that is no helper's own
+ *
+ * A socket of its own on the generic netlink family "cdrive", synchronous, for
+ * programs that look at drives or take them away.  (A helper's socket, which
+ * carries requests, is helper/drive/link.h.)  Protocol: uapi/linux/cdrive.h.
+ * Functions return 0 or a negative errno; -ENOENT from driver_open(): the
+ * module is not loaded.
+ */
+#ifndef LIB_DRIVER_H
+#define LIB_DRIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <linux/cdrive.h>
+
+struct driver;
+
+struct driver_drive {
+	unsigned int index;
+	uint64_t sectors;
+	bool read_only;
+	enum cdrive_state state;
+	unsigned int park_limit;
+	pid_t helper_pid; /* 0: none */
+	unsigned int in_flight;
+	unsigned int openers;
+};
+
+int driver_open(struct driver **out);
+void driver_close(struct driver *d);
+
+/* All drives, in order of index; returns their number or a negative errno. */
+int driver_list(struct driver *d, struct driver_drive drives[CDRIVE_MAX_DRIVES]);
+int driver_get(struct driver *d, unsigned int index, struct driver_drive *drive);
+
+/* -EBUSY: open, or just being opened (udev does, for a moment) */
+int driver_detach(struct driver *d, unsigned int index, bool force);
+
+/* Loads cdrive.ko with libkmod unless it is there.  On failure a sentence in
+ * @why names the module and what to do. */
+int driver_load_module(char *why, size_t len);
+
+const char *driver_state_name(enum cdrive_state state);
+
+#endif

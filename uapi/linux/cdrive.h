@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Documentation
+ * =============
+ *
+ * The cdrive driver makes block devices, /dev/cdrive0 to /dev/cdrive15, whose
+ * requests are carried out by a process, the drive's helper.  Descriptions of
+ * requests travel over the generic netlink family "cdrive"; their data is
+ * copied by pread(2) and pwrite(2) on /dev/cdrive-payload.  The same interface
+ * in the kernel's YNL form is Documentation/netlink/specs/cdrive.yaml.
+ *
+ * Every command but CDRIVE_CMD_GET needs CAP_SYS_ADMIN and CAP_NET_ADMIN, and
+ * everything happens in the initial network namespace.  Errors come as
+ * netlink errors with an extended acknowledgement that says what was wrong.
+ *
+ * States of a drive (enum cdrive_state)
+ * -------------------------------------
+ *
+ *	live	its helper is there, requests are forwarded
+ *	parked	requests wait: the helper died (its socket closed), or it asked
+ *		for it with CDRIVE_CMD_PARK.  Nothing is lost and nothing fails
+ *		until park-limit seconds have passed; then the drive is fenced.
+ *	fenced	every request fails at once, for good
+ *	gone	detached; seen in the last notification only
+ *
+ * Commands
+ * --------
+ *
+ * CDRIVE_CMD_ATTACH: makes a drive.  The socket that sends it becomes the
+ * drive's helper: requests are sent to it, and its closing parks the drive.
+ *
+ *	CDRIVE_A_SECTORS	u64: size in 512-byte sectors, required
+ *	CDRIVE_A_FLAGS		u32: CDRIVE_F_*, optional
+ *	CDRIVE_A_PARK_LIMIT	u32: seconds, optional (module parameter)
+ *
+ * The answer is like that of CDRIVE_CMD_GET, and names the drive by
+ * CDRIVE_A_INDEX.  -ENOSPC when all 16 are taken.  The disk appears shortly
+ * after: as looking for partitions reads from the drive, that can't be waited
+ * for by the helper that must serve those reads.  CDRIVE_CMD_READY is sent to
+ * the helper when the disk is there, with CDRIVE_A_ERROR when it could not be
+ * made (the helper then detaches the drive).
+ *
+ * CDRIVE_CMD_ADOPT: makes the sending socket the helper of a drive whose
+ * helper is gone.  Requests that were in flight are sent again, in their order
+ * of arrival, under new tags; then those that waited.
+ *
+ *	CDRIVE_A_INDEX		u32: required
+ *
+ * The answer is like that of CDRIVE_CMD_GET.  -EBUSY while the drive has a
+ * helper, -ENOLINK when it is fenced.
+ *
+ * CDRIVE_CMD_DETACH: takes a drive away.
+ *
+ *	CDRIVE_A_INDEX		u32: required
+ *	CDRIVE_A_FLAGS		u32: CDRIVE_F_FORCE: even while it is open; what
+ *				is in flight or comes later fails
+ *
+ * -EBUSY when it is open and not forced.  When this returns 0 the device is
+ * gone and no request of it will be seen again.
+ *
+ * CDRIVE_CMD_GET: one drive (CDRIVE_A_INDEX) or, as a dump, all.  Answers
+ *
+ *	CDRIVE_A_INDEX, CDRIVE_A_SECTORS, CDRIVE_A_FLAGS, CDRIVE_A_STATE,
+ *	CDRIVE_A_HELPER_PID (u32, absent without helper), CDRIVE_A_IN_FLIGHT
+ *	(u32), CDRIVE_A_OPENERS (u32), CDRIVE_A_PARK_LIMIT
+ *
+ * CDRIVE_CMD_PARK, CDRIVE_CMD_RESUME: the drive's helper asks that nothing
+ * more be sent to it, because the service can't be reached, and that it be
+ * sent again.  What the helper has already it keeps, and may complete.
+ *
+ *	CDRIVE_A_INDEX		u32: required
+ *
+ * CDRIVE_CMD_FENCE: the drive's helper knows the lease to be lost.
+ *
+ *	CDRIVE_A_INDEX		u32: required
+ *
+ * CDRIVE_CMD_REQUEST: from the driver to the helper: requests to carry out.
+ *
+ *	CDRIVE_A_INDEX		u32
+ *	CDRIVE_A_DESCRIPTORS	binary: array of struct cdrive_descriptor, in
+ *				order of arrival
+ *
+ * CDRIVE_CMD_COMPLETE: from the helper to the driver: requests that are done.
+ *
+ *	CDRIVE_A_INDEX		u32: required
+ *	CDRIVE_A_COMPLETIONS	binary: array of struct cdrive_completion,
+ *				required, CDRIVE_MAX_BATCH at most
+ *
+ * A completion whose tag is not in flight (any more) is passed over, and the
+ * command answers -ESTALE after it has done the others.
+ *
+ * CDRIVE_CMD_STATE: a notification to the multicast group "state" whenever the
+ * state of a drive changes: CDRIVE_A_INDEX, CDRIVE_A_STATE.  Of changes in quick
+ * succession only the last may be told.
+ *
+ * Payload
+ * -------
+ *
+ * The data of a request is reached at CDRIVE_PAYLOAD_OFFSET(index, tag, pos)
+ * of /dev/cdrive-payload: a write request's data is read from there, a read
+ * request's is written to it, in any number of pieces and any order, again if
+ * need be, until the request is completed.  -ESTALE when the tag is not in
+ * flight (any more), -EPERM for the wrong direction, a short count at the end
+ * of the request.  Opening it needs CAP_SYS_ADMIN.
+ *
+ * A tag is valid from the CDRIVE_CMD_REQUEST that brought it until its
+ * completion, the drive's fencing or detaching, or its adoption by another
+ * helper.  It holds a generation, so that one of the past matches nothing.
+ */
+#ifndef _UAPI_LINUX_CDRIVE_H
+#define _UAPI_LINUX_CDRIVE_H
+
+#include <linux/types.h>
+
+#define CDRIVE_GENL_NAME	"cdrive"
+#define CDRIVE_GENL_VERSION	1
+#define CDRIVE_MCGRP_STATE	"state"
+
+#define CDRIVE_PAYLOAD_NAME	"cdrive-payload"
+
+#define CDRIVE_MAX_DRIVES	16
+#define CDRIVE_MAX_TRANSFER	(4 << 20)	/* bytes of a read or write */
+#define CDRIVE_QUEUE_DEPTH	128		/* requests of one drive */
+#define CDRIVE_MAX_BATCH	CDRIVE_QUEUE_DEPTH
+
+enum cdrive_cmd {
+	CDRIVE_CMD_UNSPEC,
+	CDRIVE_CMD_ATTACH,
+	CDRIVE_CMD_DETACH,
+	CDRIVE_CMD_GET,
+	CDRIVE_CMD_ADOPT,
+	CDRIVE_CMD_PARK,
+	CDRIVE_CMD_RESUME,
+	CDRIVE_CMD_FENCE,
+	CDRIVE_CMD_READY,
+	CDRIVE_CMD_REQUEST,
+	CDRIVE_CMD_COMPLETE,
+	CDRIVE_CMD_STATE,
+
+	__CDRIVE_CMD_MAX,
+	CDRIVE_CMD_MAX = __CDRIVE_CMD_MAX - 1
+};
+
+enum cdrive_attr {
+	CDRIVE_A_UNSPEC,
+	CDRIVE_A_INDEX,		/* u32 */
+	CDRIVE_A_SECTORS,	/* u64 */
+	CDRIVE_A_FLAGS,		/* u32, enum cdrive_flags */
+	CDRIVE_A_STATE,		/* u32, enum cdrive_state */
+	CDRIVE_A_PARK_LIMIT,	/* u32, seconds, 1 to 86400 */
+	CDRIVE_A_HELPER_PID,	/* u32 */
+	CDRIVE_A_IN_FLIGHT,	/* u32 */
+	CDRIVE_A_OPENERS,	/* u32 */
+	CDRIVE_A_ERROR,		/* s32, negative errno */
+	CDRIVE_A_DESCRIPTORS,	/* binary, struct cdrive_descriptor[] */
+	CDRIVE_A_COMPLETIONS,	/* binary, struct cdrive_completion[] */
+	CDRIVE_A_PAD,
+
+	__CDRIVE_A_MAX,
+	CDRIVE_A_MAX = __CDRIVE_A_MAX - 1
+};
+
+enum cdrive_state {
+	CDRIVE_STATE_LIVE,
+	CDRIVE_STATE_PARKED,
+	CDRIVE_STATE_FENCED,
+	CDRIVE_STATE_GONE,
+};
+
+enum cdrive_flags {
+	CDRIVE_F_READ_ONLY	= 1 << 0,	/* ATTACH, GET */
+	CDRIVE_F_FORCE		= 1 << 1,	/* DETACH */
+};
+
+enum cdrive_op {
+	CDRIVE_OP_READ,
+	CDRIVE_OP_WRITE,
+	CDRIVE_OP_DISCARD,	/* the content is of no interest any more */
+	CDRIVE_OP_WRITE_ZEROES,	/* reads back as zeroes */
+};
+
+/**
+ * struct cdrive_descriptor - a request to carry out
+ * @sector: where it starts, in 512-byte sectors
+ * @sectors: its length; at most CDRIVE_MAX_TRANSFER bytes for reads and writes,
+ *	any number for the others
+ * @tag: names it in its completion and in payload offsets
+ * @op: enum cdrive_op
+ * @flags: none yet, 0
+ */
+struct cdrive_descriptor {
+	__u64 sector;
+	__u32 sectors;
+	__u32 tag;
+	__u32 op;
+	__u32 flags;
+};
+
+/**
+ * struct cdrive_completion - a request that was carried out, or failed
+ * @tag: the descriptor's
+ * @status: 0, or a negative errno for the block layer (-EIO, -ENOSPC, ...)
+ */
+struct cdrive_completion {
+	__u32 tag;
+	__s32 status;
+};
+
+/* A tag is a slot of the drive (the low bits) and the slot's generation. */
+#define CDRIVE_TAG_SLOT_BITS	10
+#define CDRIVE_TAG_SLOT_MASK	((1U << CDRIVE_TAG_SLOT_BITS) - 1)
+
+/* A payload offset: drive, tag, and the position in the request (22 bits). */
+#define CDRIVE_PAYLOAD_POS_BITS	22
+#define CDRIVE_PAYLOAD_TAG_BITS	32
+#define CDRIVE_PAYLOAD_OFFSET(index, tag, pos)                              \
+	(((__u64)(index) << (CDRIVE_PAYLOAD_TAG_BITS +                      \
+			     CDRIVE_PAYLOAD_POS_BITS)) |                    \
+	 ((__u64)(tag) << CDRIVE_PAYLOAD_POS_BITS) | (__u64)(pos))
+
+#endif /* _UAPI_LINUX_CDRIVE_H */
