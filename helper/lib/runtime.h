@@ -52,6 +52,9 @@ const char *runtime_path(unsigned int index, const char *suffix, char *buf,
 /* A drive's record; NULL when there is none or it is damaged. */
 json_t *runtime_load(unsigned int index);
 int runtime_save(unsigned int index, const json_t *record);
+/* Merges @changes into a drive's record (null removes a member) under a lock:
+ * for those who know a part of it only. */
+int runtime_update(unsigned int index, json_t *changes);
 void runtime_remove(unsigned int index); /* record and socket */
 
 /* One message over a SEQPACKET socket; 0 or -errno; receiving waits at most

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT
+#include "lib/driver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/utsname.h>
+
+#include <libkmod.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+
+#define MODULE "cdrive"
+/* Longest wait for an answer: detaching waits for the disk's last users. */
+#define ANSWER_SECONDS 30
+
+struct driver {
+	struct nl_sock *sock;
+	int family;
+
+	/* the command being carried out */
+	bool done;
+	int err;
+	struct driver_drive *drives; /* room for CDRIVE_MAX_DRIVES */
+	int count;
+};
+
+const char *driver_state_name(enum cdrive_state state)
+{
+	static const char *const names[] = {
+		[CDRIVE_STATE_LIVE] = "live",
+		[CDRIVE_STATE_PARKED] = "parked",
+		[CDRIVE_STATE_FENCED] = "fenced",
+		[CDRIVE_STATE_GONE] = "gone",
+	};
+
+	if ((unsigned int)state >= sizeof(names) / sizeof(names[0]))
+		return "unknown";
+	return names[state];
+}
+
+/* --- answers --------------------------------------------------------------- */
+
+static struct nla_policy policy[CDRIVE_A_MAX + 1] = {
+	[CDRIVE_A_INDEX] = { .type = NLA_U32 },
+	[CDRIVE_A_SECTORS] = { .type = NLA_U64 },
+	[CDRIVE_A_FLAGS] = { .type = NLA_U32 },
+	[CDRIVE_A_STATE] = { .type = NLA_U32 },
+	[CDRIVE_A_PARK_LIMIT] = { .type = NLA_U32 },
+	[CDRIVE_A_HELPER_PID] = { .type = NLA_U32 },
+	[CDRIVE_A_IN_FLIGHT] = { .type = NLA_U32 },
+	[CDRIVE_A_OPENERS] = { .type = NLA_U32 },
+};
+
+static unsigned int get_u32(struct nlattr **attrs, enum cdrive_attr attr)
+{
+	return attrs[attr] ? nla_get_u32(attrs[attr]) : 0;
+}
+
+static int on_drive(struct nl_msg *msg, void *arg)
+{
+	struct nlattr *attrs[CDRIVE_A_MAX + 1];
+	struct driver *d = arg;
+	struct driver_drive *drive;
+
+	if (genlmsg_parse(nlmsg_hdr(msg), 0, attrs, CDRIVE_A_MAX, policy) ||
+	    !attrs[CDRIVE_A_INDEX] || !attrs[CDRIVE_A_SECTORS]) {
+		d->err = -EPROTO;
+		return NL_SKIP;
+	}
+	if (!d->drives || d->count == CDRIVE_MAX_DRIVES)
+		return NL_SKIP;
+	drive = &d->drives[d->count++];
+	drive->index = nla_get_u32(attrs[CDRIVE_A_INDEX]);
+	drive->sectors = nla_get_u64(attrs[CDRIVE_A_SECTORS]);
+	drive->read_only = get_u32(attrs, CDRIVE_A_FLAGS) & CDRIVE_F_READ_ONLY;
+	drive->state = get_u32(attrs, CDRIVE_A_STATE);
+	drive->park_limit = get_u32(attrs, CDRIVE_A_PARK_LIMIT);
+	drive->helper_pid = get_u32(attrs, CDRIVE_A_HELPER_PID);
+	drive->in_flight = get_u32(attrs, CDRIVE_A_IN_FLIGHT);
+	drive->openers = get_u32(attrs, CDRIVE_A_OPENERS);
+	return NL_OK;
+}
+
+static int on_done(struct nl_msg *msg, void *arg)
+{
+	struct driver *d = arg;
+
+	(void)msg;
+	d->done = true;
+	return NL_STOP;
+}
+
+/* libnl's own error codes tell less than the kernel's. */
+static int on_error(struct sockaddr_nl *addr, struct nlmsgerr *e, void *arg)
+{
+	struct driver *d = arg;
+
+	(void)addr;
+	d->err = e->error;
+	d->done = true;
+	return NL_STOP;
+}
+
+/* Takes over @msg, which may be NULL. */
+static int transact(struct driver *d, struct nl_msg *msg)
+{
+	int n;
+
+	if (!msg)
+		return -ENOMEM;
+	d->done = false;
+	d->err = 0;
+	d->count = 0;
+	n = nl_send_auto(d->sock, msg);
+	nlmsg_free(msg);
+	if (n < 0)
+		return n == -NLE_PERM ? -EPERM : -EIO;
+	while (!d->done) {
+		n = nl_recvmsgs_default(d->sock);
+		if (n < 0 && !d->done)
+			return n == -NLE_AGAIN ? -ETIMEDOUT : -EIO;
+	}
+	return d->err;
+}
+
+static struct nl_msg *message_new(struct driver *d, enum cdrive_cmd cmd,
+				  int flags)
+{
+	struct nl_msg *msg = nlmsg_alloc();
+
+	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, d->family, 0,
+				flags, cmd, CDRIVE_GENL_VERSION)) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+static struct nl_msg *message_for_drive(struct driver *d, enum cdrive_cmd cmd,
+					unsigned int index)
+{
+	struct nl_msg *msg = message_new(d, cmd, 0);
+
+	if (msg && nla_put_u32(msg, CDRIVE_A_INDEX, index)) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+/* --- commands -------------------------------------------------------------- */
+
+static int connect_family(struct driver *d)
+{
+	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
+
+	if (genl_connect(d->sock))
+		return -EIO;
+	setsockopt(nl_socket_get_fd(d->sock), SOL_SOCKET, SO_RCVTIMEO, &limit,
+		   sizeof(limit));
+	d->family = genl_ctrl_resolve(d->sock, CDRIVE_GENL_NAME);
+	if (d->family < 0)
+		return d->family == -NLE_OBJ_NOTFOUND ? -ENOENT : -EIO;
+	nl_socket_modify_cb(d->sock, NL_CB_VALID, NL_CB_CUSTOM, on_drive, d);
+	nl_socket_modify_cb(d->sock, NL_CB_FINISH, NL_CB_CUSTOM, on_done, d);
+	nl_socket_modify_cb(d->sock, NL_CB_ACK, NL_CB_CUSTOM, on_done, d);
+	nl_socket_modify_err_cb(d->sock, NL_CB_CUSTOM, on_error, d);
+	return 0;
+}
+
+int driver_open(struct driver **out)
+{
+	struct driver *d = calloc(1, sizeof(*d));
+	int err;
+
+	*out = NULL;
+	if (!d)
+		return -ENOMEM;
+	d->sock = nl_socket_alloc();
+	err = d->sock ? connect_family(d) : -ENOMEM;
+	if (err) {
+		driver_close(d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+void driver_close(struct driver *d)
+{
+	if (!d)
+		return;
+	if (d->sock)
+		nl_socket_free(d->sock);
+	free(d);
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct driver_drive *left = a, *right = b;
+
+	return (left->index > right->index) - (left->index < right->index);
+}
+
+int driver_list(struct driver *d, struct driver_drive drives[CDRIVE_MAX_DRIVES])
+{
+	int err;
+
+	d->drives = drives;
+	err = transact(d, message_new(d, CDRIVE_CMD_GET, NLM_F_DUMP));
+	d->drives = NULL;
+	if (err)
+		return err;
+	qsort(drives, d->count, sizeof(*drives), by_index);
+	return d->count;
+}
+
+int driver_get(struct driver *d, unsigned int index, struct driver_drive *drive)
+{
+	struct driver_drive found[CDRIVE_MAX_DRIVES];
+	int err;
+
+	d->drives = found;
+	err = transact(d, message_for_drive(d, CDRIVE_CMD_GET, index));
+	d->drives = NULL;
+	if (err)
+		return err;
+	if (d->count != 1)
+		return -EPROTO;
+	*drive = found[0];
+	return 0;
+}
+
+int driver_detach(struct driver *d, unsigned int index, bool force)
+{
+	struct nl_msg *msg = message_for_drive(d, CDRIVE_CMD_DETACH, index);
+
+	if (msg && force && nla_put_u32(msg, CDRIVE_A_FLAGS, CDRIVE_F_FORCE)) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	return transact(d, msg);
+}
+
+/* --- the module ------------------------------------------------------------ */
+
+static bool loaded(void)
+{
+	struct driver *d;
+
+	if (driver_open(&d))
+		return false;
+	driver_close(d);
+	return true;
+}
+
+static void no_log(void *data, int priority, const char *file, int line,
+		   const char *fn, const char *format, va_list args)
+{
+	(void)data, (void)priority, (void)file, (void)line, (void)fn;
+	(void)format, (void)args;
+}
+
+static int insert_module(struct kmod_ctx *ctx)
+{
+	struct kmod_module *mod;
+	struct kmod_list *list = NULL;
+	int err;
+
+	err = kmod_module_new_from_lookup(ctx, MODULE, &list);
+	if (err < 0)
+		return err;
+	if (!list)
+		return -ENOENT;
+	mod = kmod_module_get_module(list);
+	err = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST,
+					      NULL, NULL, NULL, NULL);
+	kmod_module_unref(mod);
+	kmod_module_unref_list(list);
+	if (err == KMOD_PROBE_APPLY_BLACKLIST)
+		return -EACCES;
+	return err == -EEXIST ? 0 : err;
+}
+
+static void say_why(int err, char *why, size_t len)
+{
+	struct utsname u;
+
+	uname(&u);
+	switch (err) {
+	case -ENOENT:
+		snprintf(
+			why, len,
+			"module cdrive not found for kernel %s; build and install it: make && make install, or insmod cdrive.ko",
+			u.release);
+		break;
+	case -EACCES:
+		snprintf(
+			why, len,
+			"module cdrive is blacklisted in modprobe.d; allow it there, or insmod cdrive.ko");
+		break;
+	case -EKEYREJECTED:
+		snprintf(
+			why, len,
+			"module cdrive is not signed with a key that this kernel trusts; sign it and enroll the key (mokutil)");
+		break;
+	case -EPERM:
+		snprintf(
+			why, len,
+			"module cdrive may not be loaded: Operation not permitted; must be root with CAP_SYS_MODULE");
+		break;
+	default:
+		snprintf(
+			why, len,
+			"module cdrive could not be loaded into kernel %s: %s; see dmesg",
+			u.release, strerror(-err));
+	}
+}
+
+int driver_load_module(char *why, size_t len)
+{
+	struct kmod_ctx *ctx;
+	int err;
+
+	if (loaded())
+		return 0;
+	ctx = kmod_new(NULL, NULL);
+	if (ctx) {
+		kmod_set_log_fn(ctx, no_log, NULL);
+		err = insert_module(ctx);
+		kmod_unref(ctx);
+	} else {
+		err = -ENOMEM;
+	}
+	if (!err && !loaded())
+		err = -ENODEV;
+	if (err)
+		say_why(err, why, len);
+	return err;
+}
