@@ -28,8 +28,19 @@ enum az_class {
 	AZ_LOCAL, /* out of memory, a sink or source that failed */
 };
 
+/* What the client knows beyond what the service says, for the advice. */
+enum az_hint {
+	AZ_HINT_NONE = 0,
+	AZ_HINT_KEY, /* refused, and it was signed with an account key */
+	AZ_HINT_SAS, /* refused, and it carried a SAS */
+	AZ_HINT_SAS_EXPIRED, /* refused, and the SAS has ended by our clock */
+	AZ_HINT_CLOCK, /* refused, and our clock is minutes off the service's */
+	AZ_HINT_NOT_BLOB_SERVICE, /* the answer has none of its marks */
+};
+
 struct az_error {
 	enum az_class class;
+	enum az_hint hint;
 	long http; /* 0 when there was no answer */
 	char code[64]; /* "LeaseIdMissing", or "" */
 	char request_id[64]; /* x-ms-request-id, or "" */

@@ -29,6 +29,7 @@ struct az_signed {
 	size_t header_count;
 	const char *account;
 	const char *path; /* as it goes on the wire */
+	size_t path_len;
 	const struct az_pair *query; /* sorted by name */
 	size_t query_count;
 };

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * call.h - inside of the client: one call, from its parameters to its result
+ *
+ *   blob.c    what each call asks (struct az_op) and what its answer must hold
+ *   call.c    building and sending a request; the body on its way out
+ *   headers.c the answer's headers
+ *   answer.c  the answer's body, and the verdict on the whole
+ *   client.c  libcurl and the loop; starting, ending, pooling calls
+ *
+ * A call is taken from the client's pool with its easy handle, header list
+ * and buffers, and returns there: a request in steady state allocates nothing
+ * of ours.
+ */
+#ifndef AZURE_CALL_H
+#define AZURE_CALL_H
+
+#include <curl/curl.h>
+#include <openssl/evp.h>
+
+#include "azure/blob.h"
+#include "azure/client.h"
+#include "azure/sign.h"
+#include "azure/xml.h"
+#include "lib/text.h"
+
+/* First version with CRC64: 2019-02-02; with markers in page lists:
+ * 2020-10-02 ("Versioning for Azure Storage"). */
+#define AZ_VERSION "2021-08-06"
+
+#define AZ_MAX_FIELDS 16 /* of ours in a request */
+#define AZ_MAX_HEADERS 65536u /* bytes of an answer's headers, interim ones too */
+#define AZ_MAX_ERROR_BODY 65536u
+#define AZ_SMALL_BODY 32768u /* sent together with the headers, from memory */
+#define AZ_MD5_TEXT 25
+
+enum az_kind { AZ_KIND_READ, AZ_KIND_WRITE, AZ_KIND_CLEAR, AZ_KIND_LIST, AZ_KIND_OTHER };
+enum az_sum { AZ_SUM_UNKNOWN, AZ_SUM_CRC64, AZ_SUM_MD5 };
+
+struct az_fields {
+	struct az_pair v[AZ_MAX_FIELDS];
+	size_t n;
+};
+
+/* What blob.c adds to a request; the values live as long as the building. */
+struct az_build {
+	struct az_fields headers; /* x-ms-*, in any order */
+	struct az_fields query; /* by name */
+	const char *content_md5;
+	const char *if_none_match;
+	char values[6][48]; /* room for numbers; see az_build_number() */
+	size_t used;
+};
+
+/* One row for each call of blob.h. */
+struct az_op {
+	const char *method;
+	enum az_kind kind;
+	long expect; /* the one status that means success */
+	bool changes; /* it changes something: never to be sent twice */
+	void (*build)(struct az_call *call, struct az_build *b);
+	/* NULL, or what is wrong with an answer of the expected status. */
+	const char *(*check)(struct az_call *call);
+};
+
+struct az_answer {
+	long status;
+	size_t header_bytes;
+	bool headers_done, judged;
+	const char *malformed; /* the first header that makes no sense */
+	bool has_request_id, has_version, has_length, has_range, foreign;
+	uint64_t length; /* Content-Length */
+	uint64_t first, last, total; /* Content-Range */
+	char crc64[32], md5[32];
+	char code[64], request_id[64];
+	unsigned int retry_after;
+	int64_t date;
+	bool has_blob_length; /* props.size is known */
+	uint64_t received; /* bytes of body */
+	struct az_props props;
+};
+
+struct az_call {
+	struct az_client *client;
+	struct az_call *next, *prev;
+	enum { CALL_POOLED, CALL_QUEUED, CALL_RUNNING } state;
+	bool cancelled; /* from within libcurl: to be reaped */
+
+	/* what is asked */
+	const struct az_op *op;
+	struct az_blob blob;
+	az_done_fn done;
+	void *arg;
+	uint64_t offset, len, seq;
+	struct az_source source;
+	struct az_sink sink;
+	void (*range)(void *arg, uint64_t offset, uint64_t len);
+	enum az_lease_action lease;
+	int seconds;
+	bool snapshots;
+	bool no_lease; /* x-ms-lease-id has no place in it */
+
+	/* the request */
+	CURL *easy;
+	char id[40]; /* x-ms-client-request-id */
+	struct text url, lines, marker;
+	struct curl_slist list[AZ_MAX_FIELDS + 8];
+	enum az_sum sum; /* asked for, or sent */
+	uint64_t crc; /* of the body */
+	EVP_MD_CTX *md5;
+	char md5_text[AZ_MD5_TEXT];
+	unsigned char *small;
+	uint64_t pos; /* body bytes given to libcurl */
+	bool sent; /* from prereq on */
+
+	/* the answer */
+	struct az_answer ans;
+	struct az_xml *xml;
+	struct az_xml_error said;
+	uint64_t range_end; /* of the page list so far */
+	uint64_t page_start; /* range_end before this part of it */
+	unsigned int empty_pages;
+	enum az_class fail; /* found by a callback, which then ended the transfer */
+	char fail_text[96];
+	char curl_text[CURL_ERROR_SIZE];
+
+	/* the watchdog */
+	uint64_t started, moved, traffic;
+};
+
+struct az_socket;
+
+struct az_client {
+	struct loop *loop;
+	CURLM *multi;
+	struct loop_timer timer; /* libcurl's */
+	struct loop_timer soon; /* queued and cancelled calls */
+	struct loop_timer watchdog;
+	struct az_client_options opt;
+	char *ca_file;
+	uint64_t serial; /* of request ids */
+	char prefix[20];
+	enum az_sum sum; /* what the service can, once a GET has shown it */
+	EVP_MD *md5;
+	long idle_limit; /* seconds that the server keeps idle connections */
+	time_t date_at; /* when date[] was made */
+	char date[40];
+	struct text string; /* to sign */
+	unsigned char *scratch; /* AZ_SCRATCH bytes */
+	struct az_call *calls, *pool;
+	unsigned int pooled;
+	struct az_socket *sockets; /* unused ones */
+	int in_curl; /* libcurl must not be entered again */
+	int busy; /* az_client_free() must wait */
+	bool dead;
+	struct az_counters counters;
+};
+
+#define AZ_SCRATCH (256u << 10)
+
+/* client.c */
+struct az_call *az_call_new(struct az_client *c, const struct az_op *op,
+			    const struct az_blob *b, az_done_fn done, void *arg);
+struct az_call *az_call_start(struct az_call *call);
+
+/* call.c */
+bool az_easy_setup(struct az_call *call);
+/* Makes the request and hands it to the easy handle.  0, or a negative errno
+ * with call->fail set. */
+int az_call_prepare(struct az_call *call);
+void az_build_header(struct az_build *b, const char *name, const char *value);
+void az_build_query(struct az_build *b, const char *name, const char *value);
+__attribute__((format(printf, 2, 3)))
+const char *az_build_number(struct az_build *b, const char *fmt, ...);
+void az_call_fail(struct az_call *call, enum az_class class, const char *why);
+
+/* headers.c */
+size_t az_answer_header(char *buf, size_t size, size_t n, void *arg);
+
+/* answer.c */
+size_t az_answer_body(char *buf, size_t size, size_t n, void *arg);
+enum az_verdict { AZ_END, AZ_AGAIN };
+/* What came of a transfer that ended with @code: fills @res, or says that the
+ * call goes on with another request. */
+enum az_verdict az_answer_judge(struct az_call *call, CURLcode code,
+				struct az_result *res);
+
+/* The answer's checksum, if it is there and the one asked for. */
+bool az_answer_has_sum(const struct az_call *call);
+
+#endif

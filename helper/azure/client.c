@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: MIT
+/*
+ * client.c - libcurl in the loop; starting, ending and pooling calls
+ *
+ * libcurl's multi-socket interface tells which descriptors and which one timer
+ * to wait for; the loop tells libcurl what happened; ended transfers are
+ * judged (answer.c) and their done functions called, always from the loop and
+ * never from within libcurl, which can't be entered twice.
+ *
+ * What is started or cancelled from within a callback of libcurl's (a sink or
+ * a source may do so) waits in the list of calls for the timer "soon".
+ *
+ * Stalled and overlong calls are found by one watchdog timer that looks at
+ * the calls in flight every now and then, instead of libcurl's own limits,
+ * which would set and remove several timers in every call.
+ */
+#include "azure/call.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <openssl/rand.h>
+
+#define MAX_POOLED 192 /* calls kept for reuse; more than a drive has in flight */
+#define MAX_CONNECTIONS 256L /* kept alive */
+#define MAX_EMPTY_PAGES 64 /* page lists in a row that hold nothing but a marker */
+
+struct az_socket {
+	struct loop_fd watch;
+	struct az_client *client;
+	struct az_socket *next;
+};
+
+static void call_release(struct az_call *call);
+static void destroy(struct az_client *c);
+
+/* Everything that calls libcurl or a done function is between these two. */
+static void enter(struct az_client *c)
+{
+	c->busy++;
+}
+
+static void leave(struct az_client *c)
+{
+	if (--c->busy == 0 && c->dead)
+		destroy(c);
+}
+
+static void call_end(struct az_call *call, CURLcode code)
+{
+	struct az_client *c = call->client;
+	az_done_fn done = call->done;
+	void *arg = call->arg;
+	struct az_result res;
+
+	if (az_answer_judge(call, code, &res) == AZ_AGAIN) {
+		if (call->op->kind == AZ_KIND_LIST && call->range_end == call->page_start &&
+		    ++call->empty_pages > MAX_EMPTY_PAGES) {
+			res.err.class = AZ_CORRUPT;
+			snprintf(res.err.message, sizeof(res.err.message),
+				 "the page list has no end");
+		} else {
+			call->page_start = call->range_end;
+			az_call_start(call);
+			return;
+		}
+	}
+	if (res.err.class)
+		c->counters.failed++;
+	call_release(call);
+	done(arg, &res);
+}
+
+static void check_done(struct az_client *c)
+{
+	CURLMsg *m;
+	int left;
+
+	while (!c->dead && (m = curl_multi_info_read(c->multi, &left))) {
+		struct az_call *call = NULL;
+		CURLcode code = m->data.result;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+		curl_multi_remove_handle(c->multi, call->easy);
+		call->state = CALL_QUEUED;
+		if (call->cancelled)
+			call_release(call);
+		else
+			call_end(call, code);
+	}
+}
+
+static void act(struct az_client *c, curl_socket_t fd, int what)
+{
+	int running;
+
+	enter(c);
+	c->in_curl++;
+	curl_multi_socket_action(c->multi, fd, what, &running);
+	c->in_curl--;
+	check_done(c);
+	leave(c);
+}
+
+static void on_event(void *arg, uint32_t events)
+{
+	struct az_socket *s = arg;
+	int what = 0;
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP))
+		what |= CURL_CSELECT_IN;
+	if (events & EPOLLOUT)
+		what |= CURL_CSELECT_OUT;
+	if (events & EPOLLERR)
+		what |= CURL_CSELECT_ERR;
+	act(s->client, s->watch.fd, what);
+}
+
+static void on_timer(void *arg)
+{
+	act(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int set_timer(CURLM *multi, long ms, void *arg)
+{
+	struct az_client *c = arg;
+
+	(void)multi;
+	if (ms < 0)
+		loop_timer_cancel(c->loop, &c->timer);
+	else
+		loop_timer_arm(c->loop, &c->timer, LOOP_MS(ms));
+	return 0;
+}
+
+static struct az_socket *socket_new(struct az_client *c)
+{
+	struct az_socket *s = c->sockets;
+
+	if (s)
+		c->sockets = s->next;
+	else
+		s = calloc(1, sizeof(*s));
+	if (s) {
+		s->client = c;
+		s->watch.fd = -1;
+	}
+	return s;
+}
+
+static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket)
+{
+	struct az_client *c = arg;
+	struct az_socket *s = socket;
+	uint32_t events = 0;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (s) {
+			loop_fd_del(c->loop, &s->watch);
+			s->next = c->sockets;
+			c->sockets = s;
+			curl_multi_assign(c->multi, fd, NULL);
+		}
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		events |= EPOLLOUT;
+	if (s)
+		return loop_fd_mod(c->loop, &s->watch, events) ? -1 : 0;
+	s = socket_new(c);
+	if (!s)
+		return -1;
+	if (loop_fd_add(c->loop, &s->watch, fd, events, on_event, s)) {
+		s->next = c->sockets;
+		c->sockets = s;
+		return -1;
+	}
+	curl_multi_assign(c->multi, fd, s);
+	return 0;
+}
+
+/* Bytes moved by a call so far, either way. */
+static uint64_t traffic(const struct az_call *call)
+{
+	curl_off_t up = 0, down = 0;
+	long request = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+	curl_easy_getinfo(call->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request);
+	return (uint64_t)up + (uint64_t)down + (uint64_t)request + call->ans.header_bytes;
+}
+
+/* Whether a call has to be ended; set in it, why. */
+static bool expired(struct az_call *call, uint64_t now)
+{
+	const struct az_client_options *opt = &call->client->opt;
+	enum az_class class = call->sent ? AZ_NO_ANSWER : AZ_UNREACHABLE;
+	uint64_t moved = traffic(call);
+	char why[80];
+
+	if (moved != call->traffic) {
+		call->traffic = moved;
+		call->moved = now;
+	}
+	if (now - call->started >= LOOP_MS(opt->call_timeout_ms)) {
+		snprintf(why, sizeof(why), "not done after %.1f s", opt->call_timeout_ms / 1000.0);
+		az_call_fail(call, class, why);
+		return true;
+	}
+	if (call->sent && now - call->moved >= LOOP_MS(opt->stall_timeout_ms)) {
+		snprintf(why, sizeof(why), "not a byte for %.1f s", opt->stall_timeout_ms / 1000.0);
+		az_call_fail(call, class, why);
+		return true;
+	}
+	return false;
+}
+
+static void arm_watchdog(struct az_client *c)
+{
+	unsigned int ms = c->opt.stall_timeout_ms / 8;
+
+	if (c->opt.call_timeout_ms / 8 < ms)
+		ms = c->opt.call_timeout_ms / 8;
+	loop_timer_arm(c->loop, &c->watchdog, LOOP_MS(ms < 20 ? 20 : ms > 1000 ? 1000 : ms));
+}
+
+static void on_watchdog(void *arg)
+{
+	struct az_client *c = arg;
+	uint64_t now = loop_now();
+	struct az_call *call;
+
+	enter(c);
+	/* Calling back may end any other call, so begin anew each time. */
+restart:
+	for (call = c->calls; call && !c->dead; call = call->next) {
+		if (call->state != CALL_RUNNING || !expired(call, now))
+			continue;
+		curl_multi_remove_handle(c->multi, call->easy);
+		call->state = CALL_QUEUED;
+		call_end(call, CURLE_OPERATION_TIMEDOUT);
+		goto restart;
+	}
+	if (c->calls && !c->dead)
+		arm_watchdog(c);
+	leave(c);
+}
+
+static void link_call(struct az_call *call)
+{
+	struct az_client *c = call->client;
+
+	call->prev = NULL;
+	call->next = c->calls;
+	if (c->calls)
+		c->calls->prev = call;
+	c->calls = call;
+	call->state = CALL_QUEUED;
+}
+
+static void unlink_call(struct az_call *call)
+{
+	if (call->prev)
+		call->prev->next = call->next;
+	else
+		call->client->calls = call->next;
+	if (call->next)
+		call->next->prev = call->prev;
+}
+
+static void call_destroy(struct az_call *call)
+{
+	if (call->easy)
+		curl_easy_cleanup(call->easy);
+	az_xml_free(call->xml);
+	EVP_MD_CTX_free(call->md5);
+	text_free(&call->url);
+	text_free(&call->lines);
+	text_free(&call->marker);
+	free(call->small);
+	free(call);
+}
+
+static void call_release(struct az_call *call)
+{
+	struct az_client *c = call->client;
+
+	unlink_call(call);
+	az_xml_free(call->xml);
+	call->xml = NULL;
+	call->state = CALL_POOLED;
+	if (c->pooled >= MAX_POOLED) {
+		call_destroy(call);
+		return;
+	}
+	call->next = c->pool;
+	c->pool = call;
+	c->pooled++;
+}
+
+/* A call with nothing asked yet; NULL when memory is out. */
+struct az_call *az_call_new(struct az_client *c, const struct az_op *op,
+			    const struct az_blob *b, az_done_fn done, void *arg)
+{
+	struct az_call *call = c->pool;
+
+	if (call) {
+		c->pool = call->next;
+		c->pooled--;
+	} else {
+		call = calloc(1, sizeof(*call));
+		if (!call)
+			return NULL;
+		call->client = c;
+		if (!az_easy_setup(call)) {
+			free(call);
+			return NULL;
+		}
+	}
+	call->op = op;
+	call->blob = *b;
+	call->done = done;
+	call->arg = arg;
+	call->offset = call->len = call->seq = 0;
+	call->source = (struct az_source){ 0 };
+	call->sink = (struct az_sink){ 0 };
+	call->snapshots = call->no_lease = false;
+	call->range_end = call->page_start = 0;
+	call->empty_pages = 0;
+	call->cancelled = call->sent = false;
+	call->fail = AZ_OK;
+	text_reset(&call->marker);
+	link_call(call);
+	return call;
+}
+
+static void run(struct az_call *call)
+{
+	struct az_client *c = call->client;
+
+	if (!az_call_prepare(call) && curl_multi_add_handle(c->multi, call->easy) == CURLM_OK) {
+		call->state = CALL_RUNNING;
+		if (!loop_timer_armed(&c->watchdog))
+			arm_watchdog(c);
+		return;
+	}
+	/* It ends without having been sent; not from in here, though. */
+	az_call_fail(call, AZ_LOCAL, "libcurl failed");
+	loop_timer_arm(c->loop, &c->soon, 0);
+}
+
+/* Starts or queues a call; passes NULL through. */
+struct az_call *az_call_start(struct az_call *call)
+{
+	if (!call)
+		return NULL;
+	if (call->client->in_curl)
+		loop_timer_arm(call->client->loop, &call->client->soon, 0);
+	else
+		run(call);
+	return call;
+}
+
+void az_call_cancel(struct az_call *call)
+{
+	struct az_client *c = call->client;
+
+	if (c->in_curl) {
+		call->cancelled = true;
+		loop_timer_arm(c->loop, &c->soon, 0);
+		return;
+	}
+	if (call->state == CALL_RUNNING)
+		curl_multi_remove_handle(c->multi, call->easy);
+	call_release(call);
+}
+
+/* Calls that were started, cancelled or failed where it couldn't be finished. */
+static void reap(struct az_client *c)
+{
+	struct az_call *call;
+
+restart:
+	for (call = c->calls; call && !c->dead; call = call->next) {
+		if (call->cancelled) {
+			az_call_cancel(call);
+			goto restart;
+		}
+		if (call->state != CALL_QUEUED)
+			continue;
+		if (call->fail)
+			call_end(call, CURLE_OK);
+		else
+			run(call);
+		goto restart;
+	}
+}
+
+static void on_soon(void *arg)
+{
+	struct az_client *c = arg;
+
+	enter(c);
+	reap(c);
+	leave(c);
+}
+
+static const char *trusted(const struct az_client_options *opt)
+{
+	const char *file = opt->ca_file ? opt->ca_file : getenv("SSL_CERT_FILE");
+
+	return file && *file ? file : NULL;
+}
+
+static void set_options(struct az_client *c, const struct az_client_options *opt)
+{
+	static const struct az_client_options none;
+
+	c->opt = opt ? *opt : none;
+	c->opt.ca_file = NULL;
+	if (!c->opt.connect_timeout_ms)
+		c->opt.connect_timeout_ms = 10000;
+	if (!c->opt.stall_timeout_ms)
+		c->opt.stall_timeout_ms = 20000;
+	if (!c->opt.call_timeout_ms)
+		c->opt.call_timeout_ms = 60000;
+}
+
+int az_client_new(struct az_client **out, struct loop *loop,
+		  const struct az_client_options *opt)
+{
+	static bool initialised;
+	unsigned char random[8];
+	struct az_client *c;
+	const char *ca;
+
+	if (!initialised && curl_global_init(CURL_GLOBAL_DEFAULT))
+		return -ENOMEM;
+	initialised = true;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->loop = loop;
+	set_options(c, opt);
+	ca = trusted(opt ? opt : &c->opt);
+	c->ca_file = ca ? strdup(ca) : NULL;
+	c->scratch = malloc(AZ_SCRATCH);
+	c->md5 = EVP_MD_fetch(NULL, "MD5", NULL); /* NULL where policy forbids it */
+	c->multi = curl_multi_init();
+	if (!c->multi || !c->scratch || (ca && !c->ca_file) ||
+	    RAND_bytes(random, sizeof(random)) != 1) {
+		destroy(c);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(c->prefix + 2 * i, 3, "%02x", random[i]);
+	loop_timer_init(&c->timer, on_timer, c);
+	loop_timer_init(&c->soon, on_soon, c);
+	loop_timer_init(&c->watchdog, on_watchdog, c);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS);
+	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	*out = c;
+	return 0;
+}
+
+static void destroy(struct az_client *c)
+{
+	while (c->calls) {
+		struct az_call *call = c->calls;
+
+		if (call->state == CALL_RUNNING)
+			curl_multi_remove_handle(c->multi, call->easy);
+		unlink_call(call);
+		call_destroy(call);
+	}
+	while (c->pool) {
+		struct az_call *call = c->pool;
+
+		c->pool = call->next;
+		call_destroy(call);
+	}
+	if (c->multi)
+		curl_multi_cleanup(c->multi); /* calls set_socket and set_timer */
+	loop_timer_cancel(c->loop, &c->timer);
+	loop_timer_cancel(c->loop, &c->soon);
+	loop_timer_cancel(c->loop, &c->watchdog);
+	while (c->sockets) {
+		struct az_socket *s = c->sockets;
+
+		c->sockets = s->next;
+		free(s);
+	}
+	EVP_MD_free(c->md5);
+	text_free(&c->string);
+	free(c->scratch);
+	free(c->ca_file);
+	free(c);
+}
+
+void az_client_free(struct az_client *c)
+{
+	if (!c)
+		return;
+	if (c->busy) {
+		c->dead = true; /* called back from here: leave() does it */
+		for (struct az_call *call = c->calls; call; call = call->next)
+			call->cancelled = true;
+		return;
+	}
+	destroy(c);
+}
+
+const struct az_counters *az_client_counters(const struct az_client *c)
+{
+	return &c->counters;
+}
+
+void az_sync_done(void *arg, const struct az_result *res)
+{
+	struct az_sync *s = arg;
+
+	s->res = *res;
+	s->done = true;
+}
+
+int az_sync_wait(struct loop *loop, struct az_sync *s)
+{
+	return loop_run_until(loop, &s->done);
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/*
+ * error.c - what went wrong with a REST call: texts, exit statuses, advice
+ */
+#include "azure/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool az_error_is(const struct az_error *e, const char *code)
+{
+	return !strcmp(e->code, code);
+}
+
+bool az_error_transient(const struct az_error *e)
+{
+	switch (e->class) {
+	case AZ_UNREACHABLE:
+	case AZ_NO_ANSWER:
+	case AZ_BUSY:
+	case AZ_CORRUPT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool az_error_maybe_applied(const struct az_error *e)
+{
+	if (!e->sent)
+		return false;
+	switch (e->class) {
+	case AZ_NO_ANSWER:
+	case AZ_BUSY:
+	case AZ_CORRUPT:
+	case AZ_LOCAL:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const char *class_text(enum az_class class)
+{
+	switch (class) {
+	case AZ_OK:
+		return "done";
+	case AZ_UNREACHABLE:
+		return "unreachable";
+	case AZ_NO_ANSWER:
+		return "no answer";
+	case AZ_UNTRUSTED:
+		return "not trusted";
+	case AZ_BUSY:
+		return "busy";
+	case AZ_CORRUPT:
+		return "corrupt answer";
+	case AZ_DENIED:
+		return "denied";
+	case AZ_NOT_FOUND:
+		return "not found";
+	case AZ_CONFLICT:
+		return "conflict";
+	case AZ_PRECONDITION:
+		return "condition not met";
+	case AZ_REFUSED:
+		return "refused";
+	case AZ_LOCAL:
+		return "local failure";
+	}
+	return "unknown";
+}
+
+const char *az_error_text(const struct az_error *e, char *buf, size_t len)
+{
+	bool spoke = e->http && e->class != AZ_CORRUPT && e->class != AZ_LOCAL;
+
+	/* The service's own words are worth their room where the code is not
+	 * enough: none came, or it says only "denied". */
+	if (spoke && e->code[0] && e->class != AZ_DENIED)
+		snprintf(buf, len, "%ld %s", e->http, e->code);
+	else if (spoke)
+		snprintf(buf, len, "%ld %s%s%s", e->http,
+			 e->code[0] ? e->code : class_text(e->class),
+			 e->message[0] ? ": " : "", e->message);
+	else
+		snprintf(buf, len, "%s%s%s", class_text(e->class),
+			 e->message[0] ? ": " : "", e->message);
+	return buf;
+}
+
+static bool lease_code(const struct az_error *e)
+{
+	return !strncmp(e->code, "Lease", 5);
+}
+
+/* CLI.md, "Exit status" */
+int az_error_exit(const struct az_error *e)
+{
+	switch (e->class) {
+	case AZ_OK:
+		return 0;
+	case AZ_NOT_FOUND:
+		return 3;
+	case AZ_DENIED:
+		return 4;
+	case AZ_CONFLICT:
+	case AZ_PRECONDITION:
+		if (lease_code(e))
+			return 5;
+		return az_error_is(e, "InvalidBlobType") ? 8 : 1;
+	case AZ_UNREACHABLE:
+	case AZ_NO_ANSWER:
+	case AZ_UNTRUSTED:
+	case AZ_BUSY:
+		return 7;
+	default:
+		return 1;
+	}
+}
+
+static const struct {
+	const char *code, *advice;
+} by_code[] = {
+	{ "ContainerNotFound", "create the container first" },
+	{ "ContainerBeingDeleted", "the container is being deleted; wait, then create it again" },
+	{ "BlobNotFound", "check the name, or make the drive with clouddrivectl create" },
+	{ "ResourceNotFound", "check the account, container and blob names" },
+	{ "BlobAlreadyExists", "choose another name, or delete that blob first" },
+	{ "InvalidBlobType", "a drive must be a page blob; make one with clouddrivectl create" },
+	{ "SnapshotsPresent", "delete the snapshots too, with --snapshots" },
+	{ "RequestTimeTooSkewed", "set this machine's clock" },
+	{ "AuthorizationPermissionMismatch", "make a new SAS with the permissions read, write, create and delete" },
+	{ "AuthorizationResourceTypeMismatch", "make a new SAS that covers objects (srt=o), or the blob itself" },
+	{ "AuthorizationServiceMismatch", "make a new SAS for the blob service" },
+	{ "AuthorizationProtocolMismatch", "use https, or make a new SAS that allows http" },
+	{ "AuthorizationSourceIPMismatch", "make a new SAS that allows this machine's address" },
+	{ "AuthorizationFailure", "check the storage account's firewall, and that the key or SAS allows this" },
+	{ "KeyBasedAuthenticationNotPermitted", "the account allows no keys; use a user delegation SAS" },
+	{ "AccountIsDisabled", "enable the storage account" },
+	{ "PublicAccessNotPermitted", "give a key with --key-file, or a SAS" },
+	{ "NoAuthenticationInformation", "give a key with --key-file, or a SAS" },
+	{ "SequenceNumberConditionNotMet", "another client has mounted this blob; unmount one of the two" },
+	{ "OutOfRangeInput", "check the name and the size" },
+	{ "InvalidPageRange", "the blob is smaller than the drive; was it resized?" },
+	{ "InvalidRange", "the blob is smaller than the drive; was it resized?" },
+	{ "FeatureNotSupported", "the emulator cannot do this" },
+};
+
+static const char *hint_advice(enum az_hint hint)
+{
+	switch (hint) {
+	case AZ_HINT_KEY:
+		return "check the account key";
+	case AZ_HINT_SAS:
+		return "make a new SAS for this blob and quote it whole";
+	case AZ_HINT_SAS_EXPIRED:
+		return "the SAS has expired; make a new SAS";
+	case AZ_HINT_CLOCK:
+		return "set this machine's clock";
+	case AZ_HINT_NOT_BLOB_SERVICE:
+		return "check the host and port: no blob service answers there";
+	case AZ_HINT_NONE:
+		break;
+	}
+	return NULL;
+}
+
+static const char *class_advice(enum az_class class)
+{
+	switch (class) {
+	case AZ_OK:
+		return "";
+	case AZ_UNREACHABLE:
+		return "check the account name, the network, and that the server is running";
+	case AZ_NO_ANSWER:
+		return "check the network and the server, then try again";
+	case AZ_UNTRUSTED:
+		return "set SSL_CERT_FILE to the CA that signed the server's certificate";
+	case AZ_BUSY:
+		return "the service is busy; try again later";
+	case AZ_CORRUPT:
+		return "the answer makes no sense; check the host and port, and what lies between";
+	case AZ_DENIED:
+		return "check the key or the SAS";
+	case AZ_NOT_FOUND:
+		return "check the container and blob names";
+	case AZ_LOCAL:
+		return "free some memory and try again";
+	default:
+		return "see the service's message in the log";
+	}
+}
+
+const char *az_error_advice(const struct az_error *e)
+{
+	const char *advice = NULL;
+
+	/* What our clock says comes first: an expired SAS and a wrong key are
+	 * one code ("AuthenticationFailed") to the service. */
+	if (e->hint == AZ_HINT_SAS_EXPIRED || e->hint == AZ_HINT_CLOCK)
+		return hint_advice(e->hint);
+	for (size_t i = 0; i < sizeof(by_code) / sizeof(*by_code); i++)
+		if (az_error_is(e, by_code[i].code))
+			return by_code[i].advice;
+	if (lease_code(e))
+		return "use --force to take it over";
+	advice = hint_advice(e->hint);
+	return advice ? advice : class_advice(e->class);
+}
