@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The control socket: status and unmount, see lib/runtime.h.
+ *
+ * Few ask, and each asks one thing at a time, so clients are a short list.  Who
+ * asked for the unmount that succeeds is answered by control_close(), when the
+ * lease has been released.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "drive/drive.h"
+#include "lib/log.h"
+#include "lib/runtime.h"
+
+#define CLIENTS_MOST 16
+
+/* udev looks at a disk for a moment after it was written to: how often, and how
+ * long in all, an unmount tries before it says that the device is in use. */
+#define DETACH_AGAIN_MS 50
+#define DETACH_TRIES 100
+
+struct client {
+	struct control *control;
+	struct loop_fd watch;
+	bool waits; /* for the drive to be unmounted */
+	struct client *next;
+};
+
+struct control {
+	struct drive *drive;
+	struct loop_fd watch;
+	struct client *clients;
+	unsigned int n_clients;
+	struct loop_timer detach_timer;
+	unsigned int tries;
+};
+
+static void drop(struct client *client)
+{
+	struct control *c = client->control;
+	struct client **p = &c->clients;
+
+	while (*p != client)
+		p = &(*p)->next;
+	*p = client->next;
+	c->n_clients--;
+	close(client->watch.fd);
+	loop_fd_del(c->drive->loop, &client->watch);
+	free(client);
+}
+
+static void answer(struct client *client, json_t *message)
+{
+	if (!message || runtime_send(client->watch.fd, message))
+		drop(client);
+	json_decref(message);
+}
+
+/* --- status --------------------------------------------------------------- */
+
+static json_t *lease_status(const struct drive *d)
+{
+	static const char *const names[] = {
+		[OWNER_HELD] = "held",
+		[OWNER_RAISING] = "held",
+		[OWNER_DOUBTFUL] = "renewing",
+		[OWNER_LOST] = "lost",
+	};
+	uint64_t now = loop_now();
+	json_int_t left = 0;
+
+	if (d->owner.state != OWNER_LOST && d->owner.lease_until > now)
+		left = (json_int_t)((d->owner.lease_until - now) / LOOP_SEC(1));
+	return json_pack("{s:s, s:s, s:I}", "id", d->blob.lease_id, "state", names[d->owner.state],
+			 "until_seconds", left);
+}
+
+static json_t *request_status(const struct drive *d)
+{
+	const struct io_counters *c = &d->queue.counters;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "reads",
+			 (json_int_t)c->reads, "writes", (json_int_t)c->writes, "discards",
+			 (json_int_t)c->discards, "write_zeroes", (json_int_t)c->write_zeroes,
+			 "read_bytes", (json_int_t)c->read_bytes, "written_bytes",
+			 (json_int_t)c->written_bytes, "errors", (json_int_t)c->errors, "in_flight",
+			 d->queue.in_flight, "waiting", d->queue.waiting);
+}
+
+static json_t *transaction_status(const struct drive *d)
+{
+	const struct az_counters *c = az_client_counters(d->client);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total", (json_int_t)c->calls,
+			 "reads", (json_int_t)c->reads, "writes", (json_int_t)c->writes, "clears",
+			 (json_int_t)c->clears, "lists", (json_int_t)c->lists, "others",
+			 (json_int_t)c->others, "failed", (json_int_t)c->failed);
+}
+
+static json_t *status(const struct drive *d)
+{
+	static const char *const states[] = {
+		[CDRIVE_STATE_LIVE] = "live",
+		[CDRIVE_STATE_PARKED] = "parked",
+		[CDRIVE_STATE_FENCED] = "fenced",
+		[CDRIVE_STATE_GONE] = "gone",
+	};
+	json_t *s;
+
+	s = json_pack("{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:I, s:o, s:o, s:I, s:s}", "index",
+		      d->index, "url", d->name, "state", states[d->state], "size",
+		      (json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
+		      "connections", d->connections, "lease", lease_status(d), "sequence_number",
+		      (json_int_t)d->owner.number, "requests", request_status(d), "transactions",
+		      transaction_status(d), "retries", (json_int_t)d->store.retries, "last_error",
+		      d->last_error);
+	if (!s)
+		return NULL;
+	json_object_set_new(s, "device", json_sprintf("/dev/cdrive%u", d->index));
+	if (d->stuck)
+		json_object_set_new(
+			s, "parked_since_seconds",
+			json_integer((json_int_t)((loop_now() - d->parked_at) / LOOP_SEC(1))));
+	return s;
+}
+
+/* --- unmount -------------------------------------------------------------- */
+
+/* On success the loop ends, and control_close() answers. */
+static void try_detach(void *arg)
+{
+	struct control *c = arg;
+	struct drive *d = c->drive;
+	int err = drive_detach(d, false);
+	struct client *next;
+
+	if (!err)
+		return;
+	if (err == -EBUSY && ++c->tries < DETACH_TRIES) {
+		loop_timer_arm(d->loop, &c->detach_timer, LOOP_MS(DETACH_AGAIN_MS));
+		return;
+	}
+	for (struct client *client = c->clients; client; client = next) {
+		next = client->next;
+		if (!client->waits)
+			continue;
+		client->waits = false;
+		answer(client,
+		       err == -EBUSY ?
+			       runtime_error(
+				       6,
+				       "/dev/cdrive%u: in use by another program; close it, or use --force",
+				       d->index) :
+			       runtime_error(1, "/dev/cdrive%u: can't be detached: %s; see dmesg",
+					     d->index, strerror(-err)));
+	}
+}
+
+static void unmount(struct client *client, bool force)
+{
+	struct control *c = client->control;
+
+	client->waits = true;
+	if (force && !drive_detach(c->drive, true))
+		return;
+	if (loop_timer_armed(&c->detach_timer))
+		return; /* with the other's */
+	c->tries = 0;
+	try_detach(c);
+}
+
+/* --- clients -------------------------------------------------------------- */
+
+static void readable(void *arg, uint32_t events)
+{
+	struct client *client = arg;
+	const char *command = "";
+	json_t *question;
+	int force = 0;
+
+	(void)events;
+	if (runtime_receive(client->watch.fd, &question, 0)) {
+		drop(client);
+		return;
+	}
+	json_unpack(question, "{s:s, s?b}", "command", &command, "force", &force);
+	if (!strcmp(command, "status"))
+		answer(client, status(client->control->drive));
+	else if (!strcmp(command, "unmount"))
+		unmount(client, force);
+	else
+		answer(client, runtime_error(2, "no such command"));
+	json_decref(question);
+}
+
+static void acceptable(void *arg, uint32_t events)
+{
+	struct control *c = arg;
+	struct client *client;
+	int fd = accept4(c->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	client = c->n_clients < CLIENTS_MOST ? calloc(1, sizeof(*client)) : NULL;
+	if (!client || loop_fd_add(c->drive->loop, &client->watch, fd, EPOLLIN, readable, client)) {
+		free(client);
+		close(fd);
+		return;
+	}
+	client->control = c;
+	client->next = c->clients;
+	c->clients = client;
+	c->n_clients++;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, CLIENTS_MOST)) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int control_open(struct drive *d)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	char path[256];
+	int fd, err;
+
+	if (!c)
+		return -ENOMEM;
+	fd = listen_at(runtime_path(d->index, "sock", path, sizeof(path)));
+	err = fd < 0 ? fd : loop_fd_add(d->loop, &c->watch, fd, EPOLLIN, acceptable, c);
+	if (err) {
+		if (fd >= 0)
+			close(fd);
+		free(c);
+		return err;
+	}
+	c->drive = d;
+	loop_timer_init(&c->detach_timer, try_detach, c);
+	d->control = c;
+	return 0;
+}
+
+void control_close(struct drive *d)
+{
+	struct control *c = d->control;
+	struct client *next;
+
+	if (!c)
+		return;
+	loop_timer_cancel(d->loop, &c->detach_timer);
+	for (struct client *client = c->clients; client; client = next) {
+		next = client->next;
+		if (client->waits) {
+			json_t *done = json_pack("{s:b}", "unmounted", 1);
+
+			runtime_send(client->watch.fd, done);
+			json_decref(done);
+		}
+		drop(client);
+	}
+	close(c->watch.fd);
+	loop_fd_del(d->loop, &c->watch);
+	free(c);
+	d->control = NULL;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include "drive/drive.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/runtime.h"
+
+/* A service that is down makes many calls fail: how often that is logged. */
+#define LOG_AGAIN_S 10
+
+#define RELEASE_S 10
+
+void drive_record(struct drive *d, uint64_t number, uint64_t raising_to)
+{
+	json_t *record, *old;
+	int err;
+
+	if (!d->attached)
+		return;
+	old = runtime_load(d->index);
+	/* What others wrote into it (the mount point) is kept. */
+	record = json_pack("{s:i, s:s, s:s, s:I, s:I, s:b, s:I, s:i}", "index", d->index, "url",
+			   d->name, "lease_id", d->blob.lease_id, "sequence_number",
+			   (json_int_t)number, "raising_to", (json_int_t)raising_to, "read_only",
+			   d->read_only, "size", (json_int_t)d->size, "helper_pid", (int)getpid());
+	if (old && record && d->ready)
+		json_object_update_missing(record, old);
+	json_decref(old);
+	err = record ? runtime_save(d->index, record) : -ENOMEM;
+	json_decref(record);
+	if (err)
+		log_error("can't write the drive's record: %s", strerror(-err));
+}
+
+/* --- what happens ------------------------------------------------------- */
+
+static void on_record(void *arg, uint64_t number, uint64_t raising_to)
+{
+	drive_record(arg, number, raising_to);
+}
+
+static void on_held(void *arg)
+{
+	struct drive *d = arg;
+
+	store_run(&d->store);
+}
+
+void drive_lost(void *arg, const char *why)
+{
+	struct drive *d = arg;
+
+	if (d->state >= CDRIVE_STATE_FENCED)
+		return;
+	d->state = CDRIVE_STATE_FENCED;
+	d->owner.state = OWNER_LOST;
+	owner_stop(&d->owner);
+	snprintf(d->last_error, sizeof(d->last_error), "fenced: %s", why);
+	log_error("/dev/cdrive%u (%s) is fenced: %s; unmount it", d->index, d->name, why);
+	if (d->link)
+		link_fence(d->link);
+	io_queue_drop(&d->queue);
+}
+
+const struct owner_ops drive_owner_ops = {
+	.held = on_held,
+	.lost = drive_lost,
+	.record = on_record,
+	.trouble = drive_trouble,
+};
+
+static void park(struct drive *d)
+{
+	if (d->stuck++ || d->state != CDRIVE_STATE_LIVE)
+		return;
+	d->parked_at = loop_now();
+	log_error("/dev/cdrive%u (%s) is parked: %s; it goes on when that heals", d->index, d->name,
+		  d->last_error);
+	if (d->link)
+		link_park(d->link);
+}
+
+static void resume(struct drive *d)
+{
+	if (--d->stuck || d->state != CDRIVE_STATE_PARKED)
+		return;
+	log_info("/dev/cdrive%u (%s) goes on after %llu s", d->index, d->name,
+		 (unsigned long long)((loop_now() - d->parked_at) / LOOP_SEC(1)));
+	if (d->link)
+		link_resume(d->link);
+}
+
+void drive_trouble(void *arg, struct retry *r, const char *what, const struct az_error *err)
+{
+	struct drive *d = arg;
+	uint64_t now = loop_now();
+	char text[256];
+
+	if (!err) {
+		if (r->counted)
+			resume(d);
+		r->counted = false;
+		return;
+	}
+	snprintf(d->last_error, sizeof(d->last_error), "can't %s: %s", what,
+		 az_error_text(err, text, sizeof(text)));
+	if (!d->logged_at || now - d->logged_at > LOOP_SEC(LOG_AGAIN_S)) {
+		log_error("/dev/cdrive%u: %s; trying again", d->index, d->last_error);
+		d->logged_at = now;
+	}
+	if (r->stuck && !r->counted) {
+		r->counted = true;
+		park(d);
+	}
+}
+
+void drive_complete(void *arg, uint32_t tag, int status)
+{
+	struct drive *d = arg;
+
+	link_complete(d->link, tag, status);
+}
+
+static void on_request(void *arg, const struct cdrive_descriptor *desc)
+{
+	struct drive *d = arg;
+
+	io_queue_submit(&d->queue, desc);
+}
+
+static void on_ready(void *arg, int err)
+{
+	struct drive *d = arg;
+
+	d->ready_error = err;
+	d->ready = true;
+}
+
+static void on_state(void *arg, enum cdrive_state state)
+{
+	struct drive *d = arg;
+
+	if (d->state >= CDRIVE_STATE_FENCED)
+		return;
+	d->state = state;
+	if (state == CDRIVE_STATE_FENCED) {
+		log_error("/dev/cdrive%u (%s): the driver gave up waiting: %s", d->index, d->name,
+			  d->last_error);
+		io_queue_drop(&d->queue);
+	} else if (state == CDRIVE_STATE_GONE) {
+		/* Somebody else detached it. */
+		drive_detach(d, true);
+	} else if (state == CDRIVE_STATE_LIVE && d->stuck) {
+		link_park(d->link); /* told while it was on its way */
+	} else if (state == CDRIVE_STATE_PARKED && !d->stuck) {
+		link_resume(d->link);
+	}
+}
+
+const struct link_ops drive_link_ops = {
+	.request = on_request,
+	.ready = on_ready,
+	.state = on_state,
+};
+
+/* --- the end -------------------------------------------------------------- */
+
+int drive_detach(struct drive *d, bool force)
+{
+	int err = link_detach(d->link, force);
+
+	if (err)
+		return err;
+	io_queue_drop(&d->queue);
+	d->state = CDRIVE_STATE_GONE;
+	d->ending = true;
+	loop_stop(d->loop);
+	return 0;
+}
+
+void drive_close(struct drive *d)
+{
+	if (d->link && d->attached) {
+		link_detach(d->link, true);
+		io_queue_drop(&d->queue);
+	}
+	if (d->client)
+		owner_release(&d->owner, RELEASE_S);
+	if (d->attached)
+		runtime_remove(d->index);
+	control_close(d);
+	link_close(d->link);
+	if (d->client)
+		az_client_free(d->client);
+	pagemap_free(d->store.map);
+	az_credential_free(&d->cred);
+	az_url_free(&d->url);
+	free(d->name);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drive.h - one drive: what ties its parts together, from mount to unmount
+ *
+ *	owner	the lease and the sequence number
+ *	store	the blob, as a backend of the queue
+ *	queue	requests in order
+ *	link	the driver
+ *	control	the control socket
+ *
+ * open.c brings a drive up, drive.c keeps it, control.c answers questions.
+ */
+#ifndef DRIVE_DRIVE_H
+#define DRIVE_DRIVE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "azure/client.h"
+#include "drive/link.h"
+#include "drive/owner.h"
+#include "drive/queue.h"
+#include "drive/store.h"
+#include "lib/loop.h"
+
+#define DRIVE_MESSAGE 512
+
+struct control;
+
+struct drive {
+	struct loop *loop;
+
+	/* as asked for */
+	struct az_url url;
+	char *name; /* the URL without its SAS */
+	struct az_credential cred;
+	bool read_only;
+	bool foreground;
+	unsigned int connections;
+	unsigned int park_limit; /* 0: the module's */
+	int adopt; /* index, or -1 */
+
+	struct az_client *client;
+	struct az_blob blob;
+	struct owner owner;
+	struct store store;
+	struct io_queue queue;
+	struct link *link;
+	struct control *control;
+
+	unsigned int index;
+	bool attached; /* the index is ours */
+	bool ready; /* the disk is there, or: */
+	int ready_error;
+	uint64_t size; /* of the disk, bytes */
+	enum cdrive_state state;
+
+	unsigned int stuck; /* calls that park the drive */
+	uint64_t parked_at;
+	uint64_t logged_at; /* the last trouble */
+	char last_error[DRIVE_MESSAGE];
+
+	bool ending; /* detached: release the lease and leave */
+};
+
+/* Takes the request of runtime.h apart; the error is the answer to it. */
+json_t *drive_configure(struct drive *d, const json_t *request);
+
+/*
+ * Brings the drive up, running the loop; NULL when it is ready, else the answer
+ * that says why not, all being undone.  loop_stop() interrupts it.
+ */
+json_t *drive_open(struct drive *d);
+
+/* Detaches.  -EBUSY: open, not forced.  On 0 the loop is stopped: drive_close()
+ * is to follow. */
+int drive_detach(struct drive *d, bool force);
+
+/* Releases the lease and everything else. */
+void drive_close(struct drive *d);
+
+/* Writes the record of runtime.h. */
+void drive_record(struct drive *d, uint64_t number, uint64_t raising_to);
+
+/* What the parts call when something happens; see their headers. */
+extern const struct owner_ops drive_owner_ops;
+extern const struct link_ops drive_link_ops;
+void drive_trouble(void *arg, struct retry *r, const char *what, const struct az_error *err);
+void drive_lost(void *arg, const char *why);
+void drive_complete(void *arg, uint32_t tag, int status);
+
+/* The control socket; control.c. */
+int control_open(struct drive *d);
+/* Answers who asked for the end, and closes. */
+void control_close(struct drive *d);
+
+#endif

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: MIT
+#include "drive/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+
+#include "lib/driver.h"
+#include "lib/log.h"
+
+/* Holds what the driver may send before we read: small messages, but their
+ * overhead counts too.  What does not fit is sent later by the driver. */
+#define RECEIVE_BUFFER (1 << 20)
+
+/* Handled in one turn of the loop before others get theirs. */
+#define MESSAGES_A_TURN 64
+
+struct link {
+	struct loop *loop;
+	const struct link_ops *ops;
+	void *arg;
+
+	struct nl_sock *sock;
+	int family;
+	int payload; /* /dev/cdrive-payload */
+	struct loop_fd watch;
+	struct loop_hook hook;
+
+	unsigned int index;
+	bool attached;
+
+	uint32_t answer_seq; /* of the command whose answer is waited for */
+	bool answered;
+	int answer;
+
+	unsigned int n_done;
+	struct cdrive_completion done[CDRIVE_MAX_BATCH];
+};
+
+static const char zeroes[64 << 10];
+
+/* --- messages out ------------------------------------------------------- */
+
+static struct nl_msg *message(struct link *l, uint8_t command, int flags)
+{
+	struct nl_msg *msg = nlmsg_alloc();
+
+	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, l->family, 0, flags, command,
+				CDRIVE_GENL_VERSION)) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	return msg;
+}
+
+static int send_message(struct link *l, struct nl_msg *msg)
+{
+	int err = nl_send_auto(l->sock, msg);
+
+	nlmsg_free(msg);
+	return err < 0 ? -EIO : 0;
+}
+
+/* A command that is answered by an acknowledgement, which on_error() logs. */
+static void send_simple(struct link *l, uint8_t command)
+{
+	struct nl_msg *msg = message(l, command, NLM_F_REQUEST | NLM_F_ACK);
+
+	if (!msg || nla_put_u32(msg, CDRIVE_A_INDEX, l->index) < 0) {
+		nlmsg_free(msg);
+		log_error("no memory for a message to the driver");
+		return;
+	}
+	if (send_message(l, msg))
+		log_error("can't send a message to the driver: %s", strerror(errno));
+}
+
+void link_park(struct link *l)
+{
+	send_simple(l, CDRIVE_CMD_PARK);
+}
+
+void link_resume(struct link *l)
+{
+	send_simple(l, CDRIVE_CMD_RESUME);
+}
+
+void link_fence(struct link *l)
+{
+	send_simple(l, CDRIVE_CMD_FENCE);
+}
+
+static void flush(void *arg)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct genlmsghdr genl;
+		struct nlattr index_attr;
+		uint32_t index;
+		struct nlattr done_attr;
+		struct cdrive_completion done[CDRIVE_MAX_BATCH];
+	} m;
+	struct link *l = arg;
+	size_t len = l->n_done * sizeof(l->done[0]);
+
+	if (!l->n_done)
+		return;
+	/* The hot path: a message of fixed form, without an allocation. */
+	m.nlh = (struct nlmsghdr){
+		.nlmsg_len = (uint32_t)(offsetof(__typeof__(m), done) + len),
+		.nlmsg_type = (uint16_t)l->family,
+		.nlmsg_flags = NLM_F_REQUEST,
+	};
+	m.genl = (struct genlmsghdr){ .cmd = CDRIVE_CMD_COMPLETE, .version = CDRIVE_GENL_VERSION };
+	m.index_attr = (struct nlattr){ .nla_len = NLA_HDRLEN + sizeof(m.index),
+					.nla_type = CDRIVE_A_INDEX };
+	m.index = l->index;
+	m.done_attr = (struct nlattr){ .nla_len = (uint16_t)(NLA_HDRLEN + len),
+				       .nla_type = CDRIVE_A_COMPLETIONS };
+	memcpy(m.done, l->done, len);
+	if (send(nl_socket_get_fd(l->sock), &m, m.nlh.nlmsg_len, 0) < 0) {
+		/* Kept, and sent with the next turn's. */
+		log_error("can't send completions to the driver: %s", strerror(errno));
+		return;
+	}
+	l->n_done = 0;
+}
+
+void link_complete(struct link *l, uint32_t tag, int status)
+{
+	if (l->n_done == CDRIVE_MAX_BATCH)
+		flush(l);
+	if (l->n_done < CDRIVE_MAX_BATCH)
+		l->done[l->n_done++] = (struct cdrive_completion){ .tag = tag, .status = status };
+}
+
+/* --- messages in -------------------------------------------------------- */
+
+static uint32_t attr_u32(struct nlattr *attr)
+{
+	return attr && nla_len(attr) >= 4 ? nla_get_u32(attr) : UINT32_MAX;
+}
+
+static void on_requests(struct link *l, struct nlattr **attrs)
+{
+	struct nlattr *attr = attrs[CDRIVE_A_DESCRIPTORS];
+	const char *p = attr ? nla_data(attr) : NULL;
+	int n = attr ? nla_len(attr) / (int)sizeof(struct cdrive_descriptor) : 0;
+
+	/* The first may come ahead of the answer to ATTACH. */
+	l->index = attr_u32(attrs[CDRIVE_A_INDEX]);
+	for (; n > 0; n--, p += sizeof(struct cdrive_descriptor)) {
+		struct cdrive_descriptor desc;
+
+		memcpy(&desc, p, sizeof(desc)); /* attributes are 4-aligned */
+		l->ops->request(l->arg, &desc);
+	}
+}
+
+static void answer(struct link *l, int value)
+{
+	l->answer = value;
+	l->answered = true;
+	l->answer_seq = 0;
+}
+
+static void on_error(struct link *l, struct nlmsghdr *nlh)
+{
+	const struct nlmsgerr *e = nlmsg_data(nlh);
+
+	if (nlmsg_datalen(nlh) < (int)sizeof(*e))
+		return;
+	if (l->answer_seq && e->msg.nlmsg_seq == l->answer_seq) {
+		if (e->error) /* else the answer proper has come, or will */
+			answer(l, e->error);
+	} else if (e->error == -ESTALE) {
+		log_debug("the driver had given a request up");
+	} else if (e->error) {
+		log_error("the driver refused a message: %s", strerror(-e->error));
+	}
+}
+
+static void on_message(struct link *l, struct nlmsghdr *nlh)
+{
+	struct nlattr *attrs[CDRIVE_A_MAX + 1];
+	const struct genlmsghdr *genl;
+
+	if (nlh->nlmsg_type == NLMSG_ERROR) {
+		on_error(l, nlh);
+		return;
+	}
+	if (nlh->nlmsg_type != l->family || genlmsg_parse(nlh, 0, attrs, CDRIVE_A_MAX, NULL) < 0)
+		return;
+	genl = nlmsg_data(nlh);
+	if (genl->cmd == CDRIVE_CMD_GET && l->answer_seq && nlh->nlmsg_seq == l->answer_seq) {
+		l->index = attr_u32(attrs[CDRIVE_A_INDEX]);
+		l->attached = true;
+		answer(l, (int)l->index);
+		return;
+	}
+	/* Notifications are about other drives too; the rest is for us. */
+	switch (genl->cmd) {
+	case CDRIVE_CMD_REQUEST:
+		on_requests(l, attrs);
+		break;
+	case CDRIVE_CMD_READY:
+		l->ops->ready(l->arg,
+			      attrs[CDRIVE_A_ERROR] ? (int)attr_u32(attrs[CDRIVE_A_ERROR]) : 0);
+		break;
+	case CDRIVE_CMD_STATE:
+		if (l->attached && attr_u32(attrs[CDRIVE_A_INDEX]) == l->index)
+			l->ops->state(l->arg, attr_u32(attrs[CDRIVE_A_STATE]));
+		break;
+	default:
+		break;
+	}
+}
+
+static void readable(void *arg, uint32_t events)
+{
+	static char buf[32 << 10] __attribute__((aligned(8)));
+	struct link *l = arg;
+
+	(void)events;
+	for (int i = 0; i < MESSAGES_A_TURN; i++) {
+		ssize_t n = recv(nl_socket_get_fd(l->sock), buf, sizeof(buf), MSG_DONTWAIT);
+		struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
+		int left = (int)n;
+
+		if (n <= 0) {
+			if (n < 0 && errno != EAGAIN && errno != EINTR)
+				log_error("can't read from the driver: %s", strerror(errno));
+			return;
+		}
+		for (; nlmsg_ok(nlh, left); nlh = nlmsg_next(nlh, &left))
+			on_message(l, nlh);
+	}
+}
+
+/* --- commands ----------------------------------------------------------- */
+
+/* Sends @msg and runs the loop until its answer has come; consumes it. */
+static int command(struct link *l, struct nl_msg *msg)
+{
+	int err;
+
+	nl_complete_msg(l->sock, msg);
+	l->answered = false;
+	l->answer_seq = nlmsg_hdr(msg)->nlmsg_seq;
+	err = send_message(l, msg);
+	if (!err)
+		err = loop_run_until(l->loop, &l->answered);
+	return err ? err : l->answer;
+}
+
+int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit)
+{
+	struct nl_msg *msg = message(l, CDRIVE_CMD_ATTACH, NLM_F_REQUEST);
+
+	if (!msg || nla_put_u64(msg, CDRIVE_A_SECTORS, sectors) < 0 ||
+	    (read_only && nla_put_u32(msg, CDRIVE_A_FLAGS, CDRIVE_F_READ_ONLY) < 0) ||
+	    (park_limit && nla_put_u32(msg, CDRIVE_A_PARK_LIMIT, park_limit) < 0)) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	return command(l, msg);
+}
+
+int link_adopt(struct link *l, unsigned int index)
+{
+	struct nl_msg *msg = message(l, CDRIVE_CMD_ADOPT, NLM_F_REQUEST);
+
+	if (!msg || nla_put_u32(msg, CDRIVE_A_INDEX, index) < 0) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	l->index = index;
+	return command(l, msg);
+}
+
+int link_detach(struct link *l, bool force)
+{
+	struct driver *d;
+	int err;
+
+	if (!l->attached)
+		return 0;
+	err = driver_open(&d);
+	if (err)
+		return err;
+	err = driver_detach(d, l->index, force);
+	driver_close(d);
+	if (!err || err == -ENODEV) {
+		l->attached = false;
+		l->n_done = 0;
+		err = 0;
+	}
+	return err;
+}
+
+/* --- payload ------------------------------------------------------------ */
+
+int link_payload_read(struct link *l, uint32_t tag, void *buf, size_t len, uint64_t pos)
+{
+	char *p = buf;
+
+	while (len) {
+		ssize_t n =
+			pread(l->payload, p, len, (off_t)CDRIVE_PAYLOAD_OFFSET(l->index, tag, pos));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ERANGE;
+		p += n;
+		pos += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int link_payload_write(struct link *l, uint32_t tag, const void *buf, size_t len, uint64_t pos)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = pwrite(l->payload, p, len,
+				   (off_t)CDRIVE_PAYLOAD_OFFSET(l->index, tag, pos));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ERANGE;
+		p += n;
+		pos += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int link_payload_zero(struct link *l, uint32_t tag, uint64_t len, uint64_t pos)
+{
+	while (len) {
+		size_t n = len < sizeof(zeroes) ? len : sizeof(zeroes);
+		int err = link_payload_write(l, tag, zeroes, n, pos);
+
+		if (err)
+			return err;
+		len -= n;
+		pos += n;
+	}
+	return 0;
+}
+
+/* --- opening ------------------------------------------------------------ */
+
+static int open_socket(struct link *l)
+{
+	int group;
+
+	l->sock = nl_socket_alloc();
+	if (!l->sock)
+		return -ENOMEM;
+	if (genl_connect(l->sock))
+		return -EIO;
+	l->family = genl_ctrl_resolve(l->sock, CDRIVE_GENL_NAME);
+	group = genl_ctrl_resolve_grp(l->sock, CDRIVE_GENL_NAME, CDRIVE_MCGRP_STATE);
+	if (l->family < 0 || group < 0)
+		return -ENOENT;
+	if (nl_socket_add_membership(l->sock, group))
+		return -EIO;
+	/* The driver keeps what did not fit and sends it again: an overrun is
+	 * no error, and must not be reported as one. */
+	setsockopt(nl_socket_get_fd(l->sock), SOL_NETLINK, NETLINK_NO_ENOBUFS, &(int){ 1 },
+		   sizeof(int));
+	setsockopt(nl_socket_get_fd(l->sock), SOL_SOCKET, SO_RCVBUFFORCE, &(int){ RECEIVE_BUFFER },
+		   sizeof(int));
+	return 0;
+}
+
+int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, void *arg)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	int err;
+
+	if (!l)
+		return -ENOMEM;
+	l->loop = loop;
+	l->ops = ops;
+	l->arg = arg;
+	l->watch.fd = -1;
+	l->payload = open("/dev/" CDRIVE_PAYLOAD_NAME, O_RDWR | O_CLOEXEC);
+	err = l->payload < 0 ? -errno : open_socket(l);
+	if (!err)
+		err = loop_fd_add(loop, &l->watch, nl_socket_get_fd(l->sock), EPOLLIN, readable, l);
+	if (err) {
+		link_close(l);
+		return err;
+	}
+	loop_hook_add(loop, &l->hook, flush, l);
+	*out = l;
+	return 0;
+}
+
+void link_close(struct link *l)
+{
+	if (!l)
+		return;
+	if (l->watch.fd >= 0)
+		loop_fd_del(l->loop, &l->watch);
+	nl_socket_free(l->sock);
+	if (l->payload >= 0)
+		close(l->payload);
+	free(l);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * link.h - the helper's side of the driver: requests in, completions out
+ *
+ * One generic netlink socket, which makes this process the drive's helper as
+ * long as it is open, and the payload device.  Completions are gathered, and
+ * sent as one message at the end of the loop's turn.  Protocol:
+ * uapi/linux/cdrive.h.
+ */
+#ifndef DRIVE_LINK_H
+#define DRIVE_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/cdrive.h>
+
+#include "lib/loop.h"
+
+struct link;
+
+struct link_ops {
+	void (*request)(void *arg, const struct cdrive_descriptor *desc);
+	/* The disk of an attached drive is there, or why not (-errno). */
+	void (*ready)(void *arg, int err);
+	void (*state)(void *arg, enum cdrive_state state);
+};
+
+/* 0 or a negative errno; -ENOENT: the module is not loaded. */
+int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, void *arg);
+/* Closes the socket: a drive that is still attached is parked. */
+void link_close(struct link *l);
+
+/*
+ * Attach a new drive (ready() tells when its disk is there) or adopt one.
+ * Both run the loop until the driver has answered, and return the index or a
+ * negative errno.  @park_limit: seconds; 0: the module's.
+ */
+int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit);
+int link_adopt(struct link *l, unsigned int index);
+
+/* -EBUSY: open.  Does not need the loop. */
+int link_detach(struct link *l, bool force);
+
+void link_park(struct link *l);
+void link_resume(struct link *l);
+void link_fence(struct link *l);
+
+void link_complete(struct link *l, uint32_t tag, int status);
+
+/* Copy a request's data; all of it, 0, or a negative errno (-ESTALE: the
+ * request is no more). */
+int link_payload_read(struct link *l, uint32_t tag, void *buf, size_t len, uint64_t pos);
+int link_payload_write(struct link *l, uint32_t tag, const void *buf, size_t len, uint64_t pos);
+int link_payload_zero(struct link *l, uint32_t tag, uint64_t len, uint64_t pos);
+
+#endif

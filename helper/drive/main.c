@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/*
+ * clouddrived - the helper of one drive
+ *
+ * Started by clouddrivectl, which hands over on the socket FD what to mount and
+ * with which credential, and hears from it once; see lib/runtime.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <openssl/crypto.h>
+
+#include "drive/drive.h"
+#include "lib/log.h"
+#include "lib/runtime.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+/* The request holds a key: jansson's memory is cleansed as it is freed. */
+static void cleansing_free(void *p)
+{
+	if (p)
+		OPENSSL_cleanse(p, malloc_usable_size(p));
+	free(p);
+}
+
+/*
+ * The file systems above wait for this process to write their pages, some of
+ * them to make room in memory.  So it must never wait for such room: it is not
+ * swapped out, its allocations do not write pages out, and it is not killed for
+ * want of memory.  It is not ended at shutdown before its file systems are,
+ * either (systemd, "Root Storage Daemons").
+ */
+static void harden(char *argv0)
+{
+	FILE *f;
+
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		log_error("PR_SET_IO_FLUSHER: %s", strerror(errno));
+	if (mlockall(MCL_CURRENT | MCL_FUTURE))
+		log_error("mlockall: %s", strerror(errno));
+	f = fopen("/proc/self/oom_score_adj", "we");
+	if (!f || fputs("-1000", f) < 0 || fclose(f))
+		log_error("oom_score_adj: %s", strerror(errno));
+	argv0[0] = '@';
+}
+
+/* --- events ------------------------------------------------------------- */
+
+struct start {
+	struct drive *drive;
+	struct loop_fd watch;
+};
+
+/* Whoever started us is gone, or gave up: nobody wants the drive any more. */
+static void starter_gone(void *arg, uint32_t events)
+{
+	struct start *s = arg;
+
+	(void)events;
+	loop_fd_del(s->drive->loop, &s->watch);
+	loop_stop(s->drive->loop);
+}
+
+struct signals {
+	struct drive *drive;
+	struct loop_fd watch;
+	bool opened;
+};
+
+/* Ends the drive if nobody uses it; a drive in use outlives the signal. */
+static void signalled(void *arg, uint32_t events)
+{
+	struct signals *s = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(s->watch.fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (!s->opened)
+		loop_stop(s->drive->loop);
+	else if (drive_detach(s->drive, false))
+		log_error("signal %u from process %u: /dev/cdrive%u is in use, going on",
+			  info.ssi_signo, info.ssi_pid, s->drive->index);
+}
+
+static int watch_signals(struct signals *s, struct loop *loop)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	return loop_fd_add(loop, &s->watch, fd, EPOLLIN, signalled, s);
+}
+
+/* --- the drive's life ----------------------------------------------------- */
+
+static json_t *open_drive(struct drive *d, int fd)
+{
+	struct start start = { .drive = d };
+	json_t *error;
+	int err;
+
+	err = loop_fd_add(d->loop, &start.watch, fd, EPOLLIN | EPOLLRDHUP, starter_gone, &start);
+	if (err)
+		return runtime_error(1, "%s: %s", d->name, strerror(-err));
+	error = drive_open(d);
+	if (start.watch.fd >= 0)
+		loop_fd_del(d->loop, &start.watch);
+	return error;
+}
+
+/* Nobody reads what we say any more; our caller's pipes must end. */
+static void detach_from_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	log_to_syslog();
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	close(null);
+}
+
+static int serve(struct drive *d, struct signals *signals, int fd)
+{
+	json_t *message = open_drive(d, fd);
+	bool failed = message != NULL;
+
+	if (failed)
+		drive_close(d); /* before it is told: nothing is left behind */
+	else
+		message = json_pack("{s:i, s:o}", "index", d->index, "device",
+				    json_sprintf("/dev/cdrive%u", d->index));
+	if (runtime_send(fd, message) && !failed)
+		failed = !drive_detach(d, false); /* nobody heard of it */
+	json_decref(message);
+	close(fd);
+	if (failed)
+		return EXIT_FAILURE;
+	if (!d->foreground)
+		detach_from_terminal();
+	signals->opened = true;
+	log_info("/dev/cdrive%u is %s", d->index, d->name);
+	if (!d->ending)
+		loop_run(d->loop);
+	drive_close(d);
+	return EXIT_SUCCESS;
+}
+
+static int run(char **argv)
+{
+	static struct drive drive;
+	struct signals signals = { .drive = &drive };
+	json_t *request, *error;
+	int fd = atoi(argv[1]);
+	int err;
+
+	if (loop_new(&drive.loop) || watch_signals(&signals, drive.loop))
+		return EXIT_FAILURE;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	err = runtime_receive(fd, &request, 10000);
+	if (err) {
+		fprintf(stderr,
+			"clouddrived: no request on descriptor %d: %s; it is started by clouddrivectl mount\n",
+			fd, strerror(-err));
+		return 2;
+	}
+	error = drive_configure(&drive, request);
+	json_decref(request);
+	if (error) {
+		runtime_send(fd, error);
+		json_decref(error);
+		return EXIT_FAILURE;
+	}
+	setsid();
+	harden(argv[0]);
+	return serve(&drive, &signals, fd);
+}
+
+int main(int argc, char **argv)
+{
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	json_set_alloc_funcs(malloc, cleansing_free);
+	log_open("clouddrived", true);
+	if (argc != 2 || argv[1][0] < '0' || argv[1][0] > '9') {
+		fputs("usage: clouddrived FD\n\n"
+		      "The helper of one drive.  It is started by clouddrivectl mount, which\n"
+		      "hands it what to mount on the socket FD.  See clouddrived(8).\n",
+		      argc == 2 && !strcmp(argv[1], "--help") ? stdout : stderr);
+		return argc == 2 && !strcmp(argv[1], "--help") ? 0 : 2;
+	}
+	return run(argv);
+}

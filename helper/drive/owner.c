@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+#include "drive/owner.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <uuid/uuid.h>
+
+#include "azure/blob.h"
+#include "lib/log.h"
+
+static void renew(void *arg);
+static void raise_number(void *arg);
+
+void owner_init(struct owner *o, struct loop *loop, struct az_client *client, struct az_blob *blob,
+		const struct owner_ops *ops, void *arg)
+{
+	*o = (struct owner){
+		.loop = loop,
+		.client = client,
+		.blob = blob,
+		.ops = ops,
+		.arg = arg,
+	};
+	loop_timer_init(&o->lease_timer, renew, o);
+	loop_timer_init(&o->raise_timer, raise_number, o);
+}
+
+void owner_stop(struct owner *o)
+{
+	loop_timer_cancel(o->loop, &o->lease_timer);
+	loop_timer_cancel(o->loop, &o->raise_timer);
+	if (o->lease_call)
+		az_call_cancel(o->lease_call);
+	if (o->raise_call)
+		az_call_cancel(o->raise_call);
+	o->lease_call = NULL;
+	o->raise_call = NULL;
+}
+
+static void lose(struct owner *o, const char *why)
+{
+	if (o->state == OWNER_LOST)
+		return;
+	o->state = OWNER_LOST;
+	owner_stop(o);
+	o->ops->lost(o->arg, why);
+}
+
+static void failed(struct owner *o, struct retry *r, struct loop_timer *t, const char *what,
+		   const struct az_error *err)
+{
+	uint32_t chance = 0;
+	uint64_t delay;
+
+	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
+		chance = (uint32_t)loop_now();
+	delay = retry_failed(r, loop_now(), err->retry_after, chance);
+	loop_timer_arm(o->loop, t, delay);
+	o->ops->trouble(o->arg, r, what, err);
+}
+
+static void succeeded(struct owner *o, struct retry *r)
+{
+	if (r->stuck)
+		o->ops->trouble(o->arg, r, "", NULL);
+	retry_reset(r);
+}
+
+/* --- the sequence number -------------------------------------------------- */
+
+static void settle(struct owner *o)
+{
+	if (o->state == OWNER_LOST || o->state == OWNER_DOUBTFUL)
+		return;
+	o->state = o->raising_to ? OWNER_RAISING : OWNER_HELD;
+	if (o->state == OWNER_HELD)
+		o->ops->held(o->arg);
+}
+
+static bool lease_error(const struct az_error *e)
+{
+	return (e->class == AZ_CONFLICT || e->class == AZ_PRECONDITION) &&
+	       strncmp(e->code, "Lease", 5) == 0;
+}
+
+static void raised(void *arg, const struct az_result *res)
+{
+	struct owner *o = arg;
+
+	o->raise_call = NULL;
+	if (res->err.class == AZ_OK) {
+		if (res->props.sequence_number != o->raising_to) {
+			lose(o, "another machine has mounted the blob");
+			return;
+		}
+		succeeded(o, &o->raise_retry);
+		o->number = o->raising_to;
+		o->raising_to = 0;
+		o->ops->record(o->arg, o->number, 0);
+		settle(o);
+	} else if (res->err.class == AZ_NOT_FOUND) {
+		lose(o, "the blob was deleted");
+	} else {
+		if (lease_error(&res->err))
+			owner_doubt_lease(o);
+		if (o->state != OWNER_LOST)
+			failed(o, &o->raise_retry, &o->raise_timer, "raise the sequence number",
+			       &res->err);
+	}
+}
+
+/* Repeating is harmless: the number becomes the larger of two equal ones. */
+static void raise_number(void *arg)
+{
+	static const struct az_error no_memory = { .class = AZ_LOCAL, .message = "out of memory" };
+	struct owner *o = arg;
+
+	o->raise_call = az_raise_sequence(o->client, o->blob, o->raising_to, raised, o);
+	if (!o->raise_call)
+		failed(o, &o->raise_retry, &o->raise_timer, "raise the sequence number",
+		       &no_memory);
+}
+
+void owner_doubt_write(struct owner *o, uint64_t number)
+{
+	if (o->state == OWNER_LOST || o->raising_to || number != o->number)
+		return;
+	o->raising_to = o->number + 1;
+	o->ops->record(o->arg, o->number, o->raising_to);
+	if (o->state == OWNER_HELD)
+		o->state = OWNER_RAISING;
+	raise_number(o);
+}
+
+/* --- the lease ------------------------------------------------------------ */
+
+static void lease_is_ours(struct owner *o)
+{
+	succeeded(o, &o->lease_retry);
+	o->reacquiring = false;
+	o->lease_until = o->sent_at + LOOP_SEC(OWNER_LEASE_S);
+	loop_timer_arm(o->loop, &o->lease_timer, LOOP_SEC(OWNER_RENEW_S));
+	if (o->state == OWNER_DOUBTFUL) {
+		o->state = OWNER_RAISING; /* until settled */
+		settle(o);
+	}
+}
+
+static void compared(void *arg, const struct az_result *res)
+{
+	struct owner *o = arg;
+
+	o->lease_call = NULL;
+	if (res->err.class == AZ_NOT_FOUND)
+		lose(o, "the blob was deleted");
+	else if (res->err.class != AZ_OK)
+		failed(o, &o->lease_retry, &o->lease_timer, "read the sequence number", &res->err);
+	else if (o->raising_to || res->props.sequence_number != o->number)
+		lose(o, "the lease had run out, and another machine has mounted the blob since");
+	else
+		lease_is_ours(o);
+}
+
+static void leased(void *arg, const struct az_result *res)
+{
+	const struct az_error *e = &res->err;
+	struct owner *o = arg;
+
+	o->lease_call = NULL;
+	if (e->class == AZ_OK && !o->reacquiring) {
+		lease_is_ours(o);
+	} else if (e->class == AZ_OK) {
+		o->lease_call = az_get_properties(o->client, o->blob, compared, o);
+		if (!o->lease_call)
+			loop_timer_arm(o->loop, &o->lease_timer, LOOP_SEC(1));
+	} else if (e->class == AZ_NOT_FOUND) {
+		lose(o, "the blob was deleted");
+	} else if (az_error_is(e, "LeaseNotPresentWithLeaseOperation") && !o->reacquiring) {
+		o->state = OWNER_DOUBTFUL;
+		o->reacquiring = true;
+		renew(o);
+	} else if (lease_error(e)) {
+		lose(o, "another client took or broke the lease");
+	} else {
+		failed(o, &o->lease_retry, &o->lease_timer, "renew the lease", e);
+	}
+}
+
+static void renew(void *arg)
+{
+	struct owner *o = arg;
+
+	if (o->lease_call)
+		return;
+	o->sent_at = loop_now();
+	o->lease_call = az_lease(o->client, o->blob,
+				 o->reacquiring ? AZ_LEASE_ACQUIRE : AZ_LEASE_RENEW, OWNER_LEASE_S,
+				 leased, o);
+	if (!o->lease_call)
+		loop_timer_arm(o->loop, &o->lease_timer, LOOP_SEC(1));
+}
+
+void owner_doubt_lease(struct owner *o)
+{
+	if (o->state == OWNER_LOST || o->state == OWNER_DOUBTFUL)
+		return;
+	o->state = OWNER_DOUBTFUL;
+	renew(o);
+}
+
+void owner_start(struct owner *o)
+{
+	uint64_t now = loop_now(), at = o->sent_at + LOOP_SEC(OWNER_RENEW_S);
+
+	loop_timer_arm(o->loop, &o->lease_timer, at > now ? at - now : 0);
+}
+
+/* --- beginning and end ---------------------------------------------------- */
+
+/* One call, waited for. */
+static int wait_for(struct owner *o, struct az_sync *s, struct az_call *call, struct az_error *err)
+{
+	if (!call) {
+		*err = (struct az_error){ .class = AZ_LOCAL, .message = "out of memory" };
+		return -1;
+	}
+	if (az_sync_wait(o->loop, s)) {
+		*err = (struct az_error){ .class = AZ_LOCAL, .message = "event loop failed" };
+		return -1;
+	}
+	*err = s->res.err;
+	return err->class == AZ_OK ? 0 : -1;
+}
+
+static int lease_now(struct owner *o, enum az_lease_action action, struct az_error *err)
+{
+	struct az_sync s = { 0 };
+
+	o->sent_at = loop_now();
+	if (wait_for(o, &s, az_lease(o->client, o->blob, action, OWNER_LEASE_S, az_sync_done, &s),
+		     err))
+		return -1;
+	o->lease_until = o->sent_at + LOOP_SEC(OWNER_LEASE_S);
+	return 0;
+}
+
+static int read_props(struct owner *o, struct az_props *props, struct az_error *err)
+{
+	struct az_sync s = { 0 };
+
+	if (wait_for(o, &s, az_get_properties(o->client, o->blob, az_sync_done, &s), err))
+		return -1;
+	*props = s.res.props;
+	return 0;
+}
+
+static int raise_now(struct owner *o, uint64_t to, struct az_error *err)
+{
+	struct az_sync s = { 0 };
+
+	o->ops->record(o->arg, o->number, to);
+	if (wait_for(o, &s, az_raise_sequence(o->client, o->blob, to, az_sync_done, &s), err))
+		return -1;
+	if (s.res.props.sequence_number != to) {
+		*err = (struct az_error){ .class = AZ_CORRUPT };
+		snprintf(err->message, sizeof(err->message),
+			 "the sequence number was to be %llu and is %llu", (unsigned long long)to,
+			 (unsigned long long)s.res.props.sequence_number);
+		return -1;
+	}
+	o->number = to;
+	o->ops->record(o->arg, to, 0);
+	return 0;
+}
+
+int owner_acquire(struct owner *o, struct az_props *props, struct az_error *err)
+{
+	char id[sizeof(o->blob->lease_id)];
+	uuid_t uuid;
+
+	uuid_generate_random(uuid);
+	uuid_unparse_lower(uuid, id);
+	memcpy(o->blob->lease_id, id, sizeof(id));
+	if (lease_now(o, AZ_LEASE_ACQUIRE, err)) {
+		o->blob->lease_id[0] = '\0';
+		return -1;
+	}
+	if (read_props(o, props, err))
+		return -1;
+	o->number = props->sequence_number;
+	return raise_now(o, o->number + 1, err);
+}
+
+int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct az_props *props,
+		 struct az_error *err, char *why, size_t len)
+{
+	bool acquired = false;
+
+	o->number = number;
+	if (lease_now(o, AZ_LEASE_RENEW, err)) {
+		if (!az_error_is(err, "LeaseNotPresentWithLeaseOperation"))
+			return -1;
+		if (lease_now(o, AZ_LEASE_ACQUIRE, err))
+			return -1;
+		acquired = true;
+	}
+	if (read_props(o, props, err))
+		return -1;
+	if (acquired && (raising_to || props->sequence_number != number)) {
+		snprintf(why, len, "another machine has mounted it since");
+		return -1;
+	}
+	/* Whatever the old helper sent and nobody heard of can only fail now. */
+	return raise_now(o, props->sequence_number + 1, err);
+}
+
+struct release {
+	struct az_sync sync;
+	struct az_call *call;
+};
+
+static void give_up(void *arg)
+{
+	struct release *r = arg;
+
+	if (r->sync.done)
+		return;
+	az_call_cancel(r->call);
+	r->sync.res.err = (struct az_error){ .class = AZ_NO_ANSWER, .message = "gave up waiting" };
+	r->sync.done = true;
+}
+
+void owner_release(struct owner *o, unsigned int timeout_s)
+{
+	struct release r = { 0 };
+	struct loop_timer timer;
+	char text[192];
+
+	owner_stop(o);
+	if (o->state == OWNER_LOST || !o->blob->lease_id[0])
+		return;
+	r.call = az_lease(o->client, o->blob, AZ_LEASE_RELEASE, 0, az_sync_done, &r.sync);
+	if (!r.call)
+		return;
+	loop_timer_init(&timer, give_up, &r);
+	loop_timer_arm(o->loop, &timer, LOOP_SEC(timeout_s));
+	az_sync_wait(o->loop, &r.sync);
+	loop_timer_cancel(o->loop, &timer);
+	if (r.sync.res.err.class != AZ_OK)
+		log_info("the lease could not be released (%s); it runs out by itself",
+			 az_error_text(&r.sync.res.err, text, sizeof(text)));
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * owner.h - the right to write: the lease, and the sequence number
+ *
+ * The owner holds the blob's lease (60 s, renewed every 20 s) and the number
+ * that every write names (DESIGN.md, rules 2, 4 and 5).  It is in one of
+ *
+ *	held	 writes may be sent, with owner_sequence()
+ *	raising	 an answer was lost: nothing is sent until the number is raised
+ *	doubtful the lease may be lost: nothing is sent until that is known
+ *	lost	 somebody else has, or may have, written: for good
+ *
+ * Why renewing tells more than acquiring: a lease that ran out can be renewed
+ * only as long as nobody else took one ("Lease Blob", renew), so a renewal
+ * that succeeds proves that the blob is as we left it.  Where it fails because
+ * the service forgot the lease (LeaseNotPresentWithLeaseOperation), one is
+ * acquired anew, and the sequence number must be ours, with no raise of our own
+ * in doubt.  A lease that was broken is not taken again: somebody wanted it.
+ */
+#ifndef DRIVE_OWNER_H
+#define DRIVE_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "azure/client.h"
+#include "drive/retry.h"
+#include "lib/loop.h"
+
+#define OWNER_LEASE_S 60
+#define OWNER_RENEW_S 20
+
+enum owner_state { OWNER_HELD, OWNER_RAISING, OWNER_DOUBTFUL, OWNER_LOST };
+
+struct owner_ops {
+	/* Writes may be sent (again), with a new number perhaps. */
+	void (*held)(void *arg);
+	/* The right is lost for good; @why is a sentence for people. */
+	void (*lost)(void *arg, const char *why);
+	/* The number changes: @raising_to (0: none) may be in effect or not. */
+	void (*record)(void *arg, uint64_t number, uint64_t raising_to);
+	/* A call failed and is tried again; r->stuck may just have been set,
+	 * or, with @err NULL, is about to be cleared. */
+	void (*trouble)(void *arg, struct retry *r, const char *what, const struct az_error *err);
+};
+
+struct owner {
+	struct loop *loop;
+	struct az_client *client;
+	struct az_blob *blob; /* its lease_id is the owner's */
+	const struct owner_ops *ops;
+	void *arg;
+
+	enum owner_state state;
+	uint64_t number; /* confirmed */
+	uint64_t raising_to; /* 0: no raise in doubt */
+	uint64_t lease_until; /* certainly ours until then, monotonic ns */
+	uint64_t sent_at; /* of the renewal under way */
+
+	struct az_call *lease_call, *raise_call;
+	struct loop_timer lease_timer, raise_timer;
+	struct retry lease_retry, raise_retry;
+	bool reacquiring;
+};
+
+void owner_init(struct owner *o, struct loop *loop, struct az_client *client, struct az_blob *blob,
+		const struct owner_ops *ops, void *arg);
+
+/*
+ * Takes the lease (a fresh id) and raises the number to old + 1, or, to adopt a
+ * drive, resumes the lease of blob->lease_id and goes on from @number, with
+ * @raising_to in doubt; runs the loop until that is settled.  @props are the
+ * blob's, read while the lease is held.  0, or -1 with @err (class AZ_OK and a
+ * sentence in @why when the drive was taken by somebody else).
+ */
+int owner_acquire(struct owner *o, struct az_props *props, struct az_error *err);
+int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct az_props *props,
+		 struct az_error *err, char *why, size_t len);
+
+/* Starts renewing. */
+void owner_start(struct owner *o);
+
+/* Gives the lease back; runs the loop for @timeout_s at most. */
+void owner_release(struct owner *o, unsigned int timeout_s);
+
+/* Stops all calls and timers; a lost owner does nothing any more. */
+void owner_stop(struct owner *o);
+
+static inline uint64_t owner_sequence(const struct owner *o)
+{
+	return o->number;
+}
+
+/*
+ * A write that was sent with @number may have been executed or not, or may yet
+ * be: raises the number, unless it has been raised since.  held() tells when
+ * the write can be sent again.
+ */
+void owner_doubt_write(struct owner *o, uint64_t number);
+
+/* The service said that the lease, or the number, is not ours: find out. */
+void owner_doubt_lease(struct owner *o);
+
+#endif

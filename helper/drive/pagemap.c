@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#include "drive/pagemap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WORDS 512 /* of a leaf: a page of memory */
+#define LEAF_BLOCKS (WORDS * 64ull)
+#define ALL ((uint64_t *)-1) /* a leaf for which there was no memory */
+
+struct pagemap {
+	uint64_t blocks;
+	uint64_t leaves;
+	uint64_t *leaf[];
+};
+
+struct pagemap *pagemap_new(uint64_t size)
+{
+	uint64_t blocks = (size + PAGEMAP_BLOCK - 1) / PAGEMAP_BLOCK;
+	uint64_t leaves = (blocks + LEAF_BLOCKS - 1) / LEAF_BLOCKS;
+	struct pagemap *map = calloc(1, sizeof(*map) + leaves * sizeof(map->leaf[0]));
+
+	if (!map)
+		return NULL;
+	map->blocks = blocks;
+	map->leaves = leaves;
+	return map;
+}
+
+void pagemap_free(struct pagemap *map)
+{
+	if (!map)
+		return;
+	for (uint64_t i = 0; i < map->leaves; i++)
+		if (map->leaf[i] != ALL)
+			free(map->leaf[i]);
+	free(map);
+}
+
+/* The bits of word @word that lie in blocks [first, end). */
+static uint64_t mask(uint64_t word, uint64_t first, uint64_t end)
+{
+	uint64_t low = word * 64, bits = ~0ull;
+
+	if (first > low)
+		bits &= ~0ull << (first - low);
+	if (end < low + 64)
+		bits &= ~(~0ull << (end - low));
+	return bits;
+}
+
+/* Words are numbered through all leaves.  Zero where there is no leaf. */
+static uint64_t get_word(const struct pagemap *map, uint64_t word)
+{
+	const uint64_t *leaf = map->leaf[word / WORDS];
+
+	if (leaf == ALL)
+		return ~0ull;
+	return leaf ? leaf[word % WORDS] : 0;
+}
+
+void pagemap_set(struct pagemap *map, uint64_t offset, uint64_t len)
+{
+	uint64_t first = offset / PAGEMAP_BLOCK;
+	uint64_t end = (offset + len + PAGEMAP_BLOCK - 1) / PAGEMAP_BLOCK;
+
+	if (end > map->blocks)
+		end = map->blocks;
+	for (uint64_t w = first / 64; len && w * 64 < end; w++) {
+		uint64_t **leaf = &map->leaf[w / WORDS];
+
+		if (!*leaf) {
+			*leaf = calloc(WORDS, sizeof(**leaf));
+			if (!*leaf)
+				*leaf = ALL;
+		}
+		if (*leaf != ALL)
+			(*leaf)[w % WORDS] |= mask(w, first, end);
+	}
+}
+
+void pagemap_clear(struct pagemap *map, uint64_t offset, uint64_t len)
+{
+	uint64_t first = (offset + PAGEMAP_BLOCK - 1) / PAGEMAP_BLOCK;
+	uint64_t end = (offset + len) / PAGEMAP_BLOCK;
+
+	if (end > map->blocks)
+		end = map->blocks;
+	for (uint64_t w = first / 64; w * 64 < end; w++) {
+		uint64_t *leaf = map->leaf[w / WORDS];
+
+		if (!leaf || leaf == ALL) /* the next leaf */
+			w |= WORDS - 1;
+		else if (first < end)
+			leaf[w % WORDS] &= ~mask(w, first, end);
+	}
+}
+
+bool pagemap_narrow(const struct pagemap *map, uint64_t *offset, uint64_t *len)
+{
+	uint64_t begin = *offset, stop = *offset + *len;
+	uint64_t first = begin / PAGEMAP_BLOCK;
+	uint64_t end = (stop + PAGEMAP_BLOCK - 1) / PAGEMAP_BLOCK;
+	uint64_t lo = UINT64_MAX, hi = 0;
+
+	if (end > map->blocks)
+		end = map->blocks;
+	for (uint64_t w = first / 64; w * 64 < end; w++) {
+		uint64_t bits;
+
+		if (!map->leaf[w / WORDS]) { /* the next leaf */
+			w |= WORDS - 1;
+			continue;
+		}
+		bits = get_word(map, w) & mask(w, first, end);
+		if (!bits)
+			continue;
+		if (lo == UINT64_MAX)
+			lo = w * 64 + (uint64_t)__builtin_ctzll(bits);
+		hi = w * 64 + 64 - (uint64_t)__builtin_clzll(bits);
+	}
+	if (lo == UINT64_MAX)
+		return false;
+	lo *= PAGEMAP_BLOCK;
+	hi *= PAGEMAP_BLOCK;
+	*offset = lo > begin ? lo : begin;
+	*len = (hi < stop ? hi : stop) - *offset;
+	return true;
+}

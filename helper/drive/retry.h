@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * retry.h - when to try again
+ *
+ * Exponential back-off from RETRY_FIRST_MS, doubled each time up to
+ * RETRY_MOST_MS, of which half is chance, so that drives that failed together
+ * do not come back together.  What the service asks for by Retry-After is
+ * honoured (up to RETRY_AFTER_MOST_S: it may not park a drive for an hour).
+ * What has failed for RETRY_CEILING_S without success is stuck, and parks the
+ * drive, while trying goes on (DESIGN.md, rule 7).
+ */
+#ifndef DRIVE_RETRY_H
+#define DRIVE_RETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RETRY_FIRST_MS 100u
+#define RETRY_MOST_MS 5000u
+#define RETRY_AFTER_MOST_S 60u
+#define RETRY_CEILING_S 30u
+
+struct retry {
+	unsigned int failures; /* in a row */
+	uint64_t since; /* of the first of them, monotonic ns */
+	bool stuck;
+	bool counted; /* the caller's: it has acted on stuck */
+};
+
+/*
+ * Notes a failure at @now; returns how many ns to wait before the next try.
+ * @chance is a random number.  r->stuck says whether the ceiling is passed.
+ */
+uint64_t retry_failed(struct retry *r, uint64_t now, unsigned int retry_after, uint32_t chance);
+
+static inline void retry_reset(struct retry *r)
+{
+	*r = (struct retry){ 0 };
+}
+
+#endif
