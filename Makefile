@@ -3,7 +3,7 @@
 # make              the module for the running kernel (KDIR= for another) and the programs
 # make modules      the module for the kernels in build/kernels (KERNELS="6.1 6.12")
 # make unit         unit tests, under address and undefined-behaviour sanitizers
-# make test|demo|bench|lint|install|clean
+# make test|demo|bench|lint|format|install|clean
 
 VERSION := 0.1.0
 BUILD   ?= build
@@ -34,7 +34,7 @@ obj  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 asan = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
 
 programs := $(if $(ctl_src),$(BUILD)/clouddrivectl) \
-	    $(if $(drive_src),$(BUILD)/clouddrived) \
+	    $(if $(filter %/main.c,$(drive_src)),$(BUILD)/clouddrived) \
 	    $(if $(bench_src),$(BUILD)/cdrive-bench-mem)
 units    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
 
@@ -43,7 +43,7 @@ programs: $(programs)
 
 # --- programs ---------------------------------------------------------------
 
-link = $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LDLIBS)
+link = $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/clouddrivectl: $(call obj,$(ctl_src)) $(BUILD)/obj/libcd.a
 	$(link)
@@ -114,6 +114,9 @@ build/kernels/%/ready:
 test demo lint:
 	scripts/$@
 
+format:
+	clang-format -i $(wildcard helper/*/*.[ch] tests/*/*.[ch])
+
 bench: programs
 	tests/bench/run
 
@@ -135,7 +138,7 @@ install: programs
 clean:
 	rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all programs unit unit-programs module modules test demo lint bench install clean
+.PHONY: all programs unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)
