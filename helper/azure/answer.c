@@ -33,8 +33,8 @@ static bool sum_unsupported(const struct az_call *call)
 		return false;
 	if (a->status == call->op->expect)
 		return a->has_request_id && a->has_version && !a->crc64[0];
-	return !strcmp(a->code, "FeatureNotSupported") ||
-	       !strcmp(a->code, "UnsupportedHeader") || a->status == 501;
+	return !strcmp(a->code, "FeatureNotSupported") || !strcmp(a->code, "UnsupportedHeader") ||
+	       a->status == 501;
 }
 
 /* What is wrong with the headers of an answer with the expected status. */
@@ -99,8 +99,7 @@ static bool other_body(struct az_call *call, const char *buf, size_t len)
 	struct az_answer *a = &call->ans;
 	bool error = a->status != call->op->expect;
 
-	if ((error || call->op->kind != AZ_KIND_LIST) &&
-	    a->received + len > AZ_MAX_ERROR_BODY) {
+	if ((error || call->op->kind != AZ_KIND_LIST) && a->received + len > AZ_MAX_ERROR_BODY) {
 		az_call_fail(call, AZ_CORRUPT, "the answer's body is too long");
 		return false;
 	}
@@ -204,8 +203,8 @@ static void hint_denied(const struct az_call *call, struct az_error *e)
 	int64_t expiry = az_credential_expiry(cred);
 	char when[32];
 
-	if (strcmp(e->code, "AuthenticationFailed") && strcmp(e->code, "RequestTimeTooSkewed") &&
-	    e->code[0])
+	if (e->code[0] && !az_error_is(e, "AuthenticationFailed") &&
+	    !az_error_is(e, "RequestTimeTooSkewed"))
 		return;
 	if (expiry && expiry <= now) {
 		time_t t = (time_t)expiry;

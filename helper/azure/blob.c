@@ -4,7 +4,6 @@
  */
 #include "azure/blob.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -42,8 +41,8 @@ static const struct az_op get_properties = {
 	.check = check_properties,
 };
 
-struct az_call *az_get_properties(struct az_client *c, const struct az_blob *b,
-				  az_done_fn done, void *arg)
+struct az_call *az_get_properties(struct az_client *c, const struct az_blob *b, az_done_fn done,
+				  void *arg)
 {
 	return az_call_start(az_call_new(c, &get_properties, b, done, arg));
 }
@@ -53,7 +52,7 @@ struct az_call *az_get_properties(struct az_client *c, const struct az_blob *b,
 static void build_create(struct az_call *call, struct az_build *b)
 {
 	az_build_header(b, "x-ms-blob-type", "PageBlob");
-	az_build_header(b, "x-ms-blob-content-length", az_build_number(b, "%" PRIu64, call->len));
+	az_build_header(b, "x-ms-blob-content-length", az_build_u64(b, call->len));
 	b->if_none_match = "*";
 }
 
@@ -65,8 +64,8 @@ static const struct az_op create = {
 	.build = build_create,
 };
 
-struct az_call *az_create_page_blob(struct az_client *c, const struct az_blob *b,
-				    uint64_t size, az_done_fn done, void *arg)
+struct az_call *az_create_page_blob(struct az_client *c, const struct az_blob *b, uint64_t size,
+				    az_done_fn done, void *arg)
 {
 	struct az_call *call = az_call_new(c, &create, b, done, arg);
 
@@ -91,8 +90,8 @@ static const struct az_op delete_blob = {
 	.build = build_delete,
 };
 
-struct az_call *az_delete_blob(struct az_client *c, const struct az_blob *b,
-			       bool snapshots, az_done_fn done, void *arg)
+struct az_call *az_delete_blob(struct az_client *c, const struct az_blob *b, bool snapshots,
+			       az_done_fn done, void *arg)
 {
 	struct az_call *call = az_call_new(c, &delete_blob, b, done, arg);
 
@@ -107,7 +106,7 @@ static void build_raise(struct az_call *call, struct az_build *b)
 {
 	az_build_query(b, "comp", "properties");
 	az_build_header(b, "x-ms-sequence-number-action", "max");
-	az_build_header(b, "x-ms-blob-sequence-number", az_build_number(b, "%" PRIu64, call->seq));
+	az_build_header(b, "x-ms-blob-sequence-number", az_build_u64(b, call->seq));
 }
 
 static const char *check_raise(struct az_call *call)
@@ -128,8 +127,8 @@ static const struct az_op raise_sequence = {
 	.check = check_raise,
 };
 
-struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b,
-				  uint64_t number, az_done_fn done, void *arg)
+struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b, uint64_t number,
+				  az_done_fn done, void *arg)
 {
 	struct az_call *call = az_call_new(c, &raise_sequence, b, done, arg);
 
@@ -144,12 +143,9 @@ static void build_page(struct az_call *call, struct az_build *b)
 {
 	az_build_query(b, "comp", "page");
 	az_build_header(b, "x-ms-page-write", call->source.read ? "update" : "clear");
-	az_build_header(b, "x-ms-range",
-			az_build_number(b, "bytes=%" PRIu64 "-%" PRIu64, call->offset,
-					call->offset + call->len - 1));
+	az_build_header(b, "x-ms-range", az_build_range(b, call->offset, call->len));
 	if (call->seq != AZ_NO_SEQUENCE)
-		az_build_header(b, "x-ms-if-sequence-number-eq",
-				az_build_number(b, "%" PRIu64, call->seq));
+		az_build_header(b, "x-ms-if-sequence-number-eq", az_build_u64(b, call->seq));
 }
 
 static const struct az_op put_page = {
@@ -203,12 +199,12 @@ struct az_call *az_clear_pages(struct az_client *c, const struct az_blob *b, uin
 
 static void build_get(struct az_call *call, struct az_build *b)
 {
-	az_build_header(b, "x-ms-range",
-			az_build_number(b, "bytes=%" PRIu64 "-%" PRIu64, call->offset,
-					call->offset + call->len - 1));
+	az_build_header(b, "x-ms-range", az_build_range(b, call->offset, call->len));
 	/* Both at once are refused by the service. */
-	az_build_header(b, call->sum == AZ_SUM_MD5 ? "x-ms-range-get-content-md5" :
-						     "x-ms-range-get-content-crc64", "true");
+	az_build_header(b,
+			call->sum == AZ_SUM_MD5 ? "x-ms-range-get-content-md5" :
+						  "x-ms-range-get-content-crc64",
+			"true");
 }
 
 static const char *check_get(struct az_call *call)
@@ -235,8 +231,7 @@ static const struct az_op get_range = {
 };
 
 struct az_call *az_get_range(struct az_client *c, const struct az_blob *b, uint64_t offset,
-			     uint32_t len, const struct az_sink *sink, az_done_fn done,
-			     void *arg)
+			     uint32_t len, const struct az_sink *sink, az_done_fn done, void *arg)
 {
 	struct az_call *call = page_call(c, &get_range, b, offset, len, AZ_NO_SEQUENCE, done, arg);
 
@@ -304,7 +299,7 @@ static void build_lease(struct az_call *call, struct az_build *b)
 	az_build_header(b, "x-ms-lease-action", names[call->lease]);
 	if (call->lease != AZ_LEASE_ACQUIRE)
 		return;
-	az_build_header(b, "x-ms-lease-duration", az_build_number(b, "%d", call->seconds));
+	az_build_header(b, "x-ms-lease-duration", az_build_u64(b, (uint64_t)call->seconds));
 	if (call->blob.lease_id[0])
 		az_build_header(b, "x-ms-proposed-lease-id", call->blob.lease_id);
 }
@@ -315,7 +310,7 @@ static const char *check_lease(struct az_call *call)
 
 	if (!id[0])
 		return "the answer lacks x-ms-lease-id";
-	if (call->blob.lease_id[0] && strcasecmp(id, call->blob.lease_id))
+	if (call->blob.lease_id[0] && strcasecmp(id, call->blob.lease_id) != 0)
 		return "the answer is about another lease";
 	return NULL;
 }
@@ -346,8 +341,8 @@ static const struct az_op lease_release = {
 	.build = build_lease,
 };
 
-struct az_call *az_lease(struct az_client *c, const struct az_blob *b,
-			 enum az_lease_action action, int seconds, az_done_fn done, void *arg)
+struct az_call *az_lease(struct az_client *c, const struct az_blob *b, enum az_lease_action action,
+			 int seconds, az_done_fn done, void *arg)
 {
 	static const struct az_op *const ops[] = { &lease_acquire, &lease_renew, &lease_release };
 	struct az_call *call = az_call_new(c, ops[action], b, done, arg);

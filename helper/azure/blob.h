@@ -34,56 +34,50 @@ struct az_sink {
 };
 
 /* "Get Blob Properties" (HEAD) */
-struct az_call *az_get_properties(struct az_client *c, const struct az_blob *b,
-				  az_done_fn done, void *arg);
+struct az_call *az_get_properties(struct az_client *c, const struct az_blob *b, az_done_fn done,
+				  void *arg);
 
 /* "Put Blob", a page blob of @size zero bytes, only if none is there
  * (If-None-Match: *; else AZ_CONFLICT BlobAlreadyExists). */
-struct az_call *az_create_page_blob(struct az_client *c, const struct az_blob *b,
-				    uint64_t size, az_done_fn done, void *arg);
+struct az_call *az_create_page_blob(struct az_client *c, const struct az_blob *b, uint64_t size,
+				    az_done_fn done, void *arg);
 
 /* "Delete Blob"; @snapshots: with its snapshots (x-ms-delete-snapshots:
  * include), else a blob that has some is refused (409 SnapshotsPresent). */
-struct az_call *az_delete_blob(struct az_client *c, const struct az_blob *b,
-			       bool snapshots, az_done_fn done, void *arg);
+struct az_call *az_delete_blob(struct az_client *c, const struct az_blob *b, bool snapshots,
+			       az_done_fn done, void *arg);
 
 /* "Set Blob Properties", x-ms-sequence-number-action: max.  The result's
  * props.sequence_number is the number after it. */
-struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b,
-				  uint64_t number, az_done_fn done, void *arg);
+struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b, uint64_t number,
+				  az_done_fn done, void *arg);
 
 /* "Put Page", update, if the blob's sequence number is @seq (or
  * AZ_NO_SEQUENCE: unconditionally); with the body's checksum. */
-struct az_call *az_put_page(struct az_client *c, const struct az_blob *b,
-			    uint64_t offset, uint32_t len, uint64_t seq,
-			    const struct az_source *source, az_done_fn done,
-			    void *arg);
+struct az_call *az_put_page(struct az_client *c, const struct az_blob *b, uint64_t offset,
+			    uint32_t len, uint64_t seq, const struct az_source *source,
+			    az_done_fn done, void *arg);
 
 /* "Put Page", clear; @len may be up to the whole blob. */
-struct az_call *az_clear_pages(struct az_client *c, const struct az_blob *b,
-			       uint64_t offset, uint64_t len, uint64_t seq,
-			       az_done_fn done, void *arg);
+struct az_call *az_clear_pages(struct az_client *c, const struct az_blob *b, uint64_t offset,
+			       uint64_t len, uint64_t seq, az_done_fn done, void *arg);
 
 /* "Get Blob" of a range, verified by the checksum the service computed over
  * it (CRC64 where it can, else MD5; AZ_CORRUPT when neither came or it does
  * not match, or when fewer or more bytes came). */
-struct az_call *az_get_range(struct az_client *c, const struct az_blob *b,
-			     uint64_t offset, uint32_t len,
-			     const struct az_sink *sink, az_done_fn done,
-			     void *arg);
+struct az_call *az_get_range(struct az_client *c, const struct az_blob *b, uint64_t offset,
+			     uint32_t len, const struct az_sink *sink, az_done_fn done, void *arg);
 
 /* "Get Page Ranges" over the whole blob, following markers; @range is called
  * for each range that holds data, in ascending order. */
 struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b,
-				   void (*range)(void *arg, uint64_t offset,
-						 uint64_t len),
+				   void (*range)(void *arg, uint64_t offset, uint64_t len),
 				   az_done_fn done, void *arg);
 
 /* "Lease Blob".  Acquire proposes @b's lease_id as the id (which succeeds as a
  * renewal when that is the one that holds it); renew and release use it. */
 enum az_lease_action { AZ_LEASE_ACQUIRE, AZ_LEASE_RENEW, AZ_LEASE_RELEASE };
-struct az_call *az_lease(struct az_client *c, const struct az_blob *b,
-			 enum az_lease_action action, int seconds,
-			 az_done_fn done, void *arg);
+struct az_call *az_lease(struct az_client *c, const struct az_blob *b, enum az_lease_action action,
+			 int seconds, az_done_fn done, void *arg);
 
 #endif

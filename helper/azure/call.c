@@ -6,7 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,15 +39,25 @@ void az_build_query(struct az_build *b, const char *name, const char *value)
 	add(&b->query, name, value);
 }
 
-const char *az_build_number(struct az_build *b, const char *fmt, ...)
+static char *value(struct az_build *b)
 {
-	char *value = b->values[b->used++ % 6];
-	va_list ap;
+	return b->values[b->used++ % AZ_MAX_VALUES];
+}
 
-	va_start(ap, fmt);
-	vsnprintf(value, sizeof(b->values[0]), fmt, ap);
-	va_end(ap);
-	return value;
+const char *az_build_u64(struct az_build *b, uint64_t number)
+{
+	char *v = value(b);
+
+	snprintf(v, sizeof(b->values[0]), "%" PRIu64, number);
+	return v;
+}
+
+const char *az_build_range(struct az_build *b, uint64_t offset, uint64_t len)
+{
+	char *v = value(b);
+
+	snprintf(v, sizeof(b->values[0]), "bytes=%" PRIu64 "-%" PRIu64, offset, offset + len - 1);
+	return v;
 }
 
 /*
@@ -238,11 +248,12 @@ static int sum_body(struct az_call *call)
 static void sum_header(struct az_call *call, struct az_build *b)
 {
 	unsigned char md[EVP_MAX_MD_SIZE];
-	char text[CRC64_TEXT];
+	char *text;
 
 	if (call->sum == AZ_SUM_CRC64) {
+		text = value(b);
 		crc64_text(call->crc, text);
-		az_build_header(b, "x-ms-content-crc64", az_build_number(b, "%s", text));
+		az_build_header(b, "x-ms-content-crc64", text);
 	} else {
 		EVP_DigestFinal_ex(call->md5, md, NULL);
 		base64_encode(md, 16, call->md5_text);
@@ -263,9 +274,9 @@ static const char *date(struct az_client *c)
 	c->date_at = now;
 	gmtime_r(&now, &tm);
 	/* Not strftime(): its names follow the locale. */
-	snprintf(c->date, sizeof(c->date), "%s, %02d %s %d %02d:%02d:%02d GMT",
-		 days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
-		 tm.tm_hour, tm.tm_min, tm.tm_sec);
+	snprintf(c->date, sizeof(c->date), "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday],
+		 tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+		 tm.tm_sec);
 	return c->date;
 }
 
@@ -282,8 +293,8 @@ static void sort(struct az_fields *f)
 }
 
 /* One line of the list that libcurl sends; its text is in call->lines. */
-static void line(struct az_call *call, size_t starts[], size_t *n,
-		 const char *name, const char *value)
+static void line(struct az_call *call, size_t starts[], size_t *n, const char *name,
+		 const char *value)
 {
 	starts[(*n)++] = call->lines.len;
 	text_add(&call->lines, name);
@@ -339,8 +350,8 @@ static int make_lines(struct az_call *call, const struct az_build *b, size_t pat
 		if (err)
 			return err;
 		starts[n++] = call->lines.len;
-		text_addf(&call->lines, "Authorization: SharedKey %s:%s",
-			  call->blob.url->account, signature);
+		text_addf(&call->lines, "Authorization: SharedKey %s:%s", call->blob.url->account,
+			  signature);
 		text_addn(&call->lines, "", 1);
 	}
 	line(call, starts, &n, "Accept", NULL);
@@ -403,7 +414,7 @@ static void set_body(struct az_call *call)
 		curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
 		curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->len);
 		curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, (long)AZ_SCRATCH);
-	} else if (strcmp(call->op->method, "GET")) {
+	} else if (strcmp(call->op->method, "GET") != 0) {
 		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, call->op->method);
 	}
 }

@@ -29,6 +29,7 @@
 #define AZ_VERSION "2021-08-06"
 
 #define AZ_MAX_FIELDS 16 /* of ours in a request */
+#define AZ_MAX_VALUES 6
 #define AZ_MAX_HEADERS 65536u /* bytes of an answer's headers, interim ones too */
 #define AZ_MAX_ERROR_BODY 65536u
 #define AZ_SMALL_BODY 32768u /* sent together with the headers, from memory */
@@ -48,7 +49,7 @@ struct az_build {
 	struct az_fields query; /* by name */
 	const char *content_md5;
 	const char *if_none_match;
-	char values[6][48]; /* room for numbers; see az_build_number() */
+	char values[AZ_MAX_VALUES][48]; /* room for numbers; see az_build_u64() */
 	size_t used;
 };
 
@@ -148,7 +149,6 @@ struct az_client {
 	struct text string; /* to sign */
 	unsigned char *scratch; /* AZ_SCRATCH bytes */
 	struct az_call *calls, *pool;
-	unsigned int pooled;
 	struct az_socket *sockets; /* unused ones */
 	int in_curl; /* libcurl must not be entered again */
 	int busy; /* az_client_free() must wait */
@@ -159,8 +159,8 @@ struct az_client {
 #define AZ_SCRATCH (256u << 10)
 
 /* client.c */
-struct az_call *az_call_new(struct az_client *c, const struct az_op *op,
-			    const struct az_blob *b, az_done_fn done, void *arg);
+struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const struct az_blob *b,
+			    az_done_fn done, void *arg);
 struct az_call *az_call_start(struct az_call *call);
 
 /* call.c */
@@ -170,8 +170,8 @@ bool az_easy_setup(struct az_call *call);
 int az_call_prepare(struct az_call *call);
 void az_build_header(struct az_build *b, const char *name, const char *value);
 void az_build_query(struct az_build *b, const char *name, const char *value);
-__attribute__((format(printf, 2, 3)))
-const char *az_build_number(struct az_build *b, const char *fmt, ...);
+const char *az_build_u64(struct az_build *b, uint64_t number);
+const char *az_build_range(struct az_build *b, uint64_t offset, uint64_t len);
 void az_call_fail(struct az_call *call, enum az_class class, const char *why);
 
 /* headers.c */
@@ -182,8 +182,7 @@ size_t az_answer_body(char *buf, size_t size, size_t n, void *arg);
 enum az_verdict { AZ_END, AZ_AGAIN };
 /* What came of a transfer that ended with @code: fills @res, or says that the
  * call goes on with another request. */
-enum az_verdict az_answer_judge(struct az_call *call, CURLcode code,
-				struct az_result *res);
+enum az_verdict az_answer_judge(struct az_call *call, CURLcode code, struct az_result *res);
 
 /* The answer's checksum, if it is there and the one asked for. */
 bool az_answer_has_sum(const struct az_call *call);

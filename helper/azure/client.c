@@ -24,7 +24,6 @@
 
 #include <openssl/rand.h>
 
-#define MAX_POOLED 192 /* calls kept for reuse; more than a drive has in flight */
 #define MAX_CONNECTIONS 256L /* kept alive */
 #define MAX_EMPTY_PAGES 64 /* page lists in a row that hold nothing but a marker */
 
@@ -233,6 +232,14 @@ static void arm_watchdog(struct az_client *c)
 	loop_timer_arm(c->loop, &c->watchdog, LOOP_MS(ms < 20 ? 20 : ms > 1000 ? 1000 : ms));
 }
 
+static struct az_call *next_expired(struct az_client *c, uint64_t now)
+{
+	for (struct az_call *call = c->calls; call; call = call->next)
+		if (call->state == CALL_RUNNING && !call->cancelled && expired(call, now))
+			return call;
+	return NULL;
+}
+
 static void on_watchdog(void *arg)
 {
 	struct az_client *c = arg;
@@ -241,14 +248,10 @@ static void on_watchdog(void *arg)
 
 	enter(c);
 	/* Calling back may end any other call, so begin anew each time. */
-restart:
-	for (call = c->calls; call && !c->dead; call = call->next) {
-		if (call->state != CALL_RUNNING || !expired(call, now))
-			continue;
+	while (!c->dead && (call = next_expired(c, now))) {
 		curl_multi_remove_handle(c->multi, call->easy);
 		call->state = CALL_QUEUED;
 		call_end(call, CURLE_OPERATION_TIMEDOUT);
-		goto restart;
 	}
 	if (c->calls && !c->dead)
 		arm_watchdog(c);
@@ -290,6 +293,7 @@ static void call_destroy(struct az_call *call)
 	free(call);
 }
 
+/* Back to the pool, which so holds as many as were ever in flight at once. */
 static void call_release(struct az_call *call)
 {
 	struct az_client *c = call->client;
@@ -298,24 +302,18 @@ static void call_release(struct az_call *call)
 	az_xml_free(call->xml);
 	call->xml = NULL;
 	call->state = CALL_POOLED;
-	if (c->pooled >= MAX_POOLED) {
-		call_destroy(call);
-		return;
-	}
 	call->next = c->pool;
 	c->pool = call;
-	c->pooled++;
 }
 
 /* A call with nothing asked yet; NULL when memory is out. */
-struct az_call *az_call_new(struct az_client *c, const struct az_op *op,
-			    const struct az_blob *b, az_done_fn done, void *arg)
+struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const struct az_blob *b,
+			    az_done_fn done, void *arg)
 {
 	struct az_call *call = c->pool;
 
 	if (call) {
 		c->pool = call->next;
-		c->pooled--;
 	} else {
 		call = calloc(1, sizeof(*call));
 		if (!call)
@@ -384,24 +382,26 @@ void az_call_cancel(struct az_call *call)
 	call_release(call);
 }
 
+static struct az_call *next_unfinished(struct az_client *c)
+{
+	for (struct az_call *call = c->calls; call; call = call->next)
+		if (call->cancelled || call->state == CALL_QUEUED)
+			return call;
+	return NULL;
+}
+
 /* Calls that were started, cancelled or failed where it couldn't be finished. */
 static void reap(struct az_client *c)
 {
 	struct az_call *call;
 
-restart:
-	for (call = c->calls; call && !c->dead; call = call->next) {
-		if (call->cancelled) {
+	while (!c->dead && (call = next_unfinished(c))) {
+		if (call->cancelled)
 			az_call_cancel(call);
-			goto restart;
-		}
-		if (call->state != CALL_QUEUED)
-			continue;
-		if (call->fail)
+		else if (call->fail)
 			call_end(call, CURLE_OK);
 		else
 			run(call);
-		goto restart;
 	}
 }
 
@@ -435,8 +435,7 @@ static void set_options(struct az_client *c, const struct az_client_options *opt
 		c->opt.call_timeout_ms = 60000;
 }
 
-int az_client_new(struct az_client **out, struct loop *loop,
-		  const struct az_client_options *opt)
+int az_client_new(struct az_client **out, struct loop *loop, const struct az_client_options *opt)
 {
 	static bool initialised;
 	unsigned char random[8];

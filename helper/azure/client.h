@@ -66,8 +66,7 @@ struct az_result {
 
 typedef void (*az_done_fn)(void *arg, const struct az_result *res);
 
-int az_client_new(struct az_client **out, struct loop *loop,
-		  const struct az_client_options *opt);
+int az_client_new(struct az_client **out, struct loop *loop, const struct az_client_options *opt);
 /* Ends all calls without calling them back. */
 void az_client_free(struct az_client *c);
 

@@ -20,7 +20,7 @@
 
 /* The emulator's account, whose key is public ("Use the Azurite emulator"). */
 #define DEV_ACCOUNT "devstoreaccount1"
-#define DEV_KEY                                                      \
+#define DEV_KEY                                                          \
 	"Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq" \
 	"/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -143,12 +143,13 @@ static int read_key_file(struct load *l, const char *path)
 	ssize_t n = 1;
 	int fd = 0, err;
 
-	if (strcmp(path, "-"))
+	if (strcmp(path, "-") != 0)
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		err = -errno;
-		snprintf(l->why, l->len, "key file %.100s: %s; give a file that holds the account key",
-			 path, strerror(-err));
+		snprintf(l->why, l->len,
+			 "key file %.100s: %s; give a file that holds the account key", path,
+			 strerror(-err));
 		return err;
 	}
 	while (len < sizeof(buf) - 1 && n > 0) {
@@ -165,8 +166,9 @@ static int read_key_file(struct load *l, const char *path)
 	if (err)
 		snprintf(l->why, l->len, "key file %.100s: %s", path, strerror(-err));
 	else
-		err = set_key(l, buf,
-			      "the key file does not hold an account key in base64; copy it from the portal's \"Access keys\"");
+		err = set_key(
+			l, buf,
+			"the key file does not hold an account key in base64; copy it from the portal's \"Access keys\"");
 	OPENSSL_cleanse(buf, sizeof(buf));
 	return err;
 }
@@ -192,8 +194,9 @@ static int check_account(struct load *l, const char *name, size_t len, const cha
 {
 	if (strlen(l->url->account) == len && !memcmp(l->url->account, name, len))
 		return 0;
-	snprintf(l->why, l->len, "%s is for account \"%.*s\", the URL for \"%s\"; set the one that fits",
-		 where, (int)(len > 24 ? 24 : len), name, l->url->account);
+	snprintf(l->why, l->len,
+		 "%s is for account \"%.*s\", the URL for \"%s\"; set the one that fits", where,
+		 (int)(len > 24 ? 24 : len), name, l->url->account);
 	return -EINVAL;
 }
 
@@ -218,18 +221,22 @@ static int from_connection_string(struct load *l, const char *s)
 	value = field(s, "AccountKey", &len);
 	copy = value ? strndup(value, len) : NULL;
 	if (copy && !name) {
-		err = fail(l, -EINVAL, "AZURE_STORAGE_CONNECTION_STRING has no AccountName; copy it whole");
+		err = fail(l, -EINVAL,
+			   "AZURE_STORAGE_CONNECTION_STRING has no AccountName; copy it whole");
 	} else if (copy) {
-		err = set_key(l, copy,
-			      "the AccountKey of AZURE_STORAGE_CONNECTION_STRING is not base64; copy it whole");
+		err = set_key(
+			l, copy,
+			"the AccountKey of AZURE_STORAGE_CONNECTION_STRING is not base64; copy it whole");
 	} else {
 		value = field(s, "SharedAccessSignature", &len);
 		copy = value ? strndup(value, len) : NULL;
 		if (!copy)
-			return fail(l, -EINVAL,
-				    "AZURE_STORAGE_CONNECTION_STRING holds neither AccountKey nor SharedAccessSignature; copy it whole");
-		err = set_sas(l, copy,
-			      "the SharedAccessSignature of AZURE_STORAGE_CONNECTION_STRING is not a SAS; copy it whole");
+			return fail(
+				l, -EINVAL,
+				"AZURE_STORAGE_CONNECTION_STRING holds neither AccountKey nor SharedAccessSignature; copy it whole");
+		err = set_sas(
+			l, copy,
+			"the SharedAccessSignature of AZURE_STORAGE_CONNECTION_STRING is not a SAS; copy it whole");
 	}
 	text_free_secret(copy);
 	return err;
@@ -247,18 +254,22 @@ static int find(struct load *l, const char *key_file)
 	if (env[ENV_CONNECTION])
 		return from_connection_string(l, env[ENV_CONNECTION]);
 	if (env[ENV_ACCOUNT] && (env[ENV_KEY] || env[ENV_SAS])) {
-		err = check_account(l, env[ENV_ACCOUNT], strlen(env[ENV_ACCOUNT]), env_names[ENV_ACCOUNT]);
+		err = check_account(l, env[ENV_ACCOUNT], strlen(env[ENV_ACCOUNT]),
+				    env_names[ENV_ACCOUNT]);
 		if (err)
 			return err;
 	}
 	if (env[ENV_KEY])
-		return set_key(l, env[ENV_KEY],
-			       "AZURE_STORAGE_KEY is not an account key in base64; copy it from the portal's \"Access keys\"");
+		return set_key(
+			l, env[ENV_KEY],
+			"AZURE_STORAGE_KEY is not an account key in base64; copy it from the portal's \"Access keys\"");
 	if (env[ENV_SAS])
-		return set_sas(l, env[ENV_SAS],
-			       "AZURE_STORAGE_SAS_TOKEN is not a SAS; it must hold the query string with \"sig\"");
-	return fail(l, -ENOKEY,
-		    "no credential; give --key-file FILE, set AZURE_STORAGE_KEY, or put a SAS in the URL");
+		return set_sas(
+			l, env[ENV_SAS],
+			"AZURE_STORAGE_SAS_TOKEN is not a SAS; it must hold the query string with \"sig\"");
+	return fail(
+		l, -ENOKEY,
+		"no credential; give --key-file FILE, set AZURE_STORAGE_KEY, or put a SAS in the URL");
 }
 
 /* Takes the variables out of the environment, and their values out of the
@@ -285,8 +296,8 @@ static int take_environment(struct load *l)
 	return err;
 }
 
-int az_credential_load(struct az_credential *cred, const struct az_url *url,
-		       const char *key_file, char *why, size_t len)
+int az_credential_load(struct az_credential *cred, const struct az_url *url, const char *key_file,
+		       char *why, size_t len)
 {
 	struct load l = { .cred = cred, .url = url, .why = why, .len = len };
 	int err;
@@ -304,7 +315,9 @@ int az_credential_load(struct az_credential *cred, const struct az_url *url,
 int64_t az_credential_expiry(const struct az_credential *cred)
 {
 	static const char *const formats[] = {
-		"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d",
+		"%Y-%m-%dT%H:%M:%S",
+		"%Y-%m-%dT%H:%M",
+		"%Y-%m-%d",
 	};
 	const char *value;
 	int64_t when = 0;

@@ -33,8 +33,8 @@ struct az_credential {
  * what to do, without any part of the secret.  A connection string or
  * account environment for another account than the URL's is an error.
  */
-int az_credential_load(struct az_credential *cred, const struct az_url *url,
-		       const char *key_file, char *why, size_t len);
+int az_credential_load(struct az_credential *cred, const struct az_url *url, const char *key_file,
+		       char *why, size_t len);
 int az_credential_set_key(struct az_credential *cred, const char *base64);
 int az_credential_set_sas(struct az_credential *cred, const char *sas);
 void az_credential_free(struct az_credential *cred);

@@ -79,13 +79,15 @@ const char *az_error_text(const struct az_error *e, char *buf, size_t len)
 	 * enough: none came, or it says only "denied". */
 	if (spoke && e->code[0] && e->class != AZ_DENIED)
 		snprintf(buf, len, "%ld %s", e->http, e->code);
+	else if (e->class == AZ_OK)
+		snprintf(buf, len, "done");
 	else if (spoke)
 		snprintf(buf, len, "%ld %s%s%s", e->http,
-			 e->code[0] ? e->code : class_text(e->class),
-			 e->message[0] ? ": " : "", e->message);
+			 e->code[0] ? e->code : class_text(e->class), e->message[0] ? ": " : "",
+			 e->message);
 	else
-		snprintf(buf, len, "%s%s%s", class_text(e->class),
-			 e->message[0] ? ": " : "", e->message);
+		snprintf(buf, len, "%s%s%s", class_text(e->class), e->message[0] ? ": " : "",
+			 e->message);
 	return buf;
 }
 
@@ -130,17 +132,22 @@ static const struct {
 	{ "InvalidBlobType", "a drive must be a page blob; make one with clouddrivectl create" },
 	{ "SnapshotsPresent", "delete the snapshots too, with --snapshots" },
 	{ "RequestTimeTooSkewed", "set this machine's clock" },
-	{ "AuthorizationPermissionMismatch", "make a new SAS with the permissions read, write, create and delete" },
-	{ "AuthorizationResourceTypeMismatch", "make a new SAS that covers objects (srt=o), or the blob itself" },
+	{ "AuthorizationPermissionMismatch",
+	  "make a new SAS with the permissions read, write, create and delete" },
+	{ "AuthorizationResourceTypeMismatch",
+	  "make a new SAS that covers objects (srt=o), or the blob itself" },
 	{ "AuthorizationServiceMismatch", "make a new SAS for the blob service" },
 	{ "AuthorizationProtocolMismatch", "use https, or make a new SAS that allows http" },
 	{ "AuthorizationSourceIPMismatch", "make a new SAS that allows this machine's address" },
-	{ "AuthorizationFailure", "check the storage account's firewall, and that the key or SAS allows this" },
-	{ "KeyBasedAuthenticationNotPermitted", "the account allows no keys; use a user delegation SAS" },
+	{ "AuthorizationFailure",
+	  "check the storage account's firewall, and that the key or SAS allows this" },
+	{ "KeyBasedAuthenticationNotPermitted",
+	  "the account allows no keys; use a user delegation SAS" },
 	{ "AccountIsDisabled", "enable the storage account" },
 	{ "PublicAccessNotPermitted", "give a key with --key-file, or a SAS" },
 	{ "NoAuthenticationInformation", "give a key with --key-file, or a SAS" },
-	{ "SequenceNumberConditionNotMet", "another client has mounted this blob; unmount one of the two" },
+	{ "SequenceNumberConditionNotMet",
+	  "another client has mounted this blob; unmount one of the two" },
 	{ "OutOfRangeInput", "check the name and the size" },
 	{ "InvalidPageRange", "the blob is smaller than the drive; was it resized?" },
 	{ "InvalidRange", "the blob is smaller than the drive; was it resized?" },

@@ -77,7 +77,7 @@ static void h_keep_alive(struct az_call *call, const char *v, size_t len)
 {
 	uint64_t seconds;
 
-	if (len <= 8 || strncasecmp(v, "timeout=", 8))
+	if (len <= 8 || strncasecmp(v, "timeout=", 8) != 0)
 		return;
 	v += 8;
 	len = strspn(v, "0123456789") < len - 8 ? strspn(v, "0123456789") : len - 8;
@@ -140,7 +140,7 @@ static void h_blob_type(struct az_call *call, const char *v, size_t len)
 
 static void h_client_request_id(struct az_call *call, const char *v, size_t len)
 {
-	if (strlen(call->id) != len || strncasecmp(v, call->id, len))
+	if (strlen(call->id) != len || strncasecmp(v, call->id, len) != 0)
 		call->ans.foreign = true;
 }
 

@@ -51,8 +51,8 @@ int az_sign(const struct az_credential *cred, const struct text *string,
 	unsigned char mac[EVP_MAX_MD_SIZE];
 	unsigned int len = 0;
 
-	if (!HMAC(EVP_sha256(), cred->key, (int)cred->key_len,
-		  (const unsigned char *)string->s, string->len, mac, &len) ||
+	if (!HMAC(EVP_sha256(), cred->key, (int)cred->key_len, (const unsigned char *)string->s,
+		  string->len, mac, &len) ||
 	    len != 32)
 		return -EIO;
 	base64_encode(mac, len, signature);

@@ -27,8 +27,7 @@ struct parse {
 	size_t why_len;
 };
 
-__attribute__((format(printf, 2, 3))) static int bad(struct parse *p,
-						     const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int bad(struct parse *p, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -112,7 +111,9 @@ static int parse_host(struct parse *p, const char *s, size_t len)
 		if (s[i] <= ' ' || s[i] > '~')
 			return bad(p, "the host holds a character that no host has");
 	if (memchr(s, '@', len))
-		return bad(p, "user and password in a URL are not supported; give the key with --key-file");
+		return bad(
+			p,
+			"user and password in a URL are not supported; give the key with --key-file");
 	url->host = strndup(s, len);
 	if (!url->host)
 		return no_memory(p);
@@ -141,8 +142,7 @@ static int parse_host(struct parse *p, const char *s, size_t len)
 	if (!*colon)
 		return 0;
 	port = colon + 1;
-	if (strlen(port) > 5 || !text_u64(port, strlen(port), &number) ||
-	    !number || number > 65535)
+	if (strlen(port) > 5 || !text_u64(port, strlen(port), &number) || !number || number > 65535)
 		return bad(p, "\"%s\" is not a port from 1 to 65535", port);
 	if (number == (url->https ? 443 : 80))
 		*colon = '\0'; /* the same place without it: see az_url_same() */
@@ -155,7 +155,9 @@ static int check_account(struct parse *p)
 	size_t len = strlen(s);
 
 	if (len < 3 || len > 24 || s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789")])
-		return bad(p, "account name \"%.64s\" must be 3 to 24 lower-case letters and digits", s);
+		return bad(p,
+			   "account name \"%.64s\" must be 3 to 24 lower-case letters and digits",
+			   s);
 	return 0;
 }
 
@@ -167,9 +169,15 @@ static int check_container(struct parse *p)
 	if (!strcmp(s, "$root") || !strcmp(s, "$web"))
 		return 0;
 	if (len < 3 || len > 63 || s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-		return bad(p, "container name \"%.80s\" must be 3 to 63 lower-case letters, digits and dashes", s);
+		return bad(
+			p,
+			"container name \"%.80s\" must be 3 to 63 lower-case letters, digits and dashes",
+			s);
 	if (*s == '-' || s[len - 1] == '-' || strstr(s, "--"))
-		return bad(p, "container name \"%s\" must not begin or end with a dash or hold two in a row", s);
+		return bad(
+			p,
+			"container name \"%s\" must not begin or end with a dash or hold two in a row",
+			s);
 	return 0;
 }
 
@@ -186,27 +194,36 @@ static int check_blob(struct parse *p)
 	if (!len || chars > 1024)
 		return bad(p, "the blob name must have 1 to 1024 characters");
 	if (*s == '/' || s[len - 1] == '/' || s[len - 1] == '.')
-		return bad(p, "blob name \"%.80s\" must not begin with a slash, or end with a slash or dot", s);
+		return bad(
+			p,
+			"blob name \"%.80s\" must not begin with a slash, or end with a slash or dot",
+			s);
 	for (const char *seg = s; seg; seg = strchr(seg, '/') ? strchr(seg, '/') + 1 : NULL) {
 		size_t n = strcspn(seg, "/");
 
 		if ((n == 1 && seg[0] == '.') || (n == 2 && seg[0] == '.' && seg[1] == '.'))
-			return bad(p, "blob name \"%.80s\" must not have \".\" or \"..\" as a part", s);
+			return bad(p, "blob name \"%.80s\" must not have \".\" or \"..\" as a part",
+				   s);
 	}
 	return 0;
 }
 
-static int component(struct parse *p, char **out, const char *s, size_t len,
-		     const char *what)
+static int component(struct parse *p, char **out, const char *s, size_t len, const char *what)
 {
 	bool malformed;
 
 	for (size_t i = 0; i < len; i++)
-		if (s[i] >= 0 && s[i] <= ' ')
-			return bad(p, "the %s name holds a blank or control character: write %%20 for a blank", what);
+		if ((unsigned char)s[i] <= ' ')
+			return bad(
+				p,
+				"the %s name holds a blank or control character: write %%20 for a blank",
+				what);
 	*out = text_unescape(s, len, &malformed);
 	if (malformed)
-		return bad(p, "the %s name has a \"%%\" that is not followed by two hexadecimal digits", what);
+		return bad(
+			p,
+			"the %s name has a \"%%\" that is not followed by two hexadecimal digits",
+			what);
 	return *out ? 0 : no_memory(p);
 }
 
@@ -221,7 +238,8 @@ static int parse_path(struct parse *p, const char *s, size_t len)
 	if (url->path_style) {
 		slash = memchr(s, '/', len);
 		if (!slash)
-			return bad(p, "the path must be /ACCOUNT/CONTAINER/BLOB for the host %s", url->host);
+			return bad(p, "the path must be /ACCOUNT/CONTAINER/BLOB for the host %s",
+				   url->host);
 		err = component(p, &url->account, s, (size_t)(slash - s), "account");
 		s = slash + 1;
 	} else {
@@ -252,10 +270,9 @@ static int parse_path(struct parse *p, const char *s, size_t len)
 static bool sas_parameter(const char *s, size_t len)
 {
 	static const char *const names[] = {
-		"sv", "ss", "srt", "sr", "sp", "st", "se", "si", "sip", "spr",
-		"sig", "ses", "sdd", "saoid", "suoid", "scid", "skoid",
-		"sktid", "skt", "ske", "sks", "skv", "skdutid", "sduoid",
-		"rscc", "rscd", "rsce", "rscl", "rsct",
+		"sv",  "ss",  "srt",	 "sr",	   "sp",    "st",   "se",    "si",    "sip",  "spr",
+		"sig", "ses", "sdd",	 "saoid",  "suoid", "scid", "skoid", "sktid", "skt",  "ske",
+		"sks", "skv", "skdutid", "sduoid", "rscc",  "rscd", "rsce",  "rscl",  "rsct",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -269,7 +286,9 @@ static int unknown_parameter(struct parse *p, const char *s, size_t len)
 	/* It may be the tail of a secret that was pasted without quotes. */
 	for (size_t i = 0; i < len; i++)
 		if (!islower((unsigned char)s[i]))
-			return bad(p, "the query holds a parameter that is neither \"snapshot\" nor part of a SAS");
+			return bad(
+				p,
+				"the query holds a parameter that is neither \"snapshot\" nor part of a SAS");
 	return bad(p, "query parameter \"%.*s\" is neither \"snapshot\" nor part of a SAS",
 		   (int)(len > 12 ? 12 : len), s);
 }
@@ -320,11 +339,15 @@ static int parse_query(struct parse *p, const char *s, size_t len)
 	if (!err && sas.failed)
 		err = no_memory(p);
 	if (!err && sas.len && !sig)
-		err = bad(p, "the SAS in the URL has no signature (\"sig\"); quote the URL for the shell");
+		err = bad(
+			p,
+			"the SAS in the URL has no signature (\"sig\"); quote the URL for the shell");
 	if (!err && sas.len) {
 		for (const char *c = sas.s; *c; c++)
 			if (*c <= ' ' || *c > '~' || *c == '"' || *c == '<' || *c == '>')
-				err = bad(p, "the SAS in the URL holds a character that a query can't");
+				err = bad(
+					p,
+					"the SAS in the URL holds a character that a query can't");
 		p->url->sas = err ? NULL : strdup(sas.s);
 		if (!err && !p->url->sas)
 			err = no_memory(p);
@@ -341,11 +364,12 @@ static int parse(struct parse *p, const char *s)
 
 	if (!strncasecmp(s, "https://", 8))
 		url->https = true;
-	else if (strncasecmp(s, "http://", 7))
+	else if (strncasecmp(s, "http://", 7) != 0)
 		return bad(p, "the URL must begin with https:// (or http:// for an emulator)");
 	s += url->https ? 8 : 7;
 	if (strchr(s, '#'))
-		return bad(p, "the URL must not have a fragment (\"#\"); write %%23 in a blob name");
+		return bad(p,
+			   "the URL must not have a fragment (\"#\"); write %%23 in a blob name");
 	query = s + strcspn(s, "?");
 	path = s + strcspn(s, "/?");
 	if (path == s)
@@ -430,7 +454,6 @@ bool az_url_same(const struct az_url *a, const struct az_url *b)
 	const char *sb = b->snapshot ? b->snapshot : "";
 
 	return a->https == b->https && !strcmp(a->host, b->host) &&
-	       !strcmp(a->account, b->account) &&
-	       !strcmp(a->container, b->container) &&
+	       !strcmp(a->account, b->account) && !strcmp(a->container, b->container) &&
 	       !strcmp(a->blob, b->blob) && !strcmp(sa, sb);
 }

@@ -16,8 +16,15 @@
 /* Where in the document we are: the elements that matter, by their path. */
 enum element {
 	OTHER,
-	ERROR, ERROR_CODE, ERROR_MESSAGE, ERROR_DETAIL,
-	PAGE_LIST, PAGE_RANGE, RANGE_START, RANGE_END, NEXT_MARKER,
+	ERROR,
+	ERROR_CODE,
+	ERROR_MESSAGE,
+	ERROR_DETAIL,
+	PAGE_LIST,
+	PAGE_RANGE,
+	RANGE_START,
+	RANGE_END,
+	NEXT_MARKER,
 };
 
 static const struct {
@@ -65,8 +72,7 @@ static enum element classify(const struct az_xml *x, const char *name)
 		return OTHER;
 	}
 	for (size_t i = 0; i < sizeof(grammar) / sizeof(*grammar); i++)
-		if (grammar[i].parent == x->stack[x->depth - 1] &&
-		    !strcmp(grammar[i].name, name))
+		if (grammar[i].parent == x->stack[x->depth - 1] && !strcmp(grammar[i].name, name))
 			return grammar[i].self;
 	return OTHER;
 }
@@ -123,8 +129,7 @@ static void first_line(const struct az_xml *x, char *dst, size_t size)
 
 static void range_done(struct az_xml *x)
 {
-	if (!x->has_start || !x->has_end || x->end < x->start ||
-	    x->range(x->arg, x->start, x->end))
+	if (!x->has_start || !x->has_end || x->end < x->start || x->range(x->arg, x->start, x->end))
 		refuse(x, -EBADMSG);
 }
 

@@ -29,15 +29,13 @@ __attribute__((constructor)) static void make_tables(void)
 	}
 	for (unsigned int i = 0; i < 256; i++)
 		for (int s = 1; s < SLICES; s++)
-			table[s][i] = (table[s - 1][i] >> 8) ^
-				      table[0][table[s - 1][i] & 0xff];
+			table[s][i] = (table[s - 1][i] >> 8) ^ table[0][table[s - 1][i] & 0xff];
 }
 
 static uint64_t eight(const uint64_t (*t)[256], uint64_t v)
 {
-	return t[7][v & 0xff] ^ t[6][(v >> 8) & 0xff] ^
-	       t[5][(v >> 16) & 0xff] ^ t[4][(v >> 24) & 0xff] ^
-	       t[3][(v >> 32) & 0xff] ^ t[2][(v >> 40) & 0xff] ^
+	return t[7][v & 0xff] ^ t[6][(v >> 8) & 0xff] ^ t[5][(v >> 16) & 0xff] ^
+	       t[4][(v >> 24) & 0xff] ^ t[3][(v >> 32) & 0xff] ^ t[2][(v >> 40) & 0xff] ^
 	       t[1][(v >> 48) & 0xff] ^ t[0][v >> 56];
 }
 
@@ -55,8 +53,7 @@ uint64_t crc64(uint64_t crc, const void *buf, size_t len)
 
 	crc = ~crc;
 	for (; len >= 16; p += 16, len -= 16)
-		crc = eight(&table[8], load(p) ^ crc) ^
-		      eight(&table[0], load(p + 8));
+		crc = eight(&table[8], load(p) ^ crc) ^ eight(&table[0], load(p + 8));
 	while (len--)
 		crc = (crc >> 8) ^ table[0][(crc ^ *p++) & 0xff];
 	return ~crc;

@@ -66,8 +66,8 @@ void loop_free(struct loop *loop)
 	free(loop);
 }
 
-int loop_fd_add(struct loop *loop, struct loop_fd *w, int fd, uint32_t events,
-		loop_fd_fn fn, void *arg)
+int loop_fd_add(struct loop *loop, struct loop_fd *w, int fd, uint32_t events, loop_fd_fn fn,
+		void *arg)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = w };
 
@@ -144,8 +144,7 @@ void loop_timer_arm(struct loop *loop, struct loop_timer *t, uint64_t delay_ns)
 	*p = t;
 }
 
-void loop_hook_add(struct loop *loop, struct loop_hook *hook, loop_fn fn,
-		   void *arg)
+void loop_hook_add(struct loop *loop, struct loop_hook *hook, loop_fn fn, void *arg)
 {
 	struct loop_hook **p = &loop->hooks;
 

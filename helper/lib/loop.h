@@ -50,8 +50,8 @@ void loop_free(struct loop *loop);
 
 /* Descriptors.  @events are EPOLL* bits; level-triggered.  The descriptor
  * itself stays the caller's to close, after loop_fd_del(). */
-int loop_fd_add(struct loop *loop, struct loop_fd *w, int fd, uint32_t events,
-		loop_fd_fn fn, void *arg);
+int loop_fd_add(struct loop *loop, struct loop_fd *w, int fd, uint32_t events, loop_fd_fn fn,
+		void *arg);
 int loop_fd_mod(struct loop *loop, struct loop_fd *w, uint32_t events);
 void loop_fd_del(struct loop *loop, struct loop_fd *w);
 
@@ -64,8 +64,7 @@ static inline bool loop_timer_armed(const struct loop_timer *t)
 	return t->deadline != 0;
 }
 
-void loop_hook_add(struct loop *loop, struct loop_hook *hook, loop_fn fn,
-		   void *arg);
+void loop_hook_add(struct loop *loop, struct loop_hook *hook, loop_fn fn, void *arg);
 
 /* Runs turns until loop_stop() is called from a handler. */
 int loop_run(struct loop *loop);
@@ -77,7 +76,7 @@ int loop_run_until(struct loop *loop, const bool *flag);
 
 uint64_t loop_now(void);
 
-#define LOOP_MS(ms) ((uint64_t)(ms) * 1000000ull)
-#define LOOP_SEC(s) ((uint64_t)(s) * 1000000000ull)
+#define LOOP_MS(ms) ((uint64_t)(ms)*1000000ull)
+#define LOOP_SEC(s) ((uint64_t)(s)*1000000000ull)
 
 #endif

@@ -79,9 +79,8 @@ void text_addf(struct text *t, const char *fmt, ...)
 
 static bool unreserved(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-	       c == '~';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 void text_add_escaped(struct text *t, const char *s, const char *keep)
@@ -158,8 +157,7 @@ bool text_u64(const char *s, size_t len, uint64_t *out)
 	if (!len || len > 20)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		if (s[i] < '0' || s[i] > '9' ||
-		    __builtin_mul_overflow(v, 10, &v) ||
+		if (s[i] < '0' || s[i] > '9' || __builtin_mul_overflow(v, 10, &v) ||
 		    __builtin_add_overflow(v, (uint64_t)(s[i] - '0'), &v))
 			return false;
 	}

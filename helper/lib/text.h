@@ -23,8 +23,7 @@ struct text {
 void text_reset(struct text *t);
 void text_add(struct text *t, const char *s);
 void text_addn(struct text *t, const char *s, size_t len);
-void text_addf(struct text *t, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void text_addf(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Percent-encodes all but unreserved characters (RFC 3986) and those of @keep. */
 void text_add_escaped(struct text *t, const char *s, const char *keep);
 /* Cleanses and frees. */
