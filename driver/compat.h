@@ -14,7 +14,7 @@
 #include <linux/moduleparam.h>
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#if KERNEL_VERSION(6, 14, 0) > LINUX_VERSION_CODE
 #define CDRIVE_MQ_FLAGS	(BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT)
 #else
 #define CDRIVE_MQ_FLAGS	BLK_MQ_F_NO_SCHED_BY_DEFAULT
@@ -24,21 +24,7 @@
 #define secs_to_jiffies(secs) ((unsigned long)(secs) * HZ)
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-typedef fmode_t blk_mode_t;
-/* block_device_operations.open took the block device, not the disk */
-#define CDRIVE_OPEN(fn)	fn##_bdev
-#define CDRIVE_COMPAT_OPEN(fn)						\
-	static int fn##_bdev(struct block_device *bdev, fmode_t mode)	\
-	{								\
-		return fn(bdev->bd_disk, mode);				\
-	}
-#else
-#define CDRIVE_OPEN(fn)	fn
-#define CDRIVE_COMPAT_OPEN(fn)
-#endif
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#ifndef BLK_FEAT_STABLE_WRITES	/* 6.11 */
 /* Limits were set one by one, once there was a queue; struct queue_limits had
  * neither features nor max_user_sectors, nor max_hw_discard_sectors before it
  * was known to be different from max_discard_sectors.

@@ -11,14 +11,6 @@
 #include "queue.h"
 #include "sysfs.h"
 
-static int cdrive_open(struct gendisk *disk, blk_mode_t mode)
-{
-	struct cdrive *drive = disk->private_data;
-
-	return READ_ONCE(drive->state) == CDRIVE_STATE_GONE ? -ENXIO : 0;
-}
-CDRIVE_COMPAT_OPEN(cdrive_open)
-
 static void cdrive_free_disk(struct gendisk *disk)
 {
 	cdrive_put(disk->private_data);
@@ -26,7 +18,6 @@ static void cdrive_free_disk(struct gendisk *disk)
 
 static const struct block_device_operations cdrive_fops = {
 	.owner = THIS_MODULE,
-	.open = CDRIVE_OPEN(cdrive_open),
 	.free_disk = cdrive_free_disk,
 };
 
@@ -129,11 +120,12 @@ void cdrive_disk_del(struct cdrive *drive)
 void cdrive_disk_uevent(struct cdrive *drive, enum cdrive_state state)
 {
 	char var[32];
-	char *envp[] = { var, NULL };
+	char *envp[2] = {};
 
 	/* A change ahead of add_work is not told: KOBJ_ADD is still to come. */
 	if (!READ_ONCE(drive->disk_added))
 		return;
+	envp[0] = var;
 	snprintf(var, sizeof(var), "CDRIVE_STATE=%s", cdrive_state_name(state));
 	kobject_uevent_env(&disk_to_dev(drive->disk)->kobj, KOBJ_CHANGE, envp);
 }

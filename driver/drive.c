@@ -249,6 +249,7 @@ static int cdrive_set_gone_unless_open(struct cdrive *drive)
 
 	if (!mutex_trylock(&drive->disk->open_mutex))
 		return -EBUSY;
+	/* Who opens it between here and del_gendisk() reads errors. */
 	if (!disk_openers(drive->disk))
 		err = cdrive_set_gone(drive);
 	mutex_unlock(&drive->disk->open_mutex);

@@ -14,8 +14,8 @@
 #include <linux/log2.h>
 #include <linux/cdrive.h>
 
-static_assert(CDRIVE_QUEUE_DEPTH <= CDRIVE_TAG_SLOT_MASK + 1);
-static_assert(CDRIVE_MAX_TRANSFER <= 1 << CDRIVE_PAYLOAD_POS_BITS);
+static_assert((1U << CDRIVE_TAG_SLOT_BITS) >= CDRIVE_QUEUE_DEPTH);
+static_assert((1 << CDRIVE_PAYLOAD_POS_BITS) >= CDRIVE_MAX_TRANSFER);
 /* The drive's index is above position and tag, and loff_t has a sign. */
 static_assert(CDRIVE_PAYLOAD_POS_BITS + CDRIVE_PAYLOAD_TAG_BITS +
 	      const_ilog2(CDRIVE_MAX_DRIVES) < 63);

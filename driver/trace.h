@@ -10,87 +10,79 @@
 #include <linux/tracepoint.h>
 
 TRACE_EVENT(cdrive_request_start,
-	TP_PROTO(unsigned int index, struct request *rq),
-	TP_ARGS(index, rq),
-	TP_STRUCT__entry(
-		__field(unsigned int, index)
-		__field(unsigned int, op)
-		__field(u64, sector)
-		__field(unsigned int, sectors)
-	),
-	TP_fast_assign(
-		__entry->index = index;
-		__entry->op = (__force unsigned int)req_op(rq);
-		__entry->sector = blk_rq_pos(rq);
-		__entry->sectors = blk_rq_sectors(rq);
-	),
-	TP_printk("cdrive%u op=%u sector=%llu sectors=%u", __entry->index,
-		  __entry->op, __entry->sector, __entry->sectors)
+	    TP_PROTO(unsigned int index, struct request *rq),
+	    TP_ARGS(index, rq),
+	    TP_STRUCT__entry(__field(unsigned int, index)
+			     __field(unsigned int, op)
+			     __field(u64, sector)
+			     __field(unsigned int, sectors)
+	    ),
+	    TP_fast_assign(__entry->index = index;
+			   __entry->op = (__force unsigned int)req_op(rq);
+			   __entry->sector = blk_rq_pos(rq);
+			   __entry->sectors = blk_rq_sectors(rq);
+	    ),
+	    TP_printk("cdrive%u op=%u sector=%llu sectors=%u", __entry->index,
+		      __entry->op, __entry->sector, __entry->sectors)
 );
 
 TRACE_EVENT(cdrive_request_forward,
-	TP_PROTO(unsigned int index, u32 tag, struct request *rq),
-	TP_ARGS(index, tag, rq),
-	TP_STRUCT__entry(
-		__field(unsigned int, index)
-		__field(u32, tag)
-		__field(u64, sector)
-	),
-	TP_fast_assign(
-		__entry->index = index;
-		__entry->tag = tag;
-		__entry->sector = blk_rq_pos(rq);
-	),
-	TP_printk("cdrive%u tag=%#x sector=%llu", __entry->index, __entry->tag,
-		  __entry->sector)
+	    TP_PROTO(unsigned int index, u32 tag, struct request *rq),
+	    TP_ARGS(index, tag, rq),
+	    TP_STRUCT__entry(__field(unsigned int, index)
+			     __field(u32, tag)
+			     __field(u64, sector)
+	    ),
+	    TP_fast_assign(__entry->index = index;
+			   __entry->tag = tag;
+			   __entry->sector = blk_rq_pos(rq);
+	    ),
+	    TP_printk("cdrive%u tag=%#x sector=%llu", __entry->index, __entry->tag,
+		      __entry->sector)
 );
 
 TRACE_EVENT(cdrive_request_complete,
-	TP_PROTO(unsigned int index, u32 tag, struct request *rq, int status),
-	TP_ARGS(index, tag, rq, status),
-	TP_STRUCT__entry(
-		__field(unsigned int, index)
-		__field(u32, tag)
-		__field(u64, sector)
-		__field(int, status)
-	),
-	TP_fast_assign(
-		__entry->index = index;
-		__entry->tag = tag;
-		__entry->sector = blk_rq_pos(rq);
-		__entry->status = status;
-	),
-	TP_printk("cdrive%u tag=%#x sector=%llu status=%d", __entry->index,
-		  __entry->tag, __entry->sector, __entry->status)
+	    TP_PROTO(unsigned int index, u32 tag, struct request *rq, int status),
+	    TP_ARGS(index, tag, rq, status),
+	    TP_STRUCT__entry(__field(unsigned int, index)
+			     __field(u32, tag)
+			     __field(u64, sector)
+			     __field(int, status)
+	    ),
+	    TP_fast_assign(__entry->index = index;
+			   __entry->tag = tag;
+			   __entry->sector = blk_rq_pos(rq);
+			   __entry->status = status;
+	    ),
+	    TP_printk("cdrive%u tag=%#x sector=%llu status=%d", __entry->index,
+		      __entry->tag, __entry->sector, __entry->status)
 );
 
 DECLARE_EVENT_CLASS(cdrive_state,
-	TP_PROTO(unsigned int index, unsigned int in_flight),
-	TP_ARGS(index, in_flight),
-	TP_STRUCT__entry(
-		__field(unsigned int, index)
-		__field(unsigned int, in_flight)
-	),
-	TP_fast_assign(
-		__entry->index = index;
-		__entry->in_flight = in_flight;
-	),
-	TP_printk("cdrive%u in_flight=%u", __entry->index, __entry->in_flight)
+		    TP_PROTO(unsigned int index, unsigned int in_flight),
+		    TP_ARGS(index, in_flight),
+		    TP_STRUCT__entry(__field(unsigned int, index)
+				     __field(unsigned int, in_flight)
+		    ),
+		    TP_fast_assign(__entry->index = index;
+				   __entry->in_flight = in_flight;
+		    ),
+		    TP_printk("cdrive%u in_flight=%u", __entry->index, __entry->in_flight)
 );
 
 DEFINE_EVENT(cdrive_state, cdrive_park,
-	TP_PROTO(unsigned int index, unsigned int in_flight),
-	TP_ARGS(index, in_flight)
+	     TP_PROTO(unsigned int index, unsigned int in_flight),
+	     TP_ARGS(index, in_flight)
 );
 
 DEFINE_EVENT(cdrive_state, cdrive_adopt,
-	TP_PROTO(unsigned int index, unsigned int in_flight),
-	TP_ARGS(index, in_flight)
+	     TP_PROTO(unsigned int index, unsigned int in_flight),
+	     TP_ARGS(index, in_flight)
 );
 
 DEFINE_EVENT(cdrive_state, cdrive_fence,
-	TP_PROTO(unsigned int index, unsigned int in_flight),
-	TP_ARGS(index, in_flight)
+	     TP_PROTO(unsigned int index, unsigned int in_flight),
+	     TP_ARGS(index, in_flight)
 );
 
 #endif /* _CDRIVE_TRACE_H */

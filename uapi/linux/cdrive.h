@@ -11,7 +11,7 @@
  *
  * Every command but CDRIVE_CMD_GET needs CAP_SYS_ADMIN and CAP_NET_ADMIN, and
  * everything happens in the initial network namespace.  Errors come as
- * netlink errors with an extended acknowledgement that says what was wrong.
+ * netlink errors with an extended acknowledgment that says what was wrong.
  *
  * States of a drive (enum cdrive_state)
  * -------------------------------------
