@@ -399,6 +399,10 @@ void cdrive_nl_send_ready(struct cdrive *drive, int err)
 	void *hdr;
 
 	for (tries = 0; tries < 100; tries++, msleep(50)) {
+		u32 portid = READ_ONCE(drive->portid);
+
+		if (!portid)	/* 0 would be the kernel itself */
+			return;
 		skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 		if (!skb)
 			continue;
@@ -413,8 +417,7 @@ void cdrive_nl_send_ready(struct cdrive *drive, int err)
 			return;
 		}
 		genlmsg_end(skb, hdr);
-		if (genlmsg_unicast(&init_net, skb,
-				    READ_ONCE(drive->portid)) != -EAGAIN)
+		if (genlmsg_unicast(&init_net, skb, portid) != -EAGAIN)
 			return;
 	}
 }

@@ -20,7 +20,7 @@ void drive_record(struct drive *d, uint64_t number, uint64_t raising_to)
 	json_t *record, *old;
 	int err;
 
-	if (!d->attached)
+	if (!d->attached && d->adopt < 0)
 		return;
 	old = runtime_load(d->index);
 	/* What others wrote into it (the mount point) is kept. */
@@ -145,7 +145,7 @@ static void on_state(void *arg, enum cdrive_state state)
 {
 	struct drive *d = arg;
 
-	if (d->state >= CDRIVE_STATE_FENCED)
+	if (state <= d->state && d->state >= CDRIVE_STATE_FENCED)
 		return;
 	d->state = state;
 	if (state == CDRIVE_STATE_FENCED) {
@@ -183,16 +183,23 @@ int drive_detach(struct drive *d, bool force)
 	return 0;
 }
 
-void drive_close(struct drive *d)
+/* A drive that could not be adopted stays as it is, for another try. */
+static void take_away(struct drive *d)
 {
-	if (d->link && d->attached) {
+	if (d->adopt >= 0 && !d->opened)
+		return;
+	if (d->attached) {
 		link_detach(d->link, true);
 		io_queue_drop(&d->queue);
+		runtime_remove(d->index);
 	}
 	if (d->client)
 		owner_release(&d->owner, RELEASE_S);
-	if (d->attached)
-		runtime_remove(d->index);
+}
+
+void drive_close(struct drive *d)
+{
+	take_away(d);
 	control_close(d);
 	link_close(d->link);
 	if (d->client)

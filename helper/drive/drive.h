@@ -51,6 +51,7 @@ struct drive {
 
 	unsigned int index;
 	bool attached; /* the index is ours */
+	bool opened; /* drive_open() succeeded */
 	bool ready; /* the disk is there, or: */
 	int ready_error;
 	uint64_t size; /* of the disk, bytes */

@@ -144,22 +144,29 @@ static void detach_from_terminal(void)
 	close(null);
 }
 
+/* Tells whoever started us.  When nobody hears it, nobody wants the drive. */
+static void announce(struct drive *d, int fd)
+{
+	json_t *message = json_pack("{s:i, s:o}", "index", d->index, "device",
+				    json_sprintf("/dev/cdrive%u", d->index));
+
+	if (runtime_send(fd, message) && d->adopt < 0)
+		drive_detach(d, false);
+	json_decref(message);
+}
+
 static int serve(struct drive *d, struct signals *signals, int fd)
 {
-	json_t *message = open_drive(d, fd);
-	bool failed = message != NULL;
+	json_t *error = open_drive(d, fd);
 
-	if (failed)
+	if (error) {
 		drive_close(d); /* before it is told: nothing is left behind */
-	else
-		message = json_pack("{s:i, s:o}", "index", d->index, "device",
-				    json_sprintf("/dev/cdrive%u", d->index));
-	if (runtime_send(fd, message) && !failed)
-		failed = !drive_detach(d, false); /* nobody heard of it */
-	json_decref(message);
-	close(fd);
-	if (failed)
+		runtime_send(fd, error);
+		json_decref(error);
 		return EXIT_FAILURE;
+	}
+	announce(d, fd);
+	close(fd);
 	if (!d->foreground)
 		detach_from_terminal();
 	signals->opened = true;

@@ -294,7 +294,7 @@ static json_t *attach(struct drive *d)
 				     strerror(-ret));
 	d->index = (unsigned int)ret;
 	d->attached = true;
-	drive_record(d, d->owner.number, 0);
+	drive_record(d, d->owner.number, d->owner.raising_to);
 	return wait_until_ready(d);
 }
 
@@ -358,5 +358,6 @@ json_t *drive_open(struct drive *d)
 			return error;
 	}
 	owner_start(&d->owner);
+	d->opened = true;
 	return NULL;
 }

@@ -92,6 +92,9 @@ static void retry_later(struct transfer *t, const struct az_error *err)
 	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
 		chance = (uint32_t)loop_now();
 	delay = retry_failed(&t->retry, loop_now(), err->retry_after, chance);
+	/* Waiting alone will not heal these. */
+	if (err->class == AZ_DENIED || err->class == AZ_UNTRUSTED)
+		t->retry.stuck = true;
 	s->retries++;
 	loop_timer_arm(s->loop, &t->timer, delay);
 	s->trouble(s->arg, &t->retry, verb(t), err);
