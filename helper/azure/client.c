@@ -477,18 +477,16 @@ int az_client_new(struct az_client **out, struct loop *loop, const struct az_cli
 
 static void destroy(struct az_client *c)
 {
-	while (c->calls) {
-		struct az_call *call = c->calls;
+	struct az_call *call, *next;
 
+	for (call = c->calls; call; call = next) {
+		next = call->next;
 		if (call->state == CALL_RUNNING)
 			curl_multi_remove_handle(c->multi, call->easy);
-		unlink_call(call);
 		call_destroy(call);
 	}
-	while (c->pool) {
-		struct az_call *call = c->pool;
-
-		c->pool = call->next;
+	for (call = c->pool; call; call = next) {
+		next = call->next;
 		call_destroy(call);
 	}
 	if (c->multi)
