@@ -111,6 +111,15 @@ static bool lease_error(const struct az_error *e)
 	       strncmp(e->code, "Lease", 5) == 0;
 }
 
+/* What may go better the next time: the service, the way to it, memory, or a
+ * body that changed on its way. */
+static bool may_heal(const struct az_error *e)
+{
+	return az_error_transient(e) || e->class == AZ_DENIED || e->class == AZ_UNTRUSTED ||
+	       e->class == AZ_LOCAL || az_error_is(e, "Md5Mismatch") ||
+	       az_error_is(e, "Crc64Mismatch");
+}
+
 /*
  * What to do about a call that failed.  Waiting until it heals is the rule,
  * since the caller of a disk can do nothing better with an error than we; only
@@ -134,8 +143,7 @@ static void failed(struct transfer *t, const struct az_error *err)
 		retry_later(t, err);
 	} else if (err->class == AZ_NOT_FOUND) {
 		s->lost(s->arg, "the blob was deleted");
-	} else if (err->class == AZ_DENIED || az_error_transient(err) ||
-		   err->class == AZ_UNTRUSTED) {
+	} else if (may_heal(err)) {
 		retry_later(t, err);
 	} else {
 		log_error("%s of %llu bytes at %llu failed: %s", verb(t),
