@@ -57,6 +57,8 @@ struct az_xml {
 	char marker[AZ_XML_TEXT];
 };
 
+/* expat may still call a handler or two after it was stopped (the end of an
+ * empty element, for one), so each of them looks at @err first. */
 static void refuse(struct az_xml *x, int err)
 {
 	if (!x->err)
@@ -83,6 +85,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **a
 	enum element e;
 
 	(void)attributes;
+	if (x->err)
+		return;
 	if (x->depth == MAX_DEPTH) {
 		refuse(x, -EBADMSG);
 		return;
@@ -104,7 +108,7 @@ static void XMLCALL on_text(void *arg, const XML_Char *s, int len)
 	size_t room = sizeof(x->text) - x->len;
 	size_t n = (size_t)len;
 
-	if (x->depth && x->stack[x->depth - 1] == OTHER)
+	if (x->err || !x->depth || x->stack[x->depth - 1] == OTHER)
 		return;
 	if (n > room) {
 		/* An error's message may be cut; numbers and markers not. */
@@ -138,6 +142,8 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
 	struct az_xml *x = arg;
 
 	(void)name;
+	if (x->err || !x->depth)
+		return;
 	switch (x->stack[--x->depth]) {
 	case ERROR_CODE:
 		text_copy(x->error->code, sizeof(x->error->code), x->text, x->len);

@@ -35,14 +35,14 @@ static struct az_result res;
 static unsigned char data[SIZE], got[SIZE];
 static size_t got_len;
 
-static int read_data(void *arg, void *buf, size_t len, uint64_t pos)
+static inline int read_data(void *arg, void *buf, size_t len, uint64_t pos)
 {
 	(void)arg;
 	memcpy(buf, data + pos, len);
 	return 0;
 }
 
-static int write_got(void *arg, const void *buf, size_t len, uint64_t pos)
+static inline int write_got(void *arg, const void *buf, size_t len, uint64_t pos)
 {
 	(void)arg;
 	if (pos != got_len || pos + len > SIZE)
@@ -52,8 +52,8 @@ static int write_got(void *arg, const void *buf, size_t len, uint64_t pos)
 	return 0;
 }
 
-static const struct az_source source = { .read = read_data };
-static const struct az_sink sink = { .write = write_got };
+__attribute__((unused)) static const struct az_source source = { .read = read_data };
+__attribute__((unused)) static const struct az_sink sink = { .write = write_got };
 
 static void open_client_on(const char *text)
 {
@@ -127,7 +127,7 @@ static void stop_all(void)
 #define HEAD() WAIT(az_get_properties(client, &blob, az_sync_done, &s))
 
 /* A 206 that answers GET(len), with @sum as further headers; stop_all() frees it. */
-static struct reply range_reply(size_t len, const char *sum)
+static inline struct reply range_reply(size_t len, const char *sum)
 {
 	char *text = replies[reply_count++] = malloc(len + 1024);
 	int n = snprintf(text, 1024,
@@ -143,7 +143,7 @@ static struct reply range_reply(size_t len, const char *sum)
 }
 
 /* The header that a service computes for the first @len bytes of data. */
-static const char *crc_header(size_t len)
+static inline const char *crc_header(size_t len)
 {
 	static char text[64];
 	char value[CRC64_TEXT];

@@ -110,9 +110,9 @@ static void texts(void **state)
 			    "403 AuthenticationFailed: the SAS expired at 2026-11-20T10:00:00Z");
 	e = error(AZ_BUSY, 502, "", "");
 	assert_string_equal(az_error_text(&e, buf, sizeof(buf)), "502 busy");
-	e = error(AZ_NO_ANSWER, 0, "", "not a byte for 20.0 s");
+	e = error(AZ_NO_ANSWER, 0, "", "no progress for 20.0 s");
 	assert_string_equal(az_error_text(&e, buf, sizeof(buf)),
-			    "no answer: not a byte for 20.0 s");
+			    "no answer: no progress for 20.0 s");
 	e = error(AZ_CORRUPT, 206, "", "the checksum (CRC64) does not match");
 	assert_string_equal(az_error_text(&e, buf, sizeof(buf)),
 			    "corrupt answer: the checksum (CRC64) does not match");

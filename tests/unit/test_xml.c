@@ -135,6 +135,8 @@ static void hostile(void **state)
 		"no XML",
 		"<html><body>login here</body></html>",
 		"<Error></Error>",
+		"<Error/>",
+		"<PageList><a><b><c><d><e><f><g><h/><i/></g></f></e></d></c></b></a></PageList>",
 		"<PageList>",
 		"<PageList><PageRange></PageList>",
 		"<PageList/><PageList/>",
