@@ -3,12 +3,13 @@
 // A client of page blobs that this project did not write (@azure/storage-blob),
 // as a command, to look at a drive from the outside. See usage below.
 
+import { webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import {
-  BlobServiceClient,
-  generateBlobSASQueryParameters,
-  StorageSharedKeyCredential,
-} from '@azure/storage-blob';
+
+// The library expects this global; Debian 12's Node 18 hasn't got it.
+globalThis.crypto ??= webcrypto;
+const { BlobServiceClient, generateBlobSASQueryParameters, StorageSharedKeyCredential } =
+  await import('@azure/storage-blob');
 
 const usage = `usage: node blobtool.mjs COMMAND ARGUMENT...
 
