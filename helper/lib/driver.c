@@ -45,14 +45,10 @@ const char *driver_state_name(enum cdrive_state state)
 /* --- answers --------------------------------------------------------------- */
 
 static struct nla_policy policy[CDRIVE_A_MAX + 1] = {
-	[CDRIVE_A_INDEX] = { .type = NLA_U32 },
-	[CDRIVE_A_SECTORS] = { .type = NLA_U64 },
-	[CDRIVE_A_FLAGS] = { .type = NLA_U32 },
-	[CDRIVE_A_STATE] = { .type = NLA_U32 },
-	[CDRIVE_A_PARK_LIMIT] = { .type = NLA_U32 },
-	[CDRIVE_A_HELPER_PID] = { .type = NLA_U32 },
-	[CDRIVE_A_IN_FLIGHT] = { .type = NLA_U32 },
-	[CDRIVE_A_OPENERS] = { .type = NLA_U32 },
+	[CDRIVE_A_INDEX] = { .type = NLA_U32 },	     [CDRIVE_A_SECTORS] = { .type = NLA_U64 },
+	[CDRIVE_A_FLAGS] = { .type = NLA_U32 },	     [CDRIVE_A_STATE] = { .type = NLA_U32 },
+	[CDRIVE_A_PARK_LIMIT] = { .type = NLA_U32 }, [CDRIVE_A_HELPER_PID] = { .type = NLA_U32 },
+	[CDRIVE_A_IN_FLIGHT] = { .type = NLA_U32 },  [CDRIVE_A_OPENERS] = { .type = NLA_U32 },
 };
 
 static unsigned int get_u32(struct nlattr **attrs, enum cdrive_attr attr)
@@ -127,21 +123,19 @@ static int transact(struct driver *d, struct nl_msg *msg)
 	return d->err;
 }
 
-static struct nl_msg *message_new(struct driver *d, enum cdrive_cmd cmd,
-				  int flags)
+static struct nl_msg *message_new(struct driver *d, enum cdrive_cmd cmd, int flags)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
-	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, d->family, 0,
-				flags, cmd, CDRIVE_GENL_VERSION)) {
+	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, d->family, 0, flags, cmd,
+				CDRIVE_GENL_VERSION)) {
 		nlmsg_free(msg);
 		return NULL;
 	}
 	return msg;
 }
 
-static struct nl_msg *message_for_drive(struct driver *d, enum cdrive_cmd cmd,
-					unsigned int index)
+static struct nl_msg *message_for_drive(struct driver *d, enum cdrive_cmd cmd, unsigned int index)
 {
 	struct nl_msg *msg = message_new(d, cmd, 0);
 
@@ -160,8 +154,7 @@ static int connect_family(struct driver *d)
 
 	if (genl_connect(d->sock))
 		return -EIO;
-	setsockopt(nl_socket_get_fd(d->sock), SOL_SOCKET, SO_RCVTIMEO, &limit,
-		   sizeof(limit));
+	setsockopt(nl_socket_get_fd(d->sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	d->family = genl_ctrl_resolve(d->sock, CDRIVE_GENL_NAME);
 	if (d->family < 0)
 		return d->family == -NLE_OBJ_NOTFOUND ? -ENOENT : -EIO;
@@ -258,8 +251,8 @@ static bool loaded(void)
 	return true;
 }
 
-static void no_log(void *data, int priority, const char *file, int line,
-		   const char *fn, const char *format, va_list args)
+static void no_log(void *data, int priority, const char *file, int line, const char *fn,
+		   const char *format, va_list args)
 {
 	(void)data, (void)priority, (void)file, (void)line, (void)fn;
 	(void)format, (void)args;
@@ -277,8 +270,8 @@ static int insert_module(struct kmod_ctx *ctx)
 	if (!list)
 		return -ENOENT;
 	mod = kmod_module_get_module(list);
-	err = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST,
-					      NULL, NULL, NULL, NULL);
+	err = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL, NULL,
+					      NULL);
 	kmod_module_unref(mod);
 	kmod_module_unref_list(list);
 	if (err == KMOD_PROBE_APPLY_BLACKLIST)
@@ -314,10 +307,9 @@ static void say_why(int err, char *why, size_t len)
 			"module cdrive may not be loaded: Operation not permitted; must be root with CAP_SYS_MODULE");
 		break;
 	default:
-		snprintf(
-			why, len,
-			"module cdrive could not be loaded into kernel %s: %s; see dmesg",
-			u.release, strerror(-err));
+		snprintf(why, len,
+			 "module cdrive could not be loaded into kernel %s: %s; see dmesg",
+			 u.release, strerror(-err));
 	}
 }
 

@@ -49,8 +49,7 @@ int runtime_init(void)
 	return 0;
 }
 
-const char *runtime_path(unsigned int index, const char *suffix, char *buf,
-			 size_t len)
+const char *runtime_path(unsigned int index, const char *suffix, char *buf, size_t len)
 {
 	snprintf(buf, len, "%s/cdrive%u.%s", runtime_dir(), index, suffix);
 	return buf;
@@ -94,11 +93,9 @@ static int replace_file(const char *path, const char *s, size_t len)
 	char tmp[PATH_MAX];
 	int fd, err;
 
-	if (snprintf(tmp, sizeof(tmp), "%s.%d", path, getpid()) >=
-	    (int)sizeof(tmp))
+	if (snprintf(tmp, sizeof(tmp), "%s.%d", path, getpid()) >= (int)sizeof(tmp))
 		return -ENAMETOOLONG;
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-		  0600);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	err = write_all(fd, s, len);
@@ -120,8 +117,7 @@ int runtime_save(unsigned int index, const json_t *record)
 	s = json_dumps(record, JSON_INDENT(2));
 	if (!s)
 		return -ENOMEM;
-	err = replace_file(runtime_path(index, "json", path, sizeof(path)), s,
-			   strlen(s));
+	err = replace_file(runtime_path(index, "json", path, sizeof(path)), s, strlen(s));
 	free(s);
 	return err;
 }
@@ -289,8 +285,7 @@ static int connect_helper(unsigned int index)
 	return fd;
 }
 
-int runtime_ask(unsigned int index, const json_t *question, json_t **answer,
-		int timeout_ms)
+int runtime_ask(unsigned int index, const json_t *question, json_t **answer, int timeout_ms)
 {
 	int fd, err;
 
@@ -313,6 +308,5 @@ json_t *runtime_error(int exit_status, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(message, sizeof(message), fmt, args);
 	va_end(args);
-	return json_pack("{s:{s:i, s:s}}", "error", "exit", exit_status,
-			 "message", message);
+	return json_pack("{s:{s:i, s:s}}", "error", "exit", exit_status, "message", message);
 }

@@ -46,8 +46,7 @@ int runtime_init(void);
 const char *runtime_dir(void);
 
 /* Paths of a drive's files, into @buf. */
-const char *runtime_path(unsigned int index, const char *suffix, char *buf,
-			 size_t len);
+const char *runtime_path(unsigned int index, const char *suffix, char *buf, size_t len);
 
 /* A drive's record; NULL when there is none or it is damaged. */
 json_t *runtime_load(unsigned int index);
@@ -64,11 +63,9 @@ int runtime_receive(int fd, json_t **message, int timeout_ms);
 
 /* Asks the helper of a drive; *answer is the caller's.  -ECONNREFUSED or
  * -ENOENT: no helper there. */
-int runtime_ask(unsigned int index, const json_t *question, json_t **answer,
-		int timeout_ms);
+int runtime_ask(unsigned int index, const json_t *question, json_t **answer, int timeout_ms);
 
 /* {"error": {"exit": …, "message": …}} */
-json_t *runtime_error(int exit_status, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+json_t *runtime_error(int exit_status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

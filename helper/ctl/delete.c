@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ctl/drives.h"
+#include "ctl/options.h"
+#include "ctl/store.h"
+
+/* The service would refuse it too, as it is leased, but not say by whom. */
+static int check_not_mounted(const struct store *s)
+{
+	char device[DEVICE_SIZE];
+	struct drives drives;
+	struct drive *drive;
+	int status;
+
+	status = drives_load(&drives);
+	if (status)
+		return status;
+	drive = drives_by_url(&drives, &s->url);
+	if (drive)
+		status = fail(CTL_BUSY, "%s: mounted on this machine as %s; unmount it first",
+			      s->text, device_name(drive->driver.index, device));
+	drives_free(&drives);
+	return status;
+}
+
+static int delete_blob(const struct store_options *o, bool snapshots)
+{
+	struct az_sync sync = { 0 };
+	struct store s = { 0 };
+	int status;
+
+	status = store_open(&s, o);
+	if (!status)
+		status = check_not_mounted(&s);
+	if (!status)
+		status = store_wait(
+			&s, az_delete_blob(s.client, &s.blob, snapshots, az_sync_done, &sync),
+			&sync);
+	store_close(&s);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	struct store_options store = { 0 };
+	bool snapshots = false;
+	const struct option options[] = {
+		STORE_OPTIONS(&store),
+		FLAG("snapshots", &snapshots),
+		{ 0 },
+	};
+	const struct argument arguments[] = {
+		ARGUMENT("URL", &store.url),
+		{ 0 },
+	};
+	int status;
+
+	status = options_parse(argc, argv, options, arguments);
+	return status ? status : delete_blob(&store, snapshots);
+}
+
+static const char help[] =
+	"usage: clouddrivectl delete URL [--snapshots] [--key-file FILE] [--allow-http]\n"
+	"\n"
+	"Deletes the blob at URL and all that is on it. A drive that is mounted, here or\n"
+	"elsewhere, is left alone.\n"
+	"\n"
+	"  --snapshots      delete its snapshots too; a blob that has some is left alone otherwise\n"
+	"  --key-file FILE  the account key in base64; - is standard input\n"
+	"  --allow-http     plain http to a host other than this one\n"
+	"\n" STORE_HELP "\n"
+	"Example:\n"
+	"  clouddrivectl delete https://acct.blob.core.windows.net/disks/disk1 --key-file key\n"
+	"\n"
+	"Exit status: 0 done; 1 it failed, or the blob has snapshots; 2 wrong usage; 3 no such\n"
+	"account, container or blob; 4 not authorised; 5 leased by another client; 6 mounted on\n"
+	"this machine; 7 the service can't be reached.\n";
+
+const struct verb verb_delete = {
+	.name = "delete",
+	.arguments = "URL",
+	.summary = "delete a drive and all that is on it",
+	.help = help,
+	.run = run,
+};

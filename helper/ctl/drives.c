@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/drives.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ctl/ctl.h"
+#include "ctl/mounts.h"
+#include "ctl/options.h"
+#include "lib/runtime.h"
+
+const char *device_name(unsigned int index, char *buf)
+{
+	snprintf(buf, DEVICE_SIZE, "/dev/cdrive%u", index);
+	return buf;
+}
+
+const char *drive_url(const struct drive *drive)
+{
+	return json_string_value(json_object_get(drive->record, "url"));
+}
+
+json_int_t drive_size(const struct drive *drive)
+{
+	uint64_t bytes = drive->driver.sectors * 512;
+
+	return (json_int_t)bytes;
+}
+
+int driver_look(unsigned int index, struct driver_drive *drive)
+{
+	struct driver *d;
+	int err;
+
+	err = driver_open(&d);
+	if (err)
+		return err;
+	err = driver_get(d, index, drive);
+	driver_close(d);
+	return err;
+}
+
+int drives_load(struct drives *drives)
+{
+	struct driver_drive found[CDRIVE_MAX_DRIVES] = { 0 };
+	struct driver *d;
+	int i, n;
+
+	memset(drives, 0, sizeof(*drives));
+	n = driver_open(&d);
+	if (n == -ENOENT)
+		return CTL_OK;
+	if (!n) {
+		n = driver_list(d, found);
+		driver_close(d);
+	}
+	if (n < 0)
+		return fail(CTL_FAILED, "driver: %s; see whether module cdrive is of this version",
+			    strerror(-n));
+	for (i = 0; i < n; i++) {
+		drives->drive[i].driver = found[i];
+		drives->drive[i].record = runtime_load(found[i].index);
+	}
+	drives->count = n;
+	return CTL_OK;
+}
+
+void drives_free(struct drives *drives)
+{
+	while (drives->count)
+		json_decref(drives->drive[--drives->count].record);
+}
+
+struct drive *drives_by_url(struct drives *drives, const struct az_url *url)
+{
+	size_t i;
+
+	for (i = 0; i < drives->count; i++) {
+		const char *text = drive_url(&drives->drive[i]);
+		struct az_url other;
+		char why[256];
+		bool same;
+
+		if (!text || az_url_parse(text, &other, why, sizeof(why)))
+			continue;
+		same = az_url_same(&other, url);
+		az_url_free(&other);
+		if (same)
+			return &drives->drive[i];
+	}
+	return NULL;
+}
+
+static struct drive *by_index(struct drives *drives, int index)
+{
+	size_t i;
+
+	for (i = 0; i < drives->count; i++)
+		if ((int)drives->drive[i].driver.index == index)
+			return &drives->drive[i];
+	return NULL;
+}
+
+static int find_by_url(struct drives *drives, const char *arg, struct drive **drive)
+{
+	struct az_url url;
+	char why[256];
+	char *s = shown(arg);
+	int status = CTL_OK;
+
+	if (az_url_parse(arg, &url, why, sizeof(why))) {
+		status = fail(CTL_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
+			      ctl_verb);
+	} else {
+		*drive = drives_by_url(drives, &url);
+		az_url_free(&url);
+		if (!*drive)
+			status = fail(CTL_MISSING,
+				      "%s: not mounted on this machine; see clouddrivectl list",
+				      s ? s : "URL");
+	}
+	free(s);
+	return status;
+}
+
+/* Mount points first: to ask about the directory itself would be to ask the
+ * file system in it. */
+static int find_by_path(struct drives *drives, const char *arg, struct drive **drive)
+{
+	int index = mounts_drive_at(arg);
+	struct stat st;
+
+	if (index < 0 && stat(arg, &st) == 0 && S_ISBLK(st.st_mode))
+		index = drive_of_device(st.st_rdev);
+	*drive = by_index(drives, index);
+	if (*drive)
+		return CTL_OK;
+	return fail(CTL_MISSING, "%s: not a drive's device or mount point; see clouddrivectl list",
+		    arg);
+}
+
+int drives_find(struct drives *drives, const char *arg, struct drive **drive)
+{
+	*drive = NULL;
+	if (strstr(arg, "://"))
+		return find_by_url(drives, arg, drive);
+	if (!strchr(arg, '/') && *arg != '.')
+		return fail(CTL_MISSING, "DRIVE: neither a URL nor a path; see clouddrivectl list");
+	return find_by_path(drives, arg, drive);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drives.h - the drives of this machine: what the driver says and what their
+ * helpers wrote down, put together
+ */
+#ifndef CTL_DRIVES_H
+#define CTL_DRIVES_H
+
+#include <jansson.h>
+
+#include "azure/url.h"
+#include "lib/driver.h"
+
+struct drive {
+	struct driver_drive driver;
+	json_t *record; /* NULL: none, or not to be read by this user */
+};
+
+struct drives {
+	struct drive drive[CDRIVE_MAX_DRIVES];
+	size_t count;
+};
+
+/* All of them, by index; none when the module isn't loaded.  CTL_OK, or a
+ * status with its message. */
+int drives_load(struct drives *drives);
+void drives_free(struct drives *drives);
+
+/* The drive of @url, or NULL. */
+struct drive *drives_by_url(struct drives *drives, const struct az_url *url);
+
+/* What DRIVE on a command line means: a URL, a device or a mount point.
+ * CTL_OK and *drive, or a status with its message (CTL_MISSING). */
+int drives_find(struct drives *drives, const char *arg, struct drive **drive);
+
+/* Its size in bytes. */
+json_int_t drive_size(const struct drive *drive);
+
+/* The URL in its record, or NULL. */
+const char *drive_url(const struct drive *drive);
+
+/* "/dev/cdrive3", into @buf of DEVICE_SIZE. */
+#define DEVICE_SIZE 32
+const char *device_name(unsigned int index, char *buf);
+
+/* What the driver knows of a drive, as it is now; negative errno. */
+int driver_look(unsigned int index, struct driver_drive *drive);
+
+#endif

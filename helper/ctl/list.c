@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ctl/drives.h"
+#include "ctl/mounts.h"
+#include "ctl/options.h"
+
+#define NONE "-"
+
+/* One drive, as it is shown and printed. */
+static json_t *describe(const struct drive *drive)
+{
+	char device[DEVICE_SIZE];
+	const char *url = drive_url(drive);
+	const struct driver_drive *d = &drive->driver;
+	struct mounts m;
+
+	if (mounts_of(d->index, &m))
+		return NULL;
+	json_t *o = json_pack("{s:i, s:s, s:s?, s:s?, s:I, s:b, s:s, s:o}", "index", (int)d->index,
+			      "device", device_name(d->index, device), "mount_point",
+			      m.count ? m.dirs[0] : NULL, "url", url, "size", drive_size(drive),
+			      "read_only", d->read_only, "state", driver_state_name(d->state),
+			      "helper_pid",
+			      d->helper_pid ? json_integer(d->helper_pid) : json_null());
+
+	mounts_free(&m);
+	return o;
+}
+
+static const char *text_of(json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : NONE;
+}
+
+static void print_table(json_t *list)
+{
+	static const char *const heads[] = { "DEVICE", "MOUNT POINT", "URL", "SIZE", "STATE" };
+	static const char *const keys[] = { "device", "mount_point", "url" };
+	int width[3], i;
+	char size[16];
+	size_t n;
+	json_t *o;
+
+	for (i = 0; i < 3; i++) {
+		width[i] = strlen(heads[i]);
+		json_array_foreach(list, n, o) {
+			int len = strlen(text_of(o, keys[i]));
+
+			width[i] = len > width[i] ? len : width[i];
+		}
+	}
+	printf("%-*s  %-*s  %-*s  %6s  %s\n", width[0], heads[0], width[1], heads[1], width[2],
+	       heads[2], heads[3], heads[4]);
+	json_array_foreach(list, n, o) {
+		uint64_t bytes = json_integer_value(json_object_get(o, "size"));
+
+		printf("%-*s  %-*s  %-*s  %6s  %s\n", width[0], text_of(o, keys[0]), width[1],
+		       text_of(o, keys[1]), width[2], text_of(o, keys[2]),
+		       size_text(bytes, size, sizeof(size)), text_of(o, "state"));
+	}
+}
+
+static int list_drives(bool json)
+{
+	struct drives drives;
+	json_t *list = json_array();
+	size_t i;
+	int status;
+
+	status = drives_load(&drives);
+	if (status) {
+		json_decref(list);
+		return status;
+	}
+	for (i = 0; i < drives.count; i++)
+		json_array_append_new(list, describe(&drives.drive[i]));
+	drives_free(&drives);
+	if (json)
+		return print_json(list);
+	print_table(list);
+	json_decref(list);
+	return CTL_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	bool json = false;
+	const struct option options[] = {
+		FLAG("json", &json),
+		{ 0 },
+	};
+	const struct argument arguments[] = { { 0 } };
+	int status;
+
+	status = options_parse(argc, argv, options, arguments);
+	return status ? status : list_drives(json);
+}
+
+static const char help[] =
+	"usage: clouddrivectl list [--json]\n"
+	"\n"
+	"Lists the drives of this machine: device, mount point, URL, size and state. A dash\n"
+	"stands for what there is not; URLs are shown to root only.\n"
+	"\n"
+	"States: live; parked: requests wait, as the service can't be reached or the drive has\n"
+	"no helper; fenced: requests fail, unmount it.\n"
+	"\n"
+	"  --json  an array of {\"index\", \"device\", \"mount_point\", \"url\", \"size\", \"read_only\",\n"
+	"          \"state\", \"helper_pid\"}; size in bytes, null for what there is not\n"
+	"\n"
+	"Example:\n"
+	"  clouddrivectl list --json | jq -r '.[] | select(.state != \"live\").device'\n"
+	"\n"
+	"Exit status: 0 done, also when there are none; 1 it failed; 2 wrong usage.\n";
+
+const struct verb verb_list = {
+	.name = "list",
+	.arguments = "[--json]",
+	.summary = "show the drives of this machine",
+	.help = help,
+	.run = run,
+};

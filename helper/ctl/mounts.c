@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/mounts.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <libmount/libmount.h>
+
+#include "linux/cdrive.h"
+
+/* --- whose device ----------------------------------------------------------- */
+
+/* "cdrive3" or "cdrive3p1", @s being what follows "cdrive" */
+static int drive_of_suffix(const char *s)
+{
+	unsigned long index;
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return -1;
+	index = strtoul(s, &end, 10);
+	if ((*end && *end != 'p') || index >= CDRIVE_MAX_DRIVES)
+		return -1;
+	return index;
+}
+
+static int drive_of_name(const char *name)
+{
+	if (strncmp(name, "cdrive", 6) != 0)
+		return -1;
+	return drive_of_suffix(name + 6);
+}
+
+int drive_of_device(dev_t dev)
+{
+	char path[64], target[PATH_MAX];
+	const char *name;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -1;
+	target[n] = '\0';
+	name = strrchr(target, '/');
+	return name ? drive_of_name(name + 1) : -1;
+}
+
+/* By number; and by name for file systems that show numbers of their own
+ * (btrfs). */
+static int drive_of_mount(struct libmnt_fs *fs)
+{
+	const char *source = mnt_fs_get_srcpath(fs);
+	int index = drive_of_device(mnt_fs_get_devno(fs));
+
+	if (index < 0 && source && !strncmp(source, "/dev/", 5))
+		index = drive_of_name(source + 5);
+	return index;
+}
+
+/* --- the table ---------------------------------------------------------------- */
+
+/* Calls @fn for each mount, in order of mounting, until it returns non-zero. */
+static int each_mount(int (*fn)(struct libmnt_fs *fs, void *arg), void *arg)
+{
+	struct libmnt_table *table;
+	struct libmnt_iter *iter;
+	struct libmnt_fs *fs;
+	int ret = 0;
+
+	table = mnt_new_table_from_file("/proc/self/mountinfo");
+	iter = mnt_new_iter(MNT_ITER_FORWARD);
+	if (!table || !iter)
+		ret = -ENOMEM;
+	while (!ret && mnt_table_next_fs(table, iter, &fs) == 0)
+		ret = fn(fs, arg);
+	mnt_free_iter(iter);
+	mnt_unref_table(table);
+	return ret;
+}
+
+struct collect {
+	int index;
+	struct mounts *m;
+};
+
+static int collect(struct libmnt_fs *fs, void *arg)
+{
+	struct collect *c = arg;
+	const char *dir = mnt_fs_get_target(fs);
+	char **dirs;
+
+	if (!dir || drive_of_mount(fs) != c->index)
+		return 0;
+	dirs = reallocarray(c->m->dirs, c->m->count + 1, sizeof(*dirs));
+	if (!dirs)
+		return -ENOMEM;
+	c->m->dirs = dirs;
+	dirs[c->m->count] = strdup(dir);
+	if (!dirs[c->m->count])
+		return -ENOMEM;
+	c->m->count++;
+	return 0;
+}
+
+int mounts_of(unsigned int index, struct mounts *m)
+{
+	struct collect c = { index, m };
+	int err;
+
+	memset(m, 0, sizeof(*m));
+	err = each_mount(collect, &c);
+	if (err)
+		mounts_free(m);
+	return err;
+}
+
+void mounts_free(struct mounts *m)
+{
+	while (m->count)
+		free(m->dirs[--m->count]);
+	free(m->dirs);
+	m->dirs = NULL;
+}
+
+struct at {
+	const char *dir;
+	bool found;
+	int index;
+};
+
+/* The last one counts: it covers those before it. */
+static int is_at(struct libmnt_fs *fs, void *arg)
+{
+	struct at *at = arg;
+	const char *dir = mnt_fs_get_target(fs);
+
+	if (dir && !strcmp(dir, at->dir)) {
+		at->found = true;
+		at->index = drive_of_mount(fs);
+	}
+	return 0;
+}
+
+/* First as it was typed: resolving may have to ask a file system that hangs. */
+static struct at look_at(const char *dir)
+{
+	char path[PATH_MAX];
+	size_t len = strlen(dir);
+	struct at at = { .dir = path, .index = -1 };
+
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
+	if (len >= sizeof(path))
+		return at;
+	memcpy(path, dir, len);
+	path[len] = '\0';
+	each_mount(is_at, &at);
+	if (!at.found && realpath(dir, path))
+		each_mount(is_at, &at);
+	return at;
+}
+
+int mounts_drive_at(const char *dir)
+{
+	return look_at(dir).index;
+}
+
+bool is_mount_point(const char *dir)
+{
+	return look_at(dir).found;
+}
+
+/* --- mounting ------------------------------------------------------------------ */
+
+static int try_mount(const char *device, const char *type, const char *dir, bool read_only,
+		     const char *options, char *why, size_t len)
+{
+	struct libmnt_context *cxt = mnt_new_context();
+	char text[256] = "";
+	int rc, err = 0;
+
+	if (!cxt)
+		return -ENOMEM;
+	mnt_context_set_source(cxt, device);
+	mnt_context_set_target(cxt, dir);
+	mnt_context_set_fstype(cxt, type);
+	mnt_context_set_mflags(cxt, read_only ? MS_RDONLY : 0);
+	if (options)
+		mnt_context_append_options(cxt, options);
+	/* What /etc/fstab may say about the directory is of another disk. */
+	mnt_context_set_optsmode(cxt, MNT_OMODE_NOTAB);
+	rc = mnt_context_mount(cxt);
+	if (rc || !mnt_context_get_status(cxt)) {
+		err = -EIO;
+		if (mnt_context_syscall_called(cxt) && mnt_context_get_syscall_errno(cxt) > 0)
+			err = -mnt_context_get_syscall_errno(cxt);
+		mnt_context_get_excode(cxt, rc, text, sizeof(text));
+		snprintf(why, len, "%s", *text ? text : strerror(-err));
+	}
+	mnt_free_context(cxt);
+	return err;
+}
+
+/* How to mount a file system that was not unmounted cleanly without writing:
+ * its journal can't be replayed on a device that is read-only. */
+static const char *no_replay(const char *type)
+{
+	if (!strcmp(type, "ext4") || !strcmp(type, "ext3"))
+		return "noload";
+	if (!strcmp(type, "xfs"))
+		return "norecovery";
+	return NULL;
+}
+
+int mounts_mount(const char *device, const char *type, const char *dir, bool read_only, char *why,
+		 size_t len)
+{
+	const char *options = read_only ? no_replay(type) : NULL;
+	int err;
+
+	err = try_mount(device, type, dir, read_only, NULL, why, len);
+	if (err && options)
+		err = try_mount(device, type, dir, true, options, why, len);
+	return err;
+}

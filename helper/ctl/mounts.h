@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mounts.h - file systems of drives, as this process's mount table has them
+ */
+#ifndef CTL_MOUNTS_H
+#define CTL_MOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct mounts {
+	char **dirs; /* in order of mounting */
+	size_t count;
+};
+
+/* The mount points of a drive's disk and partitions; 0 or -errno. */
+int mounts_of(unsigned int index, struct mounts *m);
+void mounts_free(struct mounts *m);
+
+/* The drive whose file system is mounted at @dir, or -1. */
+int mounts_drive_at(const char *dir);
+
+/* The drive that a block device is, or is a partition of; or -1. */
+int drive_of_device(dev_t dev);
+
+/* Whether something is mounted at @dir. */
+bool is_mount_point(const char *dir);
+
+/* Mounts @device at @dir; 0, or -errno with a sentence in @why. */
+int mounts_mount(const char *device, const char *type, const char *dir, bool read_only, char *why,
+		 size_t len);
+
+/* "bash (812), make (815)": processes that use the file system at @dir, as far
+ * as can be seen; "" when none is; into @buf. */
+const char *mounts_users(const char *dir, char *buf, size_t len);
+
+#endif

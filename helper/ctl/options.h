@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.h - command lines
+ *
+ * Long options only, spelt whole (an abbreviation that works today would mean
+ * something else after the next option is added), anywhere on the line, as
+ * "--name value" or "--name=value"; "--" ends them.
+ */
+#ifndef CTL_OPTIONS_H
+#define CTL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum option_kind {
+	OPTION_FLAG, /* bool */
+	OPTION_TEXT, /* const char * */
+	OPTION_SIZE, /* uint64_t, bytes */
+	OPTION_NUMBER, /* uint64_t, from @min to @max */
+};
+
+struct option {
+	const char *name; /* without dashes; NULL ends a table */
+	enum option_kind kind;
+	void *value;
+	uint64_t min, max;
+};
+
+struct argument {
+	const char *name; /* "URL"; NULL ends a table */
+	const char **value;
+	bool optional;
+};
+
+/* Entries of the two tables. */
+#define FLAG(n, v)                                             \
+	{                                                      \
+		.name = (n), .kind = OPTION_FLAG, .value = (v) \
+	}
+#define TEXT(n, v)                                             \
+	{                                                      \
+		.name = (n), .kind = OPTION_TEXT, .value = (v) \
+	}
+#define SIZE(n, v)                                             \
+	{                                                      \
+		.name = (n), .kind = OPTION_SIZE, .value = (v) \
+	}
+#define NUMBER(n, v, from, to)                                                               \
+	{                                                                                    \
+		.name = (n), .kind = OPTION_NUMBER, .value = (v), .min = (from), .max = (to) \
+	}
+#define ARGUMENT(n, v)                    \
+	{                                 \
+		.name = (n), .value = (v) \
+	}
+#define OPTIONAL(n, v)                                      \
+	{                                                   \
+		.name = (n), .value = (v), .optional = true \
+	}
+
+/* CTL_OK, or CTL_USAGE with a message that names what is wrong. */
+int options_parse(int argc, char **argv, const struct option *options,
+		  const struct argument *arguments);
+
+/* "4096", "10G": digits and K, M, G or T (powers of 1024); 0, -EINVAL, or
+ * -ERANGE past 64 bits. */
+int parse_size(const char *s, uint64_t *bytes);
+
+/*
+ * What may be shown of an argument: a URL without user, password and query
+ * (where a SAS is), a path as it is, and of anything else nothing, as it may
+ * be a key in the wrong place.  malloc'ed.
+ */
+char *shown(const char *arg);
+
+#endif

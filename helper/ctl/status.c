@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ctl/drives.h"
+#include "ctl/mounts.h"
+#include "ctl/options.h"
+#include "lib/runtime.h"
+
+#define HELPER_MS 10000
+
+static json_int_t integer(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static const char *string(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "unknown";
+}
+
+/* --- what is known ------------------------------------------------------------ */
+
+static json_t *driver_facts(const struct drive *drive)
+{
+	const struct driver_drive *d = &drive->driver;
+
+	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:i, s:o}", "state",
+			 driver_state_name(d->state), "size", drive_size(drive), "read_only",
+			 d->read_only, "in_flight", (int)d->in_flight, "openers", (int)d->openers,
+			 "park_limit", (int)d->park_limit, "helper_pid",
+			 d->helper_pid ? json_integer(d->helper_pid) : json_null());
+}
+
+static json_t *mount_points(unsigned int index)
+{
+	json_t *list = json_array();
+	struct mounts m;
+	size_t i;
+
+	if (mounts_of(index, &m))
+		return list;
+	for (i = 0; i < m.count; i++)
+		json_array_append_new(list, json_string(m.dirs[i]));
+	mounts_free(&m);
+	return list;
+}
+
+/* Without a helper to ask: what it wrote down. */
+static json_t *from_record(const struct drive *drive)
+{
+	const struct driver_drive *d = &drive->driver;
+	char device[DEVICE_SIZE];
+
+	return json_pack("{s:i, s:s, s:s?, s:s, s:I, s:b, s:n}", "index", (int)d->index, "device",
+			 device_name(d->index, device), "url", drive_url(drive), "state",
+			 driver_state_name(d->state), "size", drive_size(drive), "read_only",
+			 d->read_only, "helper_pid");
+}
+
+static int gather(const struct drive *drive, json_t **out)
+{
+	json_t *question = json_pack("{s:s}", "command", "status");
+	unsigned int index = drive->driver.index;
+	json_t *o = NULL;
+	int err, status;
+
+	err = runtime_ask(index, question, &o, HELPER_MS);
+	json_decref(question);
+	status = fail_answer(o);
+	if (status) {
+		json_decref(o);
+		return status;
+	}
+	if (err && drive->driver.helper_pid)
+		note("/dev/cdrive%u: its helper (process %d) does not answer: %s; what follows is the driver's view",
+		     index, (int)drive->driver.helper_pid, strerror(-err));
+	if (err)
+		o = from_record(drive);
+	json_object_set_new(o, "mount_points", mount_points(index));
+	json_object_set_new(o, "driver", driver_facts(drive));
+	*out = o;
+	return CTL_OK;
+}
+
+/* --- the same for people --------------------------------------------------------- */
+
+static void print_lease(const json_t *o)
+{
+	json_t *lease = json_object_get(o, "lease");
+
+	if (!lease)
+		return;
+	printf("lease:         %s", string(lease, "state"));
+	if (json_object_get(lease, "until_seconds"))
+		printf(", ours for another %lld s", (long long)integer(lease, "until_seconds"));
+	putchar('\n');
+}
+
+static void print_requests(const json_t *o)
+{
+	json_t *r = json_object_get(o, "requests");
+	char in[16], out[16];
+
+	if (!r)
+		return;
+	printf("requests:      %lld reads (%s), %lld writes (%s), %lld discards, %lld write-zeroes; %lld in flight, %lld waiting\n",
+	       (long long)integer(r, "reads"), size_text(integer(r, "read_bytes"), in, sizeof(in)),
+	       (long long)integer(r, "writes"),
+	       size_text(integer(r, "written_bytes"), out, sizeof(out)),
+	       (long long)integer(r, "discards"), (long long)integer(r, "write_zeroes"),
+	       (long long)integer(r, "in_flight"), (long long)integer(r, "waiting"));
+}
+
+static void print_transactions(const json_t *o)
+{
+	json_t *t = json_object_get(o, "transactions");
+
+	if (!t)
+		return;
+	printf("transactions:  %lld: %lld reads, %lld writes, %lld clears, %lld lists, %lld others; %lld failed, %lld retries\n",
+	       (long long)integer(t, "total"), (long long)integer(t, "reads"),
+	       (long long)integer(t, "writes"), (long long)integer(t, "clears"),
+	       (long long)integer(t, "lists"), (long long)integer(t, "others"),
+	       (long long)integer(t, "failed"), (long long)integer(o, "retries"));
+}
+
+static void print_helper(const json_t *o, const struct drive *drive)
+{
+	int pid = drive->driver.helper_pid;
+
+	if (!pid)
+		puts("helper:        none: requests wait; bring one back with clouddrivectl mount URL");
+	else if (json_object_get(o, "connections"))
+		printf("helper:        process %d, %lld connections\n", pid,
+		       (long long)integer(o, "connections"));
+	else
+		printf("helper:        process %d\n", pid);
+}
+
+static void print_state(const json_t *o)
+{
+	const char *state = string(o, "state");
+	json_t *since = json_object_get(o, "parked_since_seconds");
+
+	printf("state:         %s", state);
+	if (!strcmp(state, "parked") && json_is_integer(since))
+		printf(" for %lld s", (long long)json_integer_value(since));
+	if (!strcmp(state, "fenced"))
+		printf(": requests fail; unmount it");
+	putchar('\n');
+}
+
+static void print_text(const json_t *o, const struct drive *drive)
+{
+	uint64_t bytes = drive_size(drive);
+	json_t *dirs = json_object_get(o, "mount_points");
+	json_t *error = json_object_get(o, "last_error");
+	char size[16];
+	json_t *dir;
+	size_t n;
+
+	printf("device:        %s\n", string(o, "device"));
+	printf("url:           %s\n", string(o, "url"));
+	json_array_foreach(dirs, n, dir)
+		printf("mount point:   %s\n", json_string_value(dir));
+	printf("size:          %s (%llu bytes)%s\n", size_text(bytes, size, sizeof(size)),
+	       (unsigned long long)bytes, drive->driver.read_only ? ", read-only" : "");
+	print_state(o);
+	print_helper(o, drive);
+	print_lease(o);
+	print_requests(o);
+	print_transactions(o);
+	if (json_string_length(error))
+		printf("last error:    %s\n", json_string_value(error));
+}
+
+static int show(const char *arg, bool json)
+{
+	struct drives drives;
+	struct drive *drive;
+	json_t *o = NULL;
+	int status;
+
+	status = drives_load(&drives);
+	if (status)
+		return status;
+	status = drives_find(&drives, arg, &drive);
+	if (!status)
+		status = gather(drive, &o);
+	if (!status && json)
+		status = print_json(json_incref(o));
+	else if (!status)
+		print_text(o, drive);
+	json_decref(o);
+	drives_free(&drives);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	const char *arg = NULL;
+	bool json = false;
+	const struct option options[] = {
+		FLAG("json", &json),
+		{ 0 },
+	};
+	const struct argument arguments[] = {
+		ARGUMENT("DRIVE", &arg),
+		{ 0 },
+	};
+	int status;
+
+	status = options_parse(argc, argv, options, arguments);
+	if (!status)
+		status = need_root();
+	return status ? status : show(arg, json);
+}
+
+static const char help[] =
+	"usage: clouddrivectl status DRIVE [--json]\n"
+	"\n"
+	"Shows what a drive is doing: state, lease, requests, and the transactions it has\n"
+	"made so far, as the service bills them. DRIVE is a URL, a device or a mount point.\n"
+	"Needs root.\n"
+	"\n"
+	"  --json  one object with all there is: \"index\", \"device\", \"url\", \"state\", \"size\",\n"
+	"          \"read_only\", \"mount_points\", \"helper_pid\", \"connections\", \"lease\" {\"id\",\n"
+	"          \"state\", \"until_seconds\"}, \"sequence_number\", \"requests\", \"transactions\",\n"
+	"          \"retries\", \"last_error\", and \"driver\" with the kernel's view. A drive\n"
+	"          without helper has no counters, and null as its \"helper_pid\".\n"
+	"\n"
+	"Examples:\n"
+	"  clouddrivectl status /dev/cdrive0\n"
+	"  clouddrivectl status /mnt/disk1 --json | jq .transactions.total\n"
+	"\n"
+	"Exit status: 0 done; 1 it failed; 2 wrong usage; 3 no such drive on this machine.\n";
+
+const struct verb verb_status = {
+	.name = "status",
+	.arguments = "DRIVE [--json]",
+	.summary = "show what a drive is doing",
+	.help = help,
+	.run = run,
+};

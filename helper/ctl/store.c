@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "ctl/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ctl/options.h"
+
+static int bad_url(const char *arg, const char *why)
+{
+	char *s = shown(arg);
+	int status;
+
+	status = fail(CTL_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
+		      ctl_verb);
+	free(s);
+	return status;
+}
+
+int store_url(struct store *s, const struct store_options *o)
+{
+	char why[256];
+	int err;
+
+	err = az_url_parse(o->url, &s->url, why, sizeof(why));
+	if (err == -EINVAL)
+		return bad_url(o->url, why);
+	if (!err)
+		s->text = az_url_text(&s->url);
+	if (!s->text)
+		return fail(CTL_FAILED, "out of memory");
+	if (s->url.snapshot)
+		return fail(
+			CTL_USAGE,
+			"%s: snapshots are not available in this version; give the URL of the blob itself",
+			s->text);
+	if (!s->url.https && !az_url_loopback(&s->url) && !o->allow_http)
+		return fail(
+			CTL_USAGE,
+			"%s: plain http shows the data to the network, and a SAS with it; use https, or --allow-http if that is meant",
+			s->text);
+	return CTL_OK;
+}
+
+/* All that is wrong with a credential is status 4, before and after the
+ * service was asked. */
+int store_credential(struct store *s, const struct store_options *o)
+{
+	char why[256];
+	int err;
+
+	err = az_credential_load(&s->cred, &s->url, o->key_file, why, sizeof(why));
+	if (err)
+		return fail(CTL_DENIED, "%s: %s", s->text, why);
+	return CTL_OK;
+}
+
+int store_open(struct store *s, const struct store_options *o)
+{
+	static const struct az_client_options options;
+	int status;
+
+	status = store_url(s, o);
+	if (!status)
+		status = store_credential(s, o);
+	if (status)
+		return status;
+	if (loop_new(&s->loop) || az_client_new(&s->client, s->loop, &options))
+		return fail(CTL_FAILED, "out of memory");
+	s->blob.url = &s->url;
+	s->blob.cred = &s->cred;
+	return CTL_OK;
+}
+
+void store_close(struct store *s)
+{
+	if (s->client)
+		az_client_free(s->client);
+	if (s->loop)
+		loop_free(s->loop);
+	az_credential_free(&s->cred);
+	az_url_free(&s->url);
+	free(s->text);
+	memset(s, 0, sizeof(*s));
+}
+
+/* The classes and codes that a user meets, in words; NULL: the bare text. */
+static const char *in_words(const struct az_error *e)
+{
+	if (az_error_is(e, "ContainerNotFound"))
+		return "no such container";
+	if (az_error_is(e, "BlobNotFound"))
+		return "no such blob";
+	if (az_error_is(e, "BlobAlreadyExists"))
+		return "exists already";
+	if (az_error_is(e, "SnapshotsPresent"))
+		return "has snapshots";
+	if (!strncmp(e->code, "LeaseId", 7))
+		return "leased by another client";
+	switch (e->class) {
+	case AZ_NOT_FOUND:
+		return "not found";
+	case AZ_DENIED:
+		return "not authorised";
+	case AZ_UNREACHABLE:
+		return "the service can't be reached";
+	case AZ_UNTRUSTED:
+		return "the server's certificate is not trusted";
+	case AZ_BUSY:
+		return "the service is busy";
+	default:
+		return NULL;
+	}
+}
+
+/* mount --force, which takes a lease over, is not there yet. */
+static const char *advice(const struct az_error *e)
+{
+	if (az_error_exit(e) == CTL_LEASED)
+		return "unmount it there, or wait until its lease has run out";
+	return az_error_advice(e);
+}
+
+static int fail_store(struct store *s, const struct az_error *e)
+{
+	const char *words = in_words(e);
+	char text[384];
+
+	az_error_text(e, text, sizeof(text));
+	if (words)
+		return fail(az_error_exit(e), "%s: %s (%s); %s", s->text, words, text, advice(e));
+	return fail(az_error_exit(e), "%s: %s; %s", s->text, text, advice(e));
+}
+
+int store_wait(struct store *s, struct az_call *call, struct az_sync *sync)
+{
+	if (!call || az_sync_wait(s->loop, sync))
+		return fail(CTL_FAILED, "out of memory");
+	if (sync->res.err.class)
+		return fail_store(s, &sync->res.err);
+	return CTL_OK;
+}

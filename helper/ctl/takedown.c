@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+/*
+ * umount(2) writes back what is dirty, and so waits for as long as the drive
+ * is parked.  It is left to a child, which is watched: as long as requests
+ * complete it may take any time, and when none does for a while this program
+ * stops waiting.
+ */
+#include "ctl/takedown.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "ctl/mounts.h"
+#include "lib/loop.h"
+#include "lib/runtime.h"
+
+#define PARKED_MS 10000 /* without progress, drive not live */
+#define STUCK_MS 120000 /* without progress, drive live */
+#define FORCED_MS 5000 /* then the device goes, and umount(2) with it */
+#define HELPER_MS 90000 /* for the helper to answer "unmount" */
+#define OPEN_MS 5000 /* for passing users, like udev */
+
+/* --- file systems --------------------------------------------------------------- */
+
+/* What tells progress from standing still: the numbers of requests completed.
+ * The other fields are times, which pass anyhow. */
+static void completed(unsigned int index, char *buf, size_t len)
+{
+	char path[64], reads[24] = "", writes[24] = "", discards[24] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/cdrive%u/stat", index);
+	f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%23s %*s %*s %*s %23s %*s %*s %*s %*s %*s %*s %23s", reads, writes,
+			   discards) < 2)
+			reads[0] = '\0';
+		fclose(f);
+	}
+	snprintf(buf, len, "%s %s %s", reads, writes, discards);
+}
+
+static int patience(unsigned int index, bool force)
+{
+	struct driver_drive d;
+
+	if (force)
+		return FORCED_MS;
+	if (driver_look(index, &d) || d.state != CDRIVE_STATE_LIVE)
+		return PARKED_MS;
+	return STUCK_MS;
+}
+
+/* -ETIMEDOUT: still at it, and nothing moves. */
+static int watch_child(pid_t pid, unsigned int index, bool force)
+{
+	struct pollfd p = { .fd = pidfd_open(pid, 0), .events = POLLIN };
+	char before[80], now[80];
+	uint64_t since = loop_now();
+	int status = 0, n;
+
+	if (p.fd < 0)
+		return -errno;
+	completed(index, before, sizeof(before));
+	while ((n = poll(&p, 1, 200)) <= 0) {
+		completed(index, now, sizeof(now));
+		if (strcmp(before, now) != 0)
+			since = loop_now();
+		memcpy(before, now, sizeof(before));
+		if (loop_now() - since > LOOP_MS(patience(index, force)))
+			break;
+	}
+	close(p.fd);
+	if (n <= 0)
+		return -ETIMEDOUT;
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
+static int umount_watched(const char *dir, unsigned int index, bool force)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		_exit(umount2(dir, UMOUNT_NOFOLLOW | (force ? MNT_DETACH : 0)) ? errno : 0);
+	return watch_child(pid, index, force);
+}
+
+static int umount_failed(const char *dir, int err)
+{
+	char users[256];
+
+	switch (err) {
+	case -EBUSY:
+		mounts_users(dir, users, sizeof(users));
+		return fail(CTL_BUSY,
+			    "%s: files in use%s%s; close them and try again, or use --force", dir,
+			    *users ? " by " : "", users);
+	case -ETIMEDOUT:
+		return fail(
+			CTL_FAILED,
+			"%s: data waits to be written and the drive makes no progress; bring the service or the helper (clouddrivectl mount URL) back, or give the data up with --force",
+			dir);
+	default:
+		return fail(CTL_FAILED, "%s: umount: %s; see dmesg", dir, strerror(-err));
+	}
+}
+
+/* Last mounted first. */
+static int umount_all(unsigned int index, bool force)
+{
+	struct mounts m;
+	int err, status = CTL_OK;
+
+	if (mounts_of(index, &m))
+		return fail(CTL_FAILED, "out of memory");
+	while (m.count && !status) {
+		const char *dir = m.dirs[m.count - 1];
+
+		err = umount_watched(dir, index, force);
+		/* -EINVAL: not a mount point any more. */
+		if (err && err != -EINVAL && !(force && err == -ETIMEDOUT))
+			status = umount_failed(dir, err);
+		free(m.dirs[--m.count]);
+	}
+	mounts_free(&m);
+	return status;
+}
+
+/* --- the device ------------------------------------------------------------------ */
+
+static int detach_patiently(unsigned int index, bool force)
+{
+	uint64_t end = loop_now() + LOOP_MS(OPEN_MS);
+	struct driver *d;
+	int err;
+
+	err = driver_open(&d);
+	if (err)
+		return err;
+	while ((err = driver_detach(d, index, force)) == -EBUSY && loop_now() < end)
+		usleep(50000);
+	driver_close(d);
+	return err == -ENODEV ? 0 : err;
+}
+
+static int detach_orphan(unsigned int index, bool force)
+{
+	int err = detach_patiently(index, force);
+
+	if (err == -EBUSY)
+		return fail(
+			CTL_BUSY,
+			"/dev/cdrive%u: open by another program; close it and try again, or use --force",
+			index);
+	if (err)
+		return fail(CTL_FAILED, "/dev/cdrive%u: detaching: %s; see dmesg", index,
+			    strerror(-err));
+	runtime_remove(index);
+	note("/dev/cdrive%u: detached without its helper; its lease could not be released, and runs out within 60 s",
+	     index);
+	return CTL_OK;
+}
+
+/* A helper that does not answer is ended after its device was: what it may
+ * still send fails at the service by sequence number and lease. */
+static int detach_from_helper(unsigned int index, pid_t helper)
+{
+	int fd = pidfd_open(helper, 0);
+	int status = detach_orphan(index, true);
+
+	if (fd >= 0) {
+		if (!status)
+			pidfd_send_signal(fd, SIGKILL, NULL, 0);
+		close(fd);
+	}
+	return status;
+}
+
+static int no_answer(unsigned int index, bool force, int err)
+{
+	struct driver_drive now;
+	int look = driver_look(index, &now);
+
+	if (look == -ENODEV || look == -ENOENT) {
+		runtime_remove(index);
+		return CTL_OK;
+	}
+	if (!look && !now.helper_pid)
+		return detach_orphan(index, force);
+	if (!look && force)
+		return detach_from_helper(index, now.helper_pid);
+	return fail(
+		CTL_FAILED,
+		"/dev/cdrive%u: its helper (process %d) does not answer: %s; try again, or use --force",
+		index, look ? 0 : (int)now.helper_pid, strerror(-err));
+}
+
+static int detach(const struct drive *drive, bool force)
+{
+	unsigned int index = drive->driver.index;
+	json_t *question, *answer;
+	int err, status;
+
+	if (!drive->driver.helper_pid)
+		return detach_orphan(index, force);
+	question = json_pack("{s:s, s:b}", "command", "unmount", "force", force);
+	err = runtime_ask(index, question, &answer, HELPER_MS);
+	json_decref(question);
+	if (err)
+		return no_answer(index, force, err);
+	status = fail_answer(answer);
+	json_decref(answer);
+	return status;
+}
+
+int take_down(const struct drive *drive, bool force)
+{
+	const char *made = json_string_value(json_object_get(drive->record, "made_mount_point"));
+	int status;
+
+	status = umount_all(drive->driver.index, force);
+	if (!status)
+		status = detach(drive, force);
+	/* Fails, as it should, when someone has put something there. */
+	if (!status && made)
+		rmdir(made);
+	return status;
+}
+
+int take_down_index(unsigned int index, bool force)
+{
+	struct drive drive = { 0 };
+	int err, status;
+
+	err = driver_look(index, &drive.driver);
+	if (err == -ENODEV || err == -ENOENT)
+		return CTL_OK;
+	if (err)
+		return fail(CTL_FAILED, "/dev/cdrive%u: %s", index, strerror(-err));
+	drive.record = runtime_load(index);
+	status = take_down(&drive, force);
+	json_decref(drive.record);
+	return status;
+}

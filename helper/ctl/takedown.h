@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* takedown.h - unmounting a drive's file systems and detaching it */
+#ifndef CTL_TAKEDOWN_H
+#define CTL_TAKEDOWN_H
+
+#include <stdbool.h>
+
+#include "ctl/drives.h"
+
+/*
+ * Unmounts every file system of the drive, lets its helper release the lease
+ * and detach it, and removes a mount point that mount made.  @force: whatever
+ * is still open, and whatever is lost by it.  CTL_OK, or a status with its
+ * message.  Returns in bounded time whatever the service or the helper does.
+ */
+int take_down(const struct drive *drive, bool force);
+
+/* The same for the drive @index, looked up anew. */
+int take_down_index(unsigned int index, bool force);
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#include <stdbool.h>
+
+#include "ctl/ctl.h"
+#include "ctl/drives.h"
+#include "ctl/options.h"
+#include "ctl/takedown.h"
+
+static int unmount(const char *arg, bool force)
+{
+	struct drives drives;
+	struct drive *drive;
+	int status;
+
+	status = drives_load(&drives);
+	if (status)
+		return status;
+	status = drives_find(&drives, arg, &drive);
+	if (!status)
+		status = take_down(drive, force);
+	drives_free(&drives);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	const char *arg = NULL;
+	bool force = false;
+	const struct option options[] = {
+		FLAG("force", &force),
+		{ 0 },
+	};
+	const struct argument arguments[] = {
+		ARGUMENT("DRIVE", &arg),
+		{ 0 },
+	};
+	int status;
+
+	status = options_parse(argc, argv, options, arguments);
+	if (!status)
+		status = need_root();
+	return status ? status : unmount(arg, force);
+}
+
+static const char help[] =
+	"usage: clouddrivectl unmount DRIVE [--force]\n"
+	"\n"
+	"Unmounts the drive's file systems, releases its lease and takes the device away.\n"
+	"DRIVE is a URL, a device or a mount point. Everything written is in the blob when\n"
+	"this returns 0. Needs root.\n"
+	"\n"
+	"  --force  even while files or the device are in use, and without waiting for data\n"
+	"           that can't be written now: programs that use it get errors, and what was\n"
+	"           not written yet is lost\n"
+	"\n"
+	"When the drive's helper has died its lease can't be released, and keeps others away\n"
+	"for up to 60 seconds.\n"
+	"\n"
+	"Examples:\n"
+	"  clouddrivectl unmount /mnt/disk1\n"
+	"  clouddrivectl unmount /dev/cdrive0 --force\n"
+	"\n"
+	"Exit status: 0 done; 1 it failed; 2 wrong usage; 3 no such drive on this machine;\n"
+	"6 files or the device in use; 7 the service can't be reached.\n";
+
+const struct verb verb_unmount = {
+	.name = "unmount",
+	.arguments = "DRIVE",
+	.summary = "take a drive away",
+	.help = help,
+	.run = run,
+};
