@@ -28,6 +28,8 @@ bench_src := $(wildcard tests/bench/*.c)
 # All of clouddrived but its main(), for programs that bring their own.
 serve_src := $(filter-out helper/drive/main.c,$(drive_src))
 unit_src  := $(wildcard tests/unit/test_*.c)
+# What unit tests share.
+unit_lib  := $(filter-out $(unit_src),$(wildcard tests/unit/*.c))
 module_src := Kbuild $(wildcard driver/*.[ch] uapi/linux/*.h)
 
 obj  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -59,7 +61,7 @@ $(BUILD)/obj/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -c -o $@ $<
 
 $(BUILD)/obj/libcd.a: $(call obj,$(lib_src))
-$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src))
+$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(unit_lib))
 %.a:
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
@@ -69,6 +71,9 @@ $(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src))
 $(BUILD)/asan/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -c -o $@ $<
+
+# Fixtures in headers: no test uses all of one.
+$(BUILD)/asan/tests/unit/%.o: override CFLAGS += -Wno-unused-function
 
 $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/libcd.a
 	@mkdir -p $(@D)
@@ -96,7 +101,7 @@ $(BUILD)/module/local/cdrive.ko: $(module_src)
 	$(call kbuild,$(KDIR))
 
 $(BUILD)/module/%/cdrive.ko: $(module_src) build/kernels/%/ready
-	$(call kbuild,build/kernels/$*/kdir)
+	$(call kbuild,build/kernels/$*/kdir CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 # Where modprobe finds it in a guest; see scripts/vm.
 build/kernels/%/modules/updates/cdrive.ko: $(BUILD)/module/%/cdrive.ko
