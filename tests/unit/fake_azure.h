@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fake_azure.h - calls of the service that end when the test says so, and how
+ *
+ * Stands in for helper/azure/blob.c and client.c in a program that includes it:
+ * a call that is started is put on a list, with all that it was started with,
+ * until the test answers it or it is cancelled.
+ */
+#ifndef UNIT_FAKE_AZURE_H
+#define UNIT_FAKE_AZURE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "azure/blob.h"
+#include "azure/client.h"
+
+#include "fake_loop.h"
+
+enum fake_kind { FAKE_PUT, FAKE_CLEAR, FAKE_GET, FAKE_RAISE, FAKE_LEASE, FAKE_PROPS };
+
+struct az_call {
+	enum fake_kind kind;
+	uint64_t offset, len;
+	uint64_t number; /* that a write names, or that is to be the number */
+	enum az_lease_action action;
+	int seconds;
+	char lease_id[37];
+	struct az_source source;
+	struct az_sink sink;
+	az_done_fn done;
+	void *arg;
+	struct az_call *next;
+};
+
+static struct az_call *fake_calls; /* in flight, in order of their start */
+static unsigned int fake_started, fake_in_flight;
+static bool fake_no_memory; /* no call can be started */
+static void (*fake_cancelled)(struct az_call *call); /* is told, and frees */
+
+static void fake_azure_reset(void)
+{
+	while (fake_calls) {
+		struct az_call *next = fake_calls->next;
+
+		free(fake_calls);
+		fake_calls = next;
+	}
+	fake_started = 0;
+	fake_in_flight = 0;
+	fake_no_memory = false;
+	fake_cancelled = NULL;
+}
+
+static struct az_call *fake_start(enum fake_kind kind, const struct az_blob *b, az_done_fn done,
+				  void *arg)
+{
+	struct az_call **p = &fake_calls;
+	struct az_call *call;
+
+	if (fake_no_memory)
+		return NULL;
+	call = calloc(1, sizeof(*call));
+	if (!call)
+		abort();
+	call->kind = kind;
+	call->done = done;
+	call->arg = arg;
+	memcpy(call->lease_id, b->lease_id, sizeof(call->lease_id));
+	while (*p)
+		p = &(*p)->next;
+	*p = call;
+	fake_started++;
+	fake_in_flight++;
+	return call;
+}
+
+static void fake_unlink(struct az_call *call)
+{
+	struct az_call **p = &fake_calls;
+
+	while (*p && *p != call)
+		p = &(*p)->next;
+	if (!*p)
+		abort(); /* not in flight */
+	*p = call->next;
+	fake_in_flight--;
+}
+
+/* The first call of that kind in flight, or NULL. */
+static inline struct az_call *fake_find(enum fake_kind kind)
+{
+	struct az_call *call = fake_calls;
+
+	while (call && call->kind != kind)
+		call = call->next;
+	return call;
+}
+
+static void fake_answer(struct az_call *call, const struct az_result *res)
+{
+	fake_unlink(call);
+	call->done(call->arg, res);
+	free(call);
+}
+
+static inline void fake_ok(struct az_call *call)
+{
+	fake_answer(call, &(struct az_result){ 0 });
+}
+
+/* With the blob's sequence number as the service has it. */
+static inline void fake_ok_number(struct az_call *call, uint64_t number)
+{
+	fake_answer(call, &(struct az_result){ .props = { .has_sequence_number = true,
+							  .sequence_number = number } });
+}
+
+static struct az_result fake_error(enum az_class class, long http, const char *code)
+{
+	struct az_result res = { .err = { .class = class, .http = http } };
+
+	res.err.sent = class != AZ_UNREACHABLE;
+	snprintf(res.err.code, sizeof(res.err.code), "%s", code);
+	return res;
+}
+
+static inline void fake_fail(struct az_call *call, enum az_class class, long http, const char *code)
+{
+	struct az_result res = fake_error(class, http, code);
+
+	fake_answer(call, &res);
+}
+
+/* --- in place of the library ------------------------------------------------ */
+
+struct az_call *az_put_page(struct az_client *c, const struct az_blob *b, uint64_t offset,
+			    uint32_t len, uint64_t seq, const struct az_source *source,
+			    az_done_fn done, void *arg)
+{
+	struct az_call *call = fake_start(FAKE_PUT, b, done, arg);
+
+	(void)c;
+	if (call) {
+		call->offset = offset;
+		call->len = len;
+		call->number = seq;
+		call->source = *source;
+	}
+	return call;
+}
+
+struct az_call *az_clear_pages(struct az_client *c, const struct az_blob *b, uint64_t offset,
+			       uint64_t len, uint64_t seq, az_done_fn done, void *arg)
+{
+	struct az_call *call = fake_start(FAKE_CLEAR, b, done, arg);
+
+	(void)c;
+	if (call) {
+		call->offset = offset;
+		call->len = len;
+		call->number = seq;
+	}
+	return call;
+}
+
+struct az_call *az_get_range(struct az_client *c, const struct az_blob *b, uint64_t offset,
+			     uint32_t len, const struct az_sink *sink, az_done_fn done, void *arg)
+{
+	struct az_call *call = fake_start(FAKE_GET, b, done, arg);
+
+	(void)c;
+	if (call) {
+		call->offset = offset;
+		call->len = len;
+		call->sink = *sink;
+	}
+	return call;
+}
+
+struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b, uint64_t number,
+				  az_done_fn done, void *arg)
+{
+	struct az_call *call = fake_start(FAKE_RAISE, b, done, arg);
+
+	(void)c;
+	if (call)
+		call->number = number;
+	return call;
+}
+
+struct az_call *az_lease(struct az_client *c, const struct az_blob *b, enum az_lease_action action,
+			 int seconds, az_done_fn done, void *arg)
+{
+	struct az_call *call = fake_start(FAKE_LEASE, b, done, arg);
+
+	(void)c;
+	if (call) {
+		call->action = action;
+		call->seconds = seconds;
+	}
+	return call;
+}
+
+struct az_call *az_get_properties(struct az_client *c, const struct az_blob *b, az_done_fn done,
+				  void *arg)
+{
+	(void)c;
+	return fake_start(FAKE_PROPS, b, done, arg);
+}
+
+void az_call_cancel(struct az_call *call)
+{
+	fake_unlink(call);
+	if (fake_cancelled)
+		fake_cancelled(call);
+	else
+		free(call);
+}
+
+void az_sync_done(void *arg, const struct az_result *res)
+{
+	struct az_sync *s = arg;
+
+	s->res = *res;
+	s->done = true;
+}
+
+#endif

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+/* Keeping the lease, and finding out when it is lost: DESIGN.md, rules 4 and 5. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "owner_fixture.h"
+
+/* --- the lease ------------------------------------------------------------------ */
+
+static void renewed_every_20_s(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) - 1);
+	assert_int_equal(fake_in_flight, 0);
+	for (unsigned int i = 0; i < 10; i++) {
+		uint64_t sent;
+		struct az_call *call;
+
+		fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+		call = only(FAKE_LEASE);
+		assert_int_equal(call->action, AZ_LEASE_RENEW);
+		assert_int_equal(call->seconds, OWNER_LEASE_S);
+		assert_string_equal(call->lease_id, "0123");
+		sent = t.owner.sent_at;
+		assert_true(sent <= fake_now);
+		fake_loop_run(LOOP_SEC(3)); /* of travel */
+		fake_ok(call);
+		/* Counted from before it was sent. */
+		assert_int_equal(t.owner.lease_until, sent + LOOP_SEC(OWNER_LEASE_S));
+	}
+	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lost + t.troubles, 0);
+}
+
+/* Tried again soon, and the lease is not believed to be longer for it. */
+static void renewal_fails_for_a_while(void **state)
+{
+	uint64_t until = t.owner.lease_until;
+
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	for (int i = 0; i < 4; i++) {
+		fake_fail(only(FAKE_LEASE), AZ_BUSY, 503, "ServerBusy");
+		assert_int_equal(t.owner.lease_until, until);
+		assert_int_equal(t.owner.state, OWNER_HELD);
+		fake_loop_run(LOOP_MS(RETRY_MOST_MS + 1));
+	}
+	assert_int_equal(t.troubles, 4);
+	assert_false(t.stuck);
+	fake_ok(only(FAKE_LEASE));
+	assert_true(t.owner.lease_until > until);
+	assert_int_equal(t.cleared, 0);
+	assert_int_equal(t.owner.lease_retry.failures, 0);
+}
+
+/* A refusal is reported, never given up on, and told to be over when it is. */
+static void denied_for_long(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	for (int i = 0; i < 40; i++) {
+		fake_fail(only(FAKE_LEASE), AZ_DENIED, 403, "AuthenticationFailed");
+		fake_loop_run(LOOP_MS(RETRY_MOST_MS + 1));
+	}
+	assert_int_equal(t.troubles, 40);
+	assert_int_equal(t.trouble.class, AZ_DENIED);
+	assert_true(t.stuck);
+	assert_int_equal(t.lost, 0);
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.cleared, 1);
+}
+
+static void renew_without_memory(void **state)
+{
+	(void)state;
+	fake_no_memory = true;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_no_memory = false;
+	fake_loop_run(LOOP_SEC(1) + 2);
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.lost, 0);
+}
+
+static void doubt_is_settled_by_renewal(void **state)
+{
+	(void)state;
+	owner_doubt_lease(&t.owner);
+	owner_doubt_lease(&t.owner);
+	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
+	fake_ok(fake_calls);
+	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.held, 1);
+}
+
+/* Doubt while a renewal is on its way: its answer settles it, no second call. */
+static void doubt_joins_a_renewal(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	owner_doubt_lease(&t.owner);
+	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.owner.state, OWNER_HELD);
+}
+
+/* The service forgot the lease: the same id again, if the number is still ours. */
+static void forgotten_and_ours(void **state)
+{
+	struct az_call *call;
+
+	(void)state;
+	owner_doubt_lease(&t.owner);
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+	call = only(FAKE_LEASE);
+	assert_int_equal(call->action, AZ_LEASE_ACQUIRE);
+	assert_string_equal(call->lease_id, "0123");
+	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	/* The answer is lost: the same again. */
+	fake_fail(call, AZ_NO_ANSWER, 0, "");
+	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
+	call = only(FAKE_LEASE);
+	assert_int_equal(call->action, AZ_LEASE_ACQUIRE);
+	fake_ok(call);
+	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	fake_fail(only(FAKE_PROPS), AZ_NO_ANSWER, 0, "");
+	fake_loop_run(LOOP_MS(2 * RETRY_FIRST_MS + 1));
+	fake_ok(only(FAKE_LEASE));
+	fake_ok_number(only(FAKE_PROPS), NUMBER);
+	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.held, 1);
+	/* From here on it is a renewal again. */
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
+}
+
+/* The periodic renewal finds it, not a write. */
+static void forgotten_between_writes(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+	assert_int_equal(t.owner.state, OWNER_DOUBTFUL); /* nothing is sent meanwhile */
+	fake_ok(only(FAKE_LEASE));
+	fake_ok_number(only(FAKE_PROPS), NUMBER);
+	assert_int_equal(t.owner.state, OWNER_HELD);
+}
+
+static void forgotten_and_taken(void **state)
+{
+	static const uint64_t found[] = { NUMBER + 1, NUMBER - 1, 0, UINT64_MAX };
+
+	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
+		working(state);
+		owner_doubt_lease(&t.owner);
+		fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+		fake_ok(only(FAKE_LEASE));
+		fake_ok_number(only(FAKE_PROPS), found[i]);
+		is_lost("another machine");
+	}
+}
+
+/* A raise of our own in doubt: N+1 may be ours or another's, so it is lost. */
+static void forgotten_while_raising(void **state)
+{
+	for (uint64_t found = NUMBER; found <= NUMBER + 1; found++) {
+		working(state);
+		owner_doubt_write(&t.owner, NUMBER);
+		fake_fail(only(FAKE_RAISE), AZ_NO_ANSWER, 0, "");
+		owner_doubt_lease(&t.owner);
+		fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+		fake_ok(only(FAKE_LEASE));
+		fake_ok_number(fake_find(FAKE_PROPS), found);
+		is_lost("another machine");
+	}
+}
+
+static void taken_or_broken(void **state)
+{
+	static const char *const codes[] = {
+		"LeaseIdMismatchWithLeaseOperation",
+		"LeaseIsBrokenAndCannotBeRenewed",
+		"LeaseIsBreakingAndCannotBeAcquired",
+		"LeaseAlreadyPresent",
+	};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		working(state);
+		owner_doubt_write(&t.owner, NUMBER); /* ends with it */
+		fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+		fake_fail(fake_find(FAKE_LEASE), AZ_CONFLICT, 409, codes[i]);
+		is_lost("another client");
+		assert_int_equal(t.held, 0);
+	}
+}
+
+/* Forgotten, and somebody else was faster. */
+static void taken_before_acquiring(void **state)
+{
+	(void)state;
+	owner_doubt_lease(&t.owner);
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseAlreadyPresent");
+	is_lost("another client");
+}
+
+static void deleted(void **state)
+{
+	(void)state;
+	owner_doubt_lease(&t.owner);
+	fake_fail(only(FAKE_LEASE), AZ_NOT_FOUND, 404, "BlobNotFound");
+	is_lost("deleted");
+
+	working(state);
+	owner_doubt_write(&t.owner, NUMBER);
+	fake_fail(only(FAKE_RAISE), AZ_NOT_FOUND, 404, "BlobNotFound");
+	is_lost("deleted");
+
+	working(state);
+	owner_doubt_lease(&t.owner);
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+	fake_ok(only(FAKE_LEASE));
+	fake_fail(only(FAKE_PROPS), AZ_NOT_FOUND, 404, "BlobNotFound");
+	is_lost("deleted");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WORKING(renewed_every_20_s),
+		WORKING(renewal_fails_for_a_while),
+		WORKING(denied_for_long),
+		WORKING(renew_without_memory),
+		WORKING(doubt_is_settled_by_renewal),
+		WORKING(doubt_joins_a_renewal),
+		WORKING(forgotten_and_ours),
+		WORKING(forgotten_between_writes),
+		TEST(forgotten_and_taken),
+		TEST(forgotten_while_raising),
+		TEST(taken_or_broken),
+		WORKING(taken_before_acquiring),
+		WORKING(deleted),
+	};
+
+	return cmocka_run_group_tests_name("lease", tests, NULL, NULL);
+}
