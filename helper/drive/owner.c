@@ -139,6 +139,7 @@ static void lease_is_ours(struct owner *o)
 {
 	succeeded(o, &o->lease_retry);
 	o->reacquiring = false;
+	o->comparing = false;
 	o->lease_until = o->sent_at + LOOP_SEC(OWNER_LEASE_S);
 	loop_timer_arm(o->loop, &o->lease_timer, LOOP_SEC(OWNER_RENEW_S));
 	if (o->state == OWNER_DOUBTFUL) {
@@ -156,8 +157,11 @@ static void compared(void *arg, const struct az_result *res)
 		lose(o, "the blob was deleted");
 	else if (res->err.class != AZ_OK)
 		failed(o, &o->lease_retry, &o->lease_timer, "read the sequence number", &res->err);
-	else if (o->raising_to || res->props.sequence_number != o->number)
+	else if (o->reacquiring && (o->raising_to || res->props.sequence_number != o->number))
 		lose(o, "the lease had run out, and another machine has mounted the blob since");
+	else if (res->props.sequence_number != o->number &&
+		 (!o->raising_to || res->props.sequence_number != o->raising_to))
+		lose(o, "another machine has mounted the blob");
 	else
 		lease_is_ours(o);
 }
@@ -168,7 +172,7 @@ static void leased(void *arg, const struct az_result *res)
 	struct owner *o = arg;
 
 	o->lease_call = NULL;
-	if (e->class == AZ_OK && !o->reacquiring) {
+	if (e->class == AZ_OK && !o->reacquiring && !o->comparing) {
 		lease_is_ours(o);
 	} else if (e->class == AZ_OK) {
 		o->lease_call = az_get_properties(o->client, o->blob, compared, o);
@@ -207,6 +211,12 @@ void owner_doubt_lease(struct owner *o)
 		return;
 	o->state = OWNER_DOUBTFUL;
 	renew(o);
+}
+
+void owner_doubt_number(struct owner *o)
+{
+	o->comparing = true;
+	owner_doubt_lease(o);
 }
 
 void owner_start(struct owner *o)

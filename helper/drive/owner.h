@@ -60,7 +60,8 @@ struct owner {
 	struct az_call *lease_call, *raise_call;
 	struct loop_timer lease_timer, raise_timer;
 	struct retry lease_retry, raise_retry;
-	bool reacquiring;
+	bool reacquiring; /* the lease was forgotten: acquire, and compare the number */
+	bool comparing; /* the number is in doubt, too */
 };
 
 void owner_init(struct owner *o, struct loop *loop, struct az_client *client, struct az_blob *blob,
@@ -98,7 +99,8 @@ static inline uint64_t owner_sequence(const struct owner *o)
  */
 void owner_doubt_write(struct owner *o, uint64_t number);
 
-/* The service said that the lease, or the number, is not ours: find out. */
+/* The service said that the lease, or the number too, is not ours: find out. */
 void owner_doubt_lease(struct owner *o);
+void owner_doubt_number(struct owner *o);
 
 #endif

@@ -20,7 +20,7 @@ struct io_counters {
 struct io_queue {
 	const struct backend_ops *ops;
 	void *backend;
-	/* Tells the driver; called once for each request. */
+	/* Tells the driver; called once for each request.  Must not submit. */
 	void (*complete)(void *arg, uint32_t tag, int status);
 	void *complete_arg;
 

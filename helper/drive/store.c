@@ -136,10 +136,13 @@ static void failed(struct transfer *t, const struct az_error *err)
 	if (sequence_error(err) && t->number != owner_sequence(s->owner)) {
 		/* It was not applied: it had said an old number. */
 		enqueue(t);
-	} else if (sequence_error(err) || lease_error(err)) {
+	} else if (lease_error(err)) {
+		owner_doubt_lease(s->owner);
+		retry_later(t, err);
+	} else if (sequence_error(err)) {
 		/* A raise of our own may have been applied already. */
-		if (!s->owner->raising_to || lease_error(err))
-			owner_doubt_lease(s->owner);
+		if (!s->owner->raising_to)
+			owner_doubt_number(s->owner);
 		retry_later(t, err);
 	} else if (err->class == AZ_NOT_FOUND) {
 		s->lost(s->arg, "the blob was deleted");
