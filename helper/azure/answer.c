@@ -195,7 +195,8 @@ static void set_message(struct az_error *e, const char *s)
 }
 
 /* Why was it refused?  The service says "AuthenticationFailed" to a wrong key,
- * an expired SAS and a clock that is off alike (and nothing at all to HEAD). */
+ * an expired SAS and a clock that is off alike, Azurite "AuthorizationFailure",
+ * and HEAD has no room for more than that. */
 static void hint_denied(const struct az_call *call, struct az_error *e)
 {
 	const struct az_credential *cred = call->blob.cred;
@@ -204,7 +205,7 @@ static void hint_denied(const struct az_call *call, struct az_error *e)
 	char when[32];
 
 	if (e->code[0] && !az_error_is(e, "AuthenticationFailed") &&
-	    !az_error_is(e, "RequestTimeTooSkewed"))
+	    !az_error_is(e, "AuthorizationFailure") && !az_error_is(e, "RequestTimeTooSkewed"))
 		return;
 	if (expiry && expiry <= now) {
 		time_t t = (time_t)expiry;

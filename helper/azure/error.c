@@ -140,7 +140,7 @@ static const struct {
 	{ "AuthorizationProtocolMismatch", "use https, or make a new SAS that allows http" },
 	{ "AuthorizationSourceIPMismatch", "make a new SAS that allows this machine's address" },
 	{ "AuthorizationFailure",
-	  "check the storage account's firewall, and that the key or SAS allows this" },
+	  "check the account key or the SAS, and the storage account's firewall" },
 	{ "KeyBasedAuthenticationNotPermitted",
 	  "the account allows no keys; use a user delegation SAS" },
 	{ "AccountIsDisabled", "enable the storage account" },
