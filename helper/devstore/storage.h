@@ -20,8 +20,13 @@
  * disk changed it, and nothing of it is returned.  Space: a blob takes what was
  * written to it; a snapshot what changed after it; clearing gives space back.
  *
+ * Order of two calls: what a client may take for a sign of change (the ETag in
+ * an object's metadata) goes in before the change itself, so that a death
+ * between the two leaves a new sign on old data and never the reverse.
+ *
  * Functions return 0 or a negative errno: -ENOENT, -EEXIST, -ENOSPC, -EBADMSG,
- * -ENOTEMPTY (deleting a blob that has snapshots), -EIO, -ENOMEM.
+ * -ENOTEMPTY (deleting a blob that has snapshots), -EINVAL (no multiple of 512,
+ * beyond the end), -EROFS (changing a snapshot), -EIO, -ENOMEM.
  */
 #ifndef DEVSTORE_STORAGE_H
 #define DEVSTORE_STORAGE_H
@@ -46,7 +51,9 @@ struct storage_meta {
 	size_t len;
 };
 
+/* Makes @dir when it is missing; -EBUSY when another process has it open. */
 int storage_open(struct storage **out, const char *dir, bool durable);
+/* No blob may be open any more. */
 void storage_close(struct storage *s);
 
 /* With @durable: everything that returned before this call is on the disk when
@@ -56,6 +63,7 @@ int storage_sync(struct storage *s);
 /* --- containers (key.blob == NULL) --- */
 int storage_container_create(struct storage *s, const struct storage_key *key,
 			     struct storage_meta meta);
+/* With every blob and snapshot in it, as one. */
 int storage_container_delete(struct storage *s, const struct storage_key *key);
 
 /* --- metadata of containers, blobs and snapshots --- */
@@ -63,21 +71,30 @@ int storage_container_delete(struct storage *s, const struct storage_key *key);
 int storage_meta_get(struct storage *s, const struct storage_key *key, void **data, size_t *len);
 int storage_meta_set(struct storage *s, const struct storage_key *key, struct storage_meta meta);
 
-/* Calls @each for every container of an account, or every blob and snapshot of
- * a container, in the order Azure lists them (by name, snapshots oldest first,
- * before their blob), from @from on (exclusive name marker; NULL: all), until it
- * returns false. */
+/*
+ * Calls @each for every container of an account (@parent: the account alone), or
+ * every blob and snapshot of a container, whose name begins with @prefix (NULL:
+ * all), until it returns false.  In the order Azure lists them: by name, byte by
+ * byte, and a blob's snapshots, oldest first, before the blob.  @after: only what
+ * comes after this one in that order (it need not exist any more; of a listing
+ * of containers only its container counts); NULL: from the start.  The key's
+ * strings live as long as the call; @each may read metadata and change nothing.
+ */
 int storage_list(struct storage *s, const struct storage_key *parent, const char *prefix,
-		 const char *from, bool (*each)(void *arg, const struct storage_key *key),
-		 void *arg);
+		 const struct storage_key *after,
+		 bool (*each)(void *arg, const struct storage_key *key), void *arg);
 
 /* --- blobs --- */
 /* Makes a blob of @size zero bytes, or replaces the one there is (its data; its
  * snapshots stay). */
 int storage_blob_create(struct storage *s, const struct storage_key *key, uint64_t size,
 			struct storage_meta meta);
+/* A snapshot, or a blob that has none (-ENOTEMPTY). */
 int storage_blob_delete(struct storage *s, const struct storage_key *key);
+/* A blob and all its snapshots, as one; with @keep_blob the snapshots only. */
+int storage_blob_purge(struct storage *s, const struct storage_key *key, bool keep_blob);
 
+/* A blob that is deleted or replaced while it is open answers -ENOENT. */
 int storage_blob_get(struct storage *s, const struct storage_key *key, struct storage_blob **out);
 void storage_blob_put(struct storage_blob *b);
 uint64_t storage_blob_size(const struct storage_blob *b);
@@ -86,6 +103,7 @@ uint64_t storage_blob_size(const struct storage_blob *b);
 int storage_write(struct storage_blob *b, uint64_t offset, const void *data, size_t len);
 int storage_clear(struct storage_blob *b, uint64_t offset, uint64_t len);
 int storage_read(struct storage_blob *b, uint64_t offset, void *buf, size_t len);
+/* What is new is zero. */
 int storage_resize(struct storage_blob *b, uint64_t size);
 
 /* The ranges that hold data in [offset, offset + len), ascending and merged. */
@@ -97,12 +115,13 @@ int storage_ranges(struct storage_blob *b, uint64_t offset, uint64_t len,
 int storage_diff(struct storage_blob *b, struct storage_blob *older, uint64_t offset, uint64_t len,
 		 bool (*each)(void *arg, uint64_t offset, uint64_t len, bool cleared), void *arg);
 
-/* A snapshot of the blob as it is now; @key has the snapshot's time. */
+/* A snapshot of the blob as it is now; @key has the snapshot's time.  Times go
+ * up: -EEXIST when the blob has one of this time or of a later one. */
 int storage_snapshot(struct storage *s, const struct storage_key *key, struct storage_meta meta);
 
-/* Copies up to @max bytes worth of ranges from @from to @to (same size), going
- * on at *position; *position == size when it is complete.  Shares blocks where
- * the engine can.  So that a copy can be asynchronous. */
+/* Copies up to @max bytes worth of ranges from @from to @to (which is no smaller),
+ * and clears what is none, going on at *position; *position == size of @from when
+ * it is complete.  So that a copy can be asynchronous. */
 int storage_copy(struct storage_blob *to, struct storage_blob *from, uint64_t *position,
 		 uint64_t max);
 
