@@ -98,6 +98,41 @@ static void doubt_is_settled_by_renewal(void **state)
 	assert_int_equal(t.held, 1);
 }
 
+/* The number is in doubt too: it may be ours, or the one we are raising it to. */
+static void a_doubtful_number(void **state)
+{
+	static const struct {
+		bool raising;
+		uint64_t found;
+		bool ours;
+	} cases[] = {
+		{ false, NUMBER, true }, { false, NUMBER + 1, false }, { false, NUMBER - 1, false },
+		{ true, NUMBER, true },	 { true, NUMBER + 1, true },   { true, NUMBER + 2, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		working(state);
+		owner_doubt_number(&t.owner);
+		if (cases[i].raising)
+			owner_doubt_write(&t.owner, NUMBER);
+		fake_ok(fake_find(FAKE_LEASE));
+		assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+		fake_ok_number(fake_find(FAKE_PROPS), cases[i].found);
+		if (!cases[i].ours) {
+			is_lost("another machine");
+			continue;
+		}
+		assert_int_equal(t.owner.state, cases[i].raising ? OWNER_RAISING : OWNER_HELD);
+		/* The next doubt is of the lease alone. */
+		if (cases[i].raising)
+			fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+		owner_doubt_lease(&t.owner);
+		fake_ok(only(FAKE_LEASE));
+		assert_int_equal(t.owner.state, OWNER_HELD);
+		teardown(state);
+	}
+}
+
 /* Doubt while a renewal is on its way: its answer settles it, no second call. */
 static void doubt_joins_a_renewal(void **state)
 {
@@ -237,6 +272,7 @@ int main(void)
 		WORKING(denied_for_long),
 		WORKING(renew_without_memory),
 		WORKING(doubt_is_settled_by_renewal),
+		TEST(a_doubtful_number),
 		WORKING(doubt_joins_a_renewal),
 		WORKING(forgotten_and_ours),
 		WORKING(forgotten_between_writes),

@@ -313,10 +313,10 @@ static void denied_is_waited_out(void **state)
 		fake_fail(only(FAKE_PUT), AZ_DENIED, 403, "AuthenticationFailed");
 		assert_int_equal(t.troubles, i + 1);
 		assert_int_equal(t.trouble.class, AZ_DENIED);
+		assert_true(t.store.transfers[0].retry.stuck); /* it parks at once */
 		fake_loop_run(WAIT);
 	}
 	assert_int_equal(t.owner.state, OWNER_HELD);
-	assert_true(t.store.transfers[0].retry.stuck); /* the drive is parked */
 	assert_int_equal(t.cleared, 0);
 	fake_ok(only(FAKE_PUT));
 	finished(0, 0);
@@ -375,15 +375,54 @@ static void a_lease_that_was_taken(void **state)
 	assert_int_equal(t.completed, 0);
 }
 
-/* Our own number refused, and no raise of ours under way. */
+/* Our own number refused, and no raise of ours under way: it is compared. */
 static void our_number_refused(void **state)
 {
 	(void)state;
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
 	fake_fail(only(FAKE_PUT), AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
 	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
-	only(FAKE_LEASE);
-	assert_false(t.done[0]);
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	fake_ok_number(only(FAKE_PROPS), NUMBER);
+	assert_int_equal(t.owner.state, OWNER_HELD);
+	fake_loop_run(WAIT);
+	fake_ok(only(FAKE_PUT));
+	finished(0, 0);
+
+	request(0, CDRIVE_OP_WRITE, 0, 4096);
+	fake_fail(only(FAKE_PUT), AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
+	fake_ok(only(FAKE_LEASE));
+	fake_ok_number(only(FAKE_PROPS), NUMBER + 1);
+	assert_int_equal(t.lost, 1);
+	assert_int_equal(fake_in_flight, 0);
+	assert_int_equal(t.completed, 1);
+}
+
+/* Nothing went wrong at the service: memory was out, or a body was damaged. */
+static void our_own_failures_are_repeated(void **state)
+{
+	static const struct {
+		enum az_class class;
+		long http;
+		const char *code;
+	} errors[] = { { AZ_LOCAL, 0, "" },
+		       { AZ_REFUSED, 400, "Md5Mismatch" },
+		       { AZ_REFUSED, 400, "Crc64Mismatch" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		struct az_result res = fake_error(errors[i].class, errors[i].http, errors[i].code);
+
+		request(0, CDRIVE_OP_WRITE, 0, 4096);
+		res.err.sent = errors[i].http != 0;
+		fake_answer(only(FAKE_PUT), &res);
+		assert_false(t.done[0]);
+		fake_loop_run(WAIT);
+		assert_int_equal(only(FAKE_PUT)->number, NUMBER);
+		fake_ok(fake_calls);
+		finished(0, 0);
+	}
 }
 
 /* What can't heal fails, and only that request. */
@@ -502,6 +541,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_lease_that_expired, teardown),
 		TEST(a_lease_that_was_taken),
 		TEST(our_number_refused),
+		TEST(our_own_failures_are_repeated),
 		TEST(refused_fails),
 		TEST(honours_retry_after),
 		TEST(no_more_connections_than_said),
