@@ -37,6 +37,8 @@ static bool sum_unsupported(const struct az_call *call)
 	       a->status == 501;
 }
 
+static const char foreign[] = "the answer is to another request (x-ms-client-request-id)";
+
 /* What is wrong with the headers of an answer with the expected status. */
 static const char *check_headers(struct az_call *call)
 {
@@ -45,7 +47,7 @@ static const char *check_headers(struct az_call *call)
 	if (!a->has_request_id || !a->has_version)
 		return "the answer is not from a blob service";
 	if (a->foreign)
-		return "the answer is to another request (x-ms-client-request-id)";
+		return foreign;
 	if (a->malformed)
 		return a->malformed;
 	return call->op->check ? call->op->check(call) : NULL;
@@ -245,6 +247,11 @@ static void judge_refusal(struct az_call *call, struct az_error *e)
 			e->hint = AZ_HINT_NOT_BLOB_SERVICE;
 		snprintf(e->message, sizeof(e->message), "unexpected status %ld%s", a->status,
 			 a->has_request_id ? "" : ", not from a blob service");
+		return;
+	}
+	if (a->foreign) {
+		e->class = AZ_CORRUPT;
+		set_message(e, foreign);
 		return;
 	}
 	e->class = class_of_status(call);

@@ -299,7 +299,8 @@ static void build_lease(struct az_call *call, struct az_build *b)
 	az_build_header(b, "x-ms-lease-action", names[call->lease]);
 	if (call->lease != AZ_LEASE_ACQUIRE)
 		return;
-	az_build_header(b, "x-ms-lease-duration", az_build_u64(b, (uint64_t)call->seconds));
+	az_build_header(b, "x-ms-lease-duration",
+			call->seconds < 0 ? "-1" : az_build_u64(b, (uint64_t)call->seconds));
 	if (call->blob.lease_id[0])
 		az_build_header(b, "x-ms-proposed-lease-id", call->blob.lease_id);
 }

@@ -75,7 +75,8 @@ struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b,
 				   az_done_fn done, void *arg);
 
 /* "Lease Blob".  Acquire proposes @b's lease_id as the id (which succeeds as a
- * renewal when that is the one that holds it); renew and release use it. */
+ * renewal when that is the one that holds it); renew and release use it.
+ * @seconds: 15 to 60, or -1 for a lease without end; of acquire only. */
 enum az_lease_action { AZ_LEASE_ACQUIRE, AZ_LEASE_RENEW, AZ_LEASE_RELEASE };
 struct az_call *az_lease(struct az_client *c, const struct az_blob *b, enum az_lease_action action,
 			 int seconds, az_done_fn done, void *arg);

@@ -176,30 +176,36 @@ static void h_version(struct az_call *call, const char *v, size_t len)
 	call->ans.has_version = len > 0;
 }
 
+#define HEADER(name, fn)                   \
+	{                                  \
+		name, sizeof(name) - 1, fn \
+	}
+
 static const struct {
 	const char *name;
+	size_t len;
 	header_fn fn;
 } headers[] = {
-	{ "content-length", h_content_length },
-	{ "content-md5", h_md5 },
-	{ "content-range", h_content_range },
-	{ "date", h_date },
-	{ "etag", h_etag },
-	{ "keep-alive", h_keep_alive },
-	{ "last-modified", h_last_modified },
-	{ "retry-after", h_retry_after },
-	{ "server", h_server },
-	{ "x-ms-blob-content-length", h_blob_length },
-	{ "x-ms-blob-sequence-number", h_sequence },
-	{ "x-ms-blob-type", h_blob_type },
-	{ "x-ms-client-request-id", h_client_request_id },
-	{ "x-ms-content-crc64", h_crc64 },
-	{ "x-ms-error-code", h_error_code },
-	{ "x-ms-lease-id", h_lease_id },
-	{ "x-ms-lease-state", h_lease_state },
-	{ "x-ms-lease-status", h_lease_status },
-	{ "x-ms-request-id", h_request_id },
-	{ "x-ms-version", h_version },
+	HEADER("content-length", h_content_length),
+	HEADER("content-md5", h_md5),
+	HEADER("content-range", h_content_range),
+	HEADER("date", h_date),
+	HEADER("etag", h_etag),
+	HEADER("keep-alive", h_keep_alive),
+	HEADER("last-modified", h_last_modified),
+	HEADER("retry-after", h_retry_after),
+	HEADER("server", h_server),
+	HEADER("x-ms-blob-content-length", h_blob_length),
+	HEADER("x-ms-blob-sequence-number", h_sequence),
+	HEADER("x-ms-blob-type", h_blob_type),
+	HEADER("x-ms-client-request-id", h_client_request_id),
+	HEADER("x-ms-content-crc64", h_crc64),
+	HEADER("x-ms-error-code", h_error_code),
+	HEADER("x-ms-lease-id", h_lease_id),
+	HEADER("x-ms-lease-state", h_lease_state),
+	HEADER("x-ms-lease-status", h_lease_status),
+	HEADER("x-ms-request-id", h_request_id),
+	HEADER("x-ms-version", h_version),
 };
 
 static bool blank(char c)
@@ -224,8 +230,7 @@ static void one_header(struct az_call *call, const char *s, size_t len)
 	while (len && blank(s[len - 1]))
 		len--;
 	for (size_t i = 0; i < sizeof(headers) / sizeof(*headers); i++) {
-		if (strlen(headers[i].name) == name &&
-		    !strncasecmp(headers[i].name, colon - name, name)) {
+		if (headers[i].len == name && !strncasecmp(headers[i].name, colon - name, name)) {
 			headers[i].fn(call, s, len);
 			return;
 		}

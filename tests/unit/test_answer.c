@@ -112,6 +112,8 @@ static const struct bad reads[] = {
 	BAD("HTTP/1.1 503 x\r\n" MARKS "x-ms-error-code: ServerBusy\r\n\r\n", AZ_BUSY,
 	    "503 ServerBusy"),
 	BAD("HTTP/1.1 100 Continue\r\n\r\n", AZ_NO_ANSWER, ""),
+	BAD("HTTP/1.1 404 x\r\n" MARKS "x-ms-client-request-id: another\r\n\r\n", AZ_CORRUPT,
+	    "another request"),
 	BAD("HTTP/1.1 204 x\r\n" MARKS "\r\n", AZ_CORRUPT, "unexpected status 204"),
 };
 
@@ -400,6 +402,7 @@ static int no_room(void *arg, const void *buf, size_t len, uint64_t pos)
 static void sources_and_sinks_that_fail(void **state)
 {
 	struct reply script[] = { range_reply(512, crc_header(512)) };
+	struct az_sync early = { 0 };
 	int reads_ = 0;
 	const struct az_source at_once = { .read = fails_at_once };
 	const struct az_source later = { .read = fails_later, .arg = &reads_ };
@@ -411,6 +414,10 @@ static void sources_and_sinks_that_fail(void **state)
 	expect(AZ_LOCAL, "Input/output error");
 	assert_false(res.err.sent);
 	assert_int_equal(server.seen->requests, 0);
+	/* never called back by the function that starts the call */
+	assert_non_null(az_put_page(client, &blob, 0, 512, 7, &at_once, az_sync_done, &early));
+	assert_false(early.done);
+	assert_int_equal(az_sync_wait(loop, &early), 0);
 	WAIT(az_put_page(client, &blob, 0, SIZE, 7, &later, az_sync_done, &s));
 	expect(AZ_LOCAL, "Stale");
 	assert_true(res.err.sent);
