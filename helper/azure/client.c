@@ -216,7 +216,8 @@ static bool expired(struct az_call *call, uint64_t now)
 		return true;
 	}
 	if (call->sent && now - call->moved >= LOOP_MS(opt->stall_timeout_ms)) {
-		snprintf(why, sizeof(why), "no progress for %.1f s", opt->stall_timeout_ms / 1000.0);
+		snprintf(why, sizeof(why), "no progress for %.1f s",
+			 opt->stall_timeout_ms / 1000.0);
 		az_call_fail(call, class, why);
 		return true;
 	}

@@ -237,6 +237,19 @@ static void one_header(struct az_call *call, const char *s, size_t len)
 	}
 }
 
+/* A success that is claimed before all of the body was read is none. */
+static bool too_early(struct az_call *call)
+{
+	long status = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (!call->source.read || call->len <= AZ_SMALL_BODY || call->pos == call->len ||
+	    status != call->op->expect)
+		return false;
+	az_call_fail(call, AZ_CORRUPT, "the answer came before the whole body was sent");
+	return true;
+}
+
 size_t az_answer_header(char *buf, size_t size, size_t n, void *arg)
 {
 	struct az_call *call = arg;
@@ -255,6 +268,7 @@ size_t az_answer_header(char *buf, size_t size, size_t n, void *arg)
 		*a = (struct az_answer){ .header_bytes = a->header_bytes };
 	} else if (len <= 2) {
 		a->headers_done = true;
+		return too_early(call) ? 0 : len;
 	} else if (!a->headers_done) { /* else a trailer: no place for facts */
 		one_header(call, buf, len);
 	}
