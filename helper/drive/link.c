@@ -308,42 +308,34 @@ int link_detach(struct link *l, bool force)
 
 /* --- payload ------------------------------------------------------------ */
 
-int link_payload_read(struct link *l, uint32_t tag, void *buf, size_t len, uint64_t pos)
+/* All @len bytes, in as many pieces as the device takes them. */
+static int payload_copy(struct link *l, uint32_t tag, char *buf, size_t len, uint64_t pos,
+			bool write)
 {
-	char *p = buf;
-
 	while (len) {
-		ssize_t n =
-			pread(l->payload, p, len, (off_t)CDRIVE_PAYLOAD_OFFSET(l->index, tag, pos));
+		off_t at = (off_t)CDRIVE_PAYLOAD_OFFSET(l->index, tag, pos);
+		ssize_t n = write ? pwrite(l->payload, buf, len, at) :
+				    pread(l->payload, buf, len, at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n ? -errno : -ERANGE;
-		p += n;
+		buf += n;
 		pos += (uint64_t)n;
 		len -= (size_t)n;
 	}
 	return 0;
 }
 
+int link_payload_read(struct link *l, uint32_t tag, void *buf, size_t len, uint64_t pos)
+{
+	return payload_copy(l, tag, buf, len, pos, false);
+}
+
 int link_payload_write(struct link *l, uint32_t tag, const void *buf, size_t len, uint64_t pos)
 {
-	const char *p = buf;
-
-	while (len) {
-		ssize_t n = pwrite(l->payload, p, len,
-				   (off_t)CDRIVE_PAYLOAD_OFFSET(l->index, tag, pos));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ERANGE;
-		p += n;
-		pos += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return payload_copy(l, tag, (char *)buf, len, pos, true);
 }
 
 int link_payload_zero(struct link *l, uint32_t tag, uint64_t len, uint64_t pos)
