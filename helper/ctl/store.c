@@ -2,6 +2,7 @@
 #include "ctl/store.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +129,11 @@ static int fail_store(struct store *s, const struct az_error *e)
 	const char *words = in_words(e);
 	char text[384];
 
-	az_error_text(e, text, sizeof(text));
+	/* Without an answer the class is all that the text would add. */
+	if (words && !e->http && e->message[0])
+		snprintf(text, sizeof(text), "%s", e->message);
+	else
+		az_error_text(e, text, sizeof(text));
 	if (words)
 		return fail(az_error_exit(e), "%s: %s (%s); %s", s->text, words, text, advice(e));
 	return fail(az_error_exit(e), "%s: %s; %s", s->text, text, advice(e));

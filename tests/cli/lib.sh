@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2034  # what tests use
+#
+# What the tests of clouddrivectl's command line share, beyond tests/vm/lib.sh.
+# They need no device, and run on the host.
+#
+#	cd "$(dirname "$0")/../.." && . tests/cli/lib.sh
+#	refused 3 "no such container" "a container that isn't there" \
+#		create "$azurite_url/nowhere/disk" --size 1M
+
+. tests/vm/lib.sh
+
+ctl=$PWD/build/clouddrivectl
+tmp=${tmp-} server_url=
+
+# Never to be seen in any output. Tests add to them.
+secrets='SECRET'
+add_secret() {
+	secrets="$secrets
+$1"
+}
+
+# ctl ARGUMENT...: runs it in bounded time, leaving $got (its status), $tmp/stdout
+# and $tmp/stderr.
+ctl() {
+	make_tmp
+	timeout 120 "$ctl" "$@" >"$tmp/stdout" 2>"$tmp/stderr" </dev/null
+	got=$?
+}
+
+keeps_secrets() {
+	! printf '%s\n' "$secrets" | grep -q -F -f - "$tmp/stdout" "$tmp/stderr"
+}
+
+show_output() {
+	diag "status $got"
+	diag "$(sed 's/^/stdout: /' "$tmp/stdout")"
+	diag "$(sed 's/^/stderr: /' "$tmp/stderr")"
+}
+
+# One line on standard error that has the form of all messages, and nothing else.
+one_message() {
+	[ ! -s "$tmp/stdout" ] && [ "$(wc -l <"$tmp/stderr")" = 1 ] &&
+		grep -Eq '^clouddrivectl: [^:]+: .+; .+' "$tmp/stderr"
+}
+
+# refused STATUS PATTERN NAME ARGUMENT...: it fails with STATUS (a pattern too, for
+# what servers see differently) and one message that matches PATTERN (grep -E), says
+# what to do, and tells no secret.
+refused() {
+	refused_status=$1 refused_pattern=$2 refused_name=$3
+	shift 3
+	ctl "$@"
+	if echo "$got" | grep -qx "$refused_status" && one_message && keeps_secrets &&
+		grep -Eq -e "$refused_pattern" "$tmp/stderr"; then
+		pass "$refused_name: status $got"
+	else
+		fail "$refused_name: status $refused_status, $refused_pattern"
+		show_output
+	fi
+}
+
+# done_quietly NAME ARGUMENT...: it succeeds and says nothing.
+done_quietly() {
+	quiet_name=$1
+	shift
+	ctl "$@"
+	if [ "$got" = 0 ] && [ ! -s "$tmp/stdout" ] && [ ! -s "$tmp/stderr" ]; then
+		pass "$quiet_name"
+	else
+		fail "$quiet_name"
+		show_output
+	fi
+}
+
+# start_server MODE: a server that does wrong (tests/cli/server.mjs); sets
+# $server_url and $server_pid.
+start_server() {
+	make_tmp
+	: >"$tmp/port"
+	node tests/cli/server.mjs "$1" >"$tmp/port" 2>"$tmp/server.log" &
+	server_pid=$!
+	at_exit "kill $server_pid 2>/dev/null; wait $server_pid 2>/dev/null"
+	wait_for 20 [ -s "$tmp/port" ] || bail_out "the server did not start: $(cat "$tmp/server.log")"
+	server_url=http://127.0.0.1:$(cat "$tmp/port")/${azurite_account:?}/disks/disk
+}
+
+stop_server() {
+	kill "$server_pid"
+	wait "$server_pid" 2>/dev/null
+}
+
+# A key that is well-formed, and of no account.
+wrong_key() {
+	make_tmp
+	head -c 64 /dev/zero | base64 -w 0
+}
