@@ -5,6 +5,7 @@
 usage: spec.py asserts SPEC            prints C that compiles if the header agrees
        spec.py header SPEC HEADER      every name of the header is in the specification
        spec.py driver SPEC NETLINK.C   operations, permissions and policy agree
+       spec.py form SPEC               known keys, and every reference leads somewhere
        spec.py schema SPEC SCHEMA      the kernel's JSON schema (needs jsonschema)
 
 Differences are printed, one a line, and make the exit status 1.
@@ -261,6 +262,73 @@ def driver(spec, path):
 
 # --- the form -----------------------------------------------------------------------
 
+# The keys of the kernel's schema (Documentation/netlink/genetlink-legacy.yaml)
+# that there is a use for here, by the place in the specification.
+KEYS = {
+    "": "name protocol version c-family-name c-version-name uapi-header kernel-policy doc"
+        " definitions attribute-sets operations mcast-groups",
+    "definitions": "type name doc value name-prefix entries members",
+    "entries": "name doc value",
+    "members": "name type doc enum",
+    "attribute-sets": "name name-prefix enum-name doc attributes",
+    "attributes": "name type doc value enum struct checks",
+    "checks": "min max flags-mask max-len",
+    "operations": "enum-model name-prefix enum-name list",
+    "operations/list": "name doc value attribute-set flags do dump event mcgrp",
+    "do": "request reply",
+    "dump": "request reply",
+    "request": "value attributes",
+    "reply": "value attributes",
+    "event": "attributes",
+    "mcast-groups": "list",
+    "mcast-groups/list": "name c-define-name",
+}
+
+
+def unknown_keys(node, place, path):
+    """Keys that no place of that kind has; lists of names are left alone."""
+    if isinstance(node, list):
+        for item in node:
+            yield from unknown_keys(item, place, path)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        if key not in KEYS[place].split():
+            yield f"{path}{key}: no such key there"
+            continue
+        below = f"{place}/list" if key == "list" else key
+        if below in KEYS:
+            yield from unknown_keys(value, below, f"{path}{key}/")
+
+
+def broken_references(spec):
+    definitions = {d["name"] for d in spec.yaml["definitions"]}
+    structs = spec.structs.values()
+    for item in [*spec.attributes.values(), *[m for members in structs for m in members]]:
+        named = [item.get("enum"), item.get("struct"), item.get("checks", {}).get("flags-mask")]
+        for name in named:
+            if name and name not in definitions:
+                yield f"{item['name']}: nothing is called {name}"
+    groups = {g["name"] for g in spec.yaml["mcast-groups"]["list"]}
+    sets = {s["name"] for s in spec.yaml["attribute-sets"]}
+    for name, op in spec.operations.items():
+        if op["attribute-set"] not in sets:
+            yield f"{name}: no attribute set {op['attribute-set']}"
+        if op.get("mcgrp", "state") not in groups:
+            yield f"{name}: no group {op['mcgrp']}"
+        messages = [op.get("event", {})]
+        for mode in ("do", "dump"):
+            messages += op.get(mode, {}).values()
+        for message in messages:
+            for attribute in message.get("attributes", []):
+                if attribute not in spec.attributes:
+                    yield f"{name}: no attribute {attribute}"
+
+
+def form(spec):
+    return [*unknown_keys(spec.yaml, "", ""), *broken_references(spec)]
+
+
 def schema(spec, path):
     import jsonschema  # pylint: disable=import-outside-toplevel
     with open(path, encoding="utf-8") as file:
@@ -269,7 +337,8 @@ def schema(spec, path):
 
 
 def main():
-    commands = {"asserts": asserts, "header": header, "driver": driver, "schema": schema}
+    commands = {"asserts": asserts, "header": header, "driver": driver, "form": form,
+                "schema": schema}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     found = commands[sys.argv[1]](Spec(sys.argv[2]), *sys.argv[3:])

@@ -25,7 +25,7 @@ asserts() {
 }
 
 agree() {
-	asserts "$1" "$2" && tests/netlink/spec.py header "$1" "$2" &&
+	tests/netlink/spec.py form "$1" && asserts "$1" "$2" && tests/netlink/spec.py header "$1" "$2" &&
 		tests/netlink/spec.py driver "$1" "$3"
 }
 
@@ -47,6 +47,7 @@ notices() {
 	ok $? "notices in $1: $(printf %s "$2" | tr '\\\t' '| ')"
 }
 
+try "known keys, and every reference leads somewhere" tests/netlink/spec.py form "$spec"
 if ! [ -e "$schema" ]; then
 	skip "the kernel's schema" "no $schema"
 elif ! python3 -c 'import jsonschema' 2>/dev/null; then
@@ -77,6 +78,10 @@ notices $spec '/name: fence$/,/flags/s/\[ admin-perm \]/[ ]/'
 notices $spec '/name: get$/,/name: adopt/s/attribute-set: drive/&\n      flags: [ admin-perm ]/'
 notices $spec '/^ {6}dump:/,/reply/d'
 notices $spec '/name: park$/,/- index/d'
+notices $spec 's/- completions$/- completed/'
+notices $spec 's/enum: op$/enum: operation/'
+notices $spec 's/mcgrp: state/mcgrp: states/'
+notices $spec 's/flags-mask: flags/mask: flags/'
 
 notices $header 's/CDRIVE_GENL_VERSION	1/CDRIVE_GENL_VERSION	2/'
 notices $header 's/"state"/"states"/'
