@@ -182,7 +182,7 @@ static int run(char **argv)
 	static struct drive drive;
 	struct signals signals = { .drive = &drive };
 	json_t *request, *error;
-	int fd = atoi(argv[1]);
+	int fd = (int)strtol(argv[1], NULL, 10);
 	int err;
 
 	if (loop_new(&drive.loop) || watch_signals(&signals, drive.loop))

@@ -48,10 +48,12 @@ static void count(struct io_counters *c, const struct cdrive_descriptor *desc)
 	}
 }
 
-static bool valid(const struct cdrive_descriptor *desc)
+static bool valid(const struct io_queue *q, const struct cdrive_descriptor *desc)
 {
-	if ((desc->tag & CDRIVE_TAG_SLOT_MASK) >= CDRIVE_QUEUE_DEPTH ||
-	    desc->op > CDRIVE_OP_WRITE_ZEROES || !desc->sectors)
+	unsigned int slot = desc->tag & CDRIVE_TAG_SLOT_MASK;
+
+	if (slot >= CDRIVE_QUEUE_DEPTH || q->ios[slot].busy || desc->op > CDRIVE_OP_WRITE_ZEROES ||
+	    !desc->sectors)
 		return false;
 	return desc->op > CDRIVE_OP_WRITE || desc->sectors <= CDRIVE_MAX_TRANSFER >> 9;
 }
@@ -95,12 +97,13 @@ static void run(struct io_queue *q)
 
 void io_queue_submit(struct io_queue *q, const struct cdrive_descriptor *desc)
 {
-	struct io *io = valid(desc) ? &q->ios[desc->tag & CDRIVE_TAG_SLOT_MASK] : NULL;
+	struct io *io;
 
-	if (!io || io->busy) {
+	if (!valid(q, desc)) {
 		q->complete(q->complete_arg, desc->tag, -EINVAL);
 		return;
 	}
+	io = &q->ios[desc->tag & CDRIVE_TAG_SLOT_MASK];
 	io->desc = *desc;
 	io->busy = true;
 	io->blockers = 0;
