@@ -5,13 +5,13 @@
 # They need no device, and run on the host.
 #
 #	cd "$(dirname "$0")/../.." && . tests/cli/lib.sh
-#	refused 3 "no such container" "a container that isn't there" \
+#	rejected 3 "no such container" "a container that isn't there" \
 #		create "$azurite_url/nowhere/disk" --size 1M
 
 . tests/vm/lib.sh
 
 ctl=$PWD/build/clouddrivectl
-tmp=${tmp-} server_url=
+tmp=${tmp-}
 
 # Never to be seen in any output. Tests add to them.
 secrets='SECRET'
@@ -44,18 +44,18 @@ one_message() {
 		grep -Eq '^clouddrivectl: [^:]+: .+; .+' "$tmp/stderr"
 }
 
-# refused STATUS PATTERN NAME ARGUMENT...: it fails with STATUS (a pattern too, for
+# rejected STATUS PATTERN NAME ARGUMENT...: it fails with STATUS (a pattern too, for
 # what servers see differently) and one message that matches PATTERN (grep -E), says
 # what to do, and tells no secret.
-refused() {
-	refused_status=$1 refused_pattern=$2 refused_name=$3
+rejected() {
+	rejected_status=$1 rejected_pattern=$2 rejected_name=$3
 	shift 3
 	ctl "$@"
-	if echo "$got" | grep -qx "$refused_status" && one_message && keeps_secrets &&
-		grep -Eq -e "$refused_pattern" "$tmp/stderr"; then
-		pass "$refused_name: status $got"
+	if echo "$got" | grep -qx "$rejected_status" && one_message && keeps_secrets &&
+		grep -Eq -e "$rejected_pattern" "$tmp/stderr"; then
+		pass "$rejected_name: status $got"
 	else
-		fail "$refused_name: status $refused_status, $refused_pattern"
+		fail "$rejected_name: status $rejected_status, $rejected_pattern"
 		show_output
 	fi
 }
@@ -73,16 +73,17 @@ done_quietly() {
 	fi
 }
 
-# start_server MODE: a server that does wrong (tests/cli/server.mjs); sets
-# $server_url and $server_pid.
+# start_server MODE [UPSTREAM-PORT]: a server that does wrong (tests/cli/server.mjs);
+# sets $server_port, $server_url and $server_pid.
 start_server() {
 	make_tmp
 	: >"$tmp/port"
-	node tests/cli/server.mjs "$1" >"$tmp/port" 2>"$tmp/server.log" &
+	node tests/cli/server.mjs "$@" >"$tmp/port" 2>"$tmp/server.log" &
 	server_pid=$!
 	at_exit "kill $server_pid 2>/dev/null; wait $server_pid 2>/dev/null"
 	wait_for 20 [ -s "$tmp/port" ] || bail_out "the server did not start: $(cat "$tmp/server.log")"
-	server_url=http://127.0.0.1:$(cat "$tmp/port")/${azurite_account:?}/disks/disk
+	server_port=$(cat "$tmp/port")
+	server_url=http://127.0.0.1:$server_port/${azurite_account:?}/disks/disk
 }
 
 stop_server() {

@@ -3,8 +3,10 @@
 // A server that does wrong in one way, for tests. Prints its port.
 //
 // usage: node server.mjs MODE
+//        node server.mjs cut UPSTREAM-PORT    passes requests on, until it dies: see below
 
 import { randomBytes } from 'node:crypto';
+import http from 'node:http';
 import { createServer } from 'node:net';
 
 const head = (status, length, more = '') =>
@@ -48,13 +50,43 @@ const modes = {
   hang: () => {},
 };
 
-const act = modes[process.argv[2]];
-if (!act) {
-  process.stderr.write(`usage: node server.mjs ${Object.keys(modes).join('|')}\n`);
-  process.exit(2);
+// A service that dies in the middle of a client's work, again and again: GET
+// /cut/N lets N more requests through, and resets every connection from then on.
+function cut(upstream) {
+  let left = 0;
+  return http.createServer((request, response) => {
+    const command = request.url.match(/^\/cut\/([0-9]+)$/);
+    if (command) {
+      left = Number(command[1]);
+      response.end();
+      return;
+    }
+    if (left-- <= 0) {
+      request.socket.resetAndDestroy();
+      return;
+    }
+    const { method, url: path, headers } = request;
+    const onward = http.request({ port: upstream, method, path, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', () => request.socket.destroy());
+    request.pipe(onward);
+  });
 }
-const server = createServer((socket) => {
-  socket.on('error', () => {});
-  socket.once('data', () => act(socket));
-});
+
+function wrong(mode) {
+  const act = modes[mode];
+  if (!act) {
+    process.stderr.write(`usage: node server.mjs cut PORT|${Object.keys(modes).join('|')}\n`);
+    process.exit(2);
+  }
+  return createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => act(socket));
+  });
+}
+
+const [mode, upstream] = process.argv.slice(2);
+const server = mode === 'cut' ? cut(Number(upstream)) : wrong(mode);
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));

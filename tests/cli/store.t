@@ -49,33 +49,33 @@ is "$?" 0 "a SAS in AZURE_STORAGE_SAS_TOKEN"
 
 # --- what is there and what isn't ----------------------------------------------------------
 
-refused 1 "create: $base/disk: exists already .*; choose another name" "a blob that exists" \
+rejected 1 "create: $base/disk: exists already .*; choose another name" "a blob that exists" \
 	create "$base/disk" --size 1M --key-file "$key"
 is "$(size_of disk)" "PageBlob 67108864" "which stays as it was"
-refused 3 "no such container .*; create the container" "no such container" \
+rejected 3 "no such container .*; create the container" "no such container" \
 	create "$azurite_url/nowhere/disk" --size 1M --key-file "$key"
-refused 3 "no such (blob|container)" "delete: no such container" \
+rejected 3 "no such (blob|container)" "delete: no such container" \
 	delete "$azurite_url/nowhere/disk" --key-file "$key"
-refused 3 "no such blob" "delete: no such blob" delete "$base/nothing" --key-file "$key"
+rejected 3 "no such blob" "delete: no such blob" delete "$base/nothing" --key-file "$key"
 echo text | tool put-block-blob /dev/stdin "$container/text"
-refused 1 "exists already" "create over a block blob" create "$base/text" --size 1M --key-file "$key"
+rejected 1 "exists already" "create over a block blob" create "$base/text" --size 1M --key-file "$key"
 
 # --- who may -----------------------------------------------------------------------------------
 
 wrong_key >"$tmp/wrong"
 add_secret "$(cat "$tmp/wrong")"
-refused 4 "not authorised .*; check the account key" "a wrong key" \
+rejected 4 "not authorised .*; check the account key" "a wrong key" \
 	create "$base/new" --size 1M --key-file "$tmp/wrong"
-refused 4 "not authorised" "delete with a wrong key" delete "$base/disk" --key-file "$tmp/wrong"
-refused '[34]' . "no such account" create "${azurite_url%/*}/otheraccount/$container/new" --size 1M \
+rejected 4 "not authorised" "delete with a wrong key" delete "$base/disk" --key-file "$tmp/wrong"
+rejected '[34]' . "no such account" create "${azurite_url%/*}/otheraccount/$container/new" --size 1M \
 	--key-file "$key"
 expired=$(tool sas "$container" rwcd -60)
 add_secret "$(echo "$expired" | sed -n 's/.*sig=\([^&]*\).*/\1/p')"
-refused 4 "the SAS has expired; make a new SAS" "an expired SAS" create "$base/new?$expired" --size 1M
-refused 4 "the SAS has expired" "delete with an expired SAS" delete "$base/disk?$expired"
+rejected 4 "the SAS has expired; make a new SAS" "an expired SAS" create "$base/new?$expired" --size 1M
+rejected 4 "the SAS has expired" "delete with an expired SAS" delete "$base/disk?$expired"
 reader=$(tool sas "$container" r 600)
-refused 4 "not authorised" "a SAS that may only read" create "$base/new?$reader" --size 1M
-refused 4 "not authorised" "a SAS with a wrong signature" \
+rejected 4 "not authorised" "a SAS that may only read" create "$base/new?$reader" --size 1M
+rejected 4 "not authorised" "a SAS with a wrong signature" \
 	create "$base/new?$(echo "$sas" | sed 's/sig=[^&]*/sig=SECRET/')" --size 1M
 tool props "$container/new" >/dev/null 2>&1
 is "$?" 1 "none of them made a blob"
@@ -83,13 +83,13 @@ is "$?" 1 "none of them made a blob"
 # --- leases and snapshots ------------------------------------------------------------------------
 
 lease=$(tool acquire-lease "$container/disk")
-refused 5 "leased by another client .*; unmount it there" "a leased blob" \
+rejected 5 "leased by another client .*; unmount it there" "a leased blob" \
 	delete "$base/disk" --key-file "$key"
 tool break-lease "$container/disk"
 [ "$lease" ]
 ok $? "(it was leased)"
 tool snapshot "$container/disk" >"$tmp/snapshot"
-refused 1 "has snapshots .*--snapshots" "a blob with snapshots" delete "$base/disk" --key-file "$key"
+rejected 1 "has snapshots .*--snapshots" "a blob with snapshots" delete "$base/disk" --key-file "$key"
 done_quietly "delete --snapshots" delete "$base/disk" --snapshots --key-file "$key"
 done_quietly "delete" delete "$base/stdin" --key-file "$key"
 is "$(tool list "$container")" "dir/disk 2

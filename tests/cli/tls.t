@@ -46,23 +46,23 @@ serve() {
 at_exit stop_azurite
 
 serve good
-refused 7 "certificate is not trusted .*SSL_CERT_FILE" "an unknown certificate" \
+rejected 7 "certificate is not trusted .*SSL_CERT_FILE" "an unknown certificate" \
 	create "$base/disk" --size 1M --key-file "$key"
 SSL_CERT_FILE=$tmp/good.pem
 export SSL_CERT_FILE
 done_quietly "trusted through SSL_CERT_FILE" create "$base/disk" --size 1M --key-file "$key"
 SSL_CERT_FILE=$tmp/other.pem
-refused 7 "certificate is not trusted" "SSL_CERT_FILE with another" delete "$base/disk" --key-file "$key"
+rejected 7 "certificate is not trusted" "SSL_CERT_FILE with another" delete "$base/disk" --key-file "$key"
 SSL_CERT_FILE=$tmp/nothing.pem
-refused '[17]' . "SSL_CERT_FILE that isn't there" delete "$base/disk" --key-file "$key"
+rejected '[17]' . "SSL_CERT_FILE that isn't there" delete "$base/disk" --key-file "$key"
 SSL_CERT_FILE=$tmp/good.pem
-refused '[17]' . "plain http to a TLS port" delete "http${base#https}/disk" --key-file "$key"
+rejected '[17]' . "plain http to a TLS port" delete "http${base#https}/disk" --key-file "$key"
 done_quietly "delete over TLS" delete "$base/disk" --key-file "$key"
 stop_azurite
 
 serve other
 SSL_CERT_FILE=$tmp/other.pem
-refused 7 "certificate is not trusted" "a certificate for another host" \
+rejected 7 "certificate is not trusted" "a certificate for another host" \
 	create "$base/disk" --size 1M --key-file "$key"
 
 plan
