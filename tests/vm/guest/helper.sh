@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Guest side of helper.t: the helper is killed, again and again, under a load that
+# is verified, and brought back; then one is not brought back.
+# usage: helper.sh CONTAINER
+
+. tests/vm/guest/lib.sh
+
+trace=/sys/kernel/tracing
+
+kill_helper() {
+	kill -9 "$(cat "$sysfs/cdrive/helper_pid")" && wait_for 10 state_is parked
+}
+
+traced() {
+	grep -q "cdrive_$1: cdrive0 " $trace/trace
+}
+
+mount_drive "$TEST_URL/$1/disk" 256M
+echo 1 >$trace/events/cdrive/enable
+
+verified_fio 200 --ioengine=libaio --iodepth=32 --rw=randwrite --bssplit=4k/60:64k/30:512k/10 \
+	--size=96M --verify_backlog=256 &
+load=$!
+for round in 1 2 3 4; do
+	wait_for 30 written 40 && wait_for 10 in_flight
+	ended $load
+	is $? 1 "round $round: under load"
+	try "round $round: the helper is killed, the drive is parked" kill_helper
+	is "$(cat "$sysfs/cdrive/helper_pid")" 0 "round $round: no helper"
+	# Once it is longer than a moment.
+	[ "$round" != 2 ] || sleep 5
+	try "round $round: mount brings it back" mount_again
+	is "$device" /dev/cdrive0 "round $round: the same device"
+	try "round $round: the drive is live" wait_for 10 state_is live
+done
+wait $load
+ok $? "fio saw no error, and every block is right"
+dmesg | grep 'adopted by helper' >/tmp/adopted
+is "$(wc -l </tmp/adopted)" 4 "it was adopted four times"
+try "requests in flight were replayed" grep -Eq ' [1-9][0-9]* requests replayed' /tmp/adopted
+for event in request_start request_forward request_complete park adopt; do
+	try "traced: $event" traced $event
+done
+try "unmount" unmount_drive
+
+# --- nobody brings it back --------------------------------------------------------
+
+echo >$trace/trace
+mount_again --park-limit 3
+is "$(cat "$sysfs/cdrive/park_limit")" 3 "parks for 3 s"
+try "the helper is killed" kill_helper
+begun=$(date +%s)
+timeout 60 dd if=/dev/zero of="$device" bs=64k count=1 oflag=direct 2>/tmp/dd
+[ $? = 1 ] && grep -q 'Input/output error' /tmp/dd
+ok $? "a write fails"
+took=$(($(date +%s) - begun))
+[ $took -ge 1 ] && [ $took -le 10 ]
+ok $? "after about 3 s: $took"
+is "$(state)" fenced "the drive is fenced"
+is "$(clouddrivectl list --json | jq -r '.[0].state')" fenced "clouddrivectl list says so"
+try "traced: fence" traced fence
+try "a read fails at once" refused 'Input/output error' timeout 5 dd if="$device" of=/dev/null count=1 iflag=direct
+try "mount does not bring it back" refused fenced clouddrivectl mount "$url" --no-fs
+unload
+plan
