@@ -211,7 +211,7 @@ const char *az_error_advice(const struct az_error *e)
 		if (az_error_is(e, by_code[i].code))
 			return by_code[i].advice;
 	if (lease_code(e))
-		return "use --force to take it over";
+		return "unmount it there; a lease that nobody renews ends within 60 s";
 	advice = hint_advice(e->hint);
 	return advice ? advice : class_advice(e->class);
 }

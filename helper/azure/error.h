@@ -63,8 +63,8 @@ bool az_error_maybe_applied(const struct az_error *e);
 const char *az_error_text(const struct az_error *e, char *buf, size_t len);
 
 /* The exit status of CLI.md that an error means (1 to 8), and what to do about
- * it in words that finish a message ("check the account key", "use --force to
- * take it over"). */
+ * it in words that finish a message ("check the account key", "unmount it
+XX
 int az_error_exit(const struct az_error *e);
 const char *az_error_advice(const struct az_error *e);
 

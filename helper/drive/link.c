@@ -23,6 +23,8 @@
 /* Handled in one turn of the loop before others get theirs. */
 #define MESSAGES_A_TURN 64
 
+#define FLUSH_AGAIN_MS 10
+
 struct link {
 	struct loop *loop;
 	const struct link_ops *ops;
@@ -41,6 +43,7 @@ struct link {
 	bool answered;
 	int answer;
 
+	struct loop_timer again; /* when completions could not be sent */
 	unsigned int n_done;
 	struct cdrive_completion done[CDRIVE_MAX_BATCH];
 };
@@ -127,7 +130,8 @@ static void flush(void *arg)
 				       .nla_type = CDRIVE_A_COMPLETIONS };
 	memcpy(m.done, l->done, len);
 	if (send(nl_socket_get_fd(l->sock), &m, m.nlh.nlmsg_len, 0) < 0) {
-		/* Kept, and sent with the next turn's. */
+		/* Kept, and sent with those of a turn soon. */
+		loop_timer_arm(l->loop, &l->again, LOOP_MS(FLUSH_AGAIN_MS));
 		log_error("can't send completions to the driver: %s", strerror(errno));
 		return;
 	}
@@ -389,6 +393,7 @@ int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, 
 	l->ops = ops;
 	l->arg = arg;
 	l->watch.fd = -1;
+	loop_timer_init(&l->again, flush, l);
 	l->payload = open("/dev/" CDRIVE_PAYLOAD_NAME, O_RDWR | O_CLOEXEC);
 	err = l->payload < 0 ? -errno : open_socket(l);
 	if (!err)
@@ -406,6 +411,7 @@ void link_close(struct link *l)
 {
 	if (!l)
 		return;
+	loop_timer_cancel(l->loop, &l->again);
 	if (l->watch.fd >= 0)
 		loop_fd_del(l->loop, &l->watch);
 	nl_socket_free(l->sock);

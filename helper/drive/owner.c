@@ -145,7 +145,17 @@ static void lease_is_ours(struct owner *o)
 	if (o->state == OWNER_DOUBTFUL) {
 		o->state = OWNER_RAISING; /* until settled */
 		settle(o);
+	} else if (o->state == OWNER_HELD) {
+		o->ops->held(o->arg); /* it may have run out meanwhile */
 	}
+}
+
+/* The number that was read, or one that our own raise has made of it since. */
+static bool number_is_ours(const struct owner *o, uint64_t number)
+{
+	if (number == o->number || number == o->asked_number)
+		return true;
+	return o->raising_to && number == o->raising_to && !o->reacquiring;
 }
 
 static void compared(void *arg, const struct az_result *res)
@@ -157,10 +167,10 @@ static void compared(void *arg, const struct az_result *res)
 		lose(o, "the blob was deleted");
 	else if (res->err.class != AZ_OK)
 		failed(o, &o->lease_retry, &o->lease_timer, "read the sequence number", &res->err);
-	else if (o->reacquiring && (o->raising_to || res->props.sequence_number != o->number))
-		lose(o, "the lease had run out, and another machine has mounted the blob since");
-	else if (res->props.sequence_number != o->number &&
-		 (!o->raising_to || res->props.sequence_number != o->raising_to))
+	else if (o->reacquiring && o->raising_to)
+		lose(o,
+		     "the lease had run out, and nobody can say whether another machine has mounted the blob since");
+	else if (!number_is_ours(o, res->props.sequence_number))
 		lose(o, "another machine has mounted the blob");
 	else
 		lease_is_ours(o);
@@ -175,6 +185,7 @@ static void leased(void *arg, const struct az_result *res)
 	if (e->class == AZ_OK && !o->reacquiring && !o->comparing) {
 		lease_is_ours(o);
 	} else if (e->class == AZ_OK) {
+		o->asked_number = o->number;
 		o->lease_call = az_get_properties(o->client, o->blob, compared, o);
 		if (!o->lease_call)
 			loop_timer_arm(o->loop, &o->lease_timer, LOOP_SEC(1));

@@ -7,7 +7,8 @@
  *
  *	held	 writes may be sent, with owner_sequence()
  *	raising	 an answer was lost: nothing is sent until the number is raised
- *	doubtful the lease may be lost: nothing is sent until that is known
+ *	doubtful the lease may be lost: nothing but a raise is sent until that
+ *		 is known
  *	lost	 somebody else has, or may have, written: for good
  *
  * Why renewing tells more than acquiring: a lease that ran out can be renewed
@@ -62,6 +63,7 @@ struct owner {
 	struct retry lease_retry, raise_retry;
 	bool reacquiring; /* the lease was forgotten: acquire, and compare the number */
 	bool comparing; /* the number is in doubt, too */
+	uint64_t asked_number; /* ours when the number was asked for */
 };
 
 void owner_init(struct owner *o, struct loop *loop, struct az_client *client, struct az_blob *blob,
@@ -90,6 +92,12 @@ void owner_stop(struct owner *o);
 static inline uint64_t owner_sequence(const struct owner *o)
 {
 	return o->number;
+}
+
+/* Whether the blob is certainly ours to read and write at this moment. */
+static inline bool owner_certain(const struct owner *o)
+{
+	return (o->state == OWNER_HELD || o->state == OWNER_RAISING) && loop_now() < o->lease_until;
 }
 
 /*

@@ -197,13 +197,18 @@ void store_run(struct store *s)
 {
 	static const struct az_error no_memory = { .class = AZ_LOCAL, .message = "out of memory" };
 
-	while (s->first && s->active < s->connections && s->owner->state == OWNER_HELD) {
+	while (s->first && s->active < s->connections && s->owner->state == OWNER_HELD &&
+	       owner_certain(s->owner)) {
 		struct transfer *t = s->first;
 
 		s->first = t->next;
 		if (!s->first)
 			s->last = NULL;
 		t->queued = false;
+		if (!t->len) { /* it had only waited for certainty */
+			finish(t, 0);
+			continue;
+		}
 		t->number = owner_sequence(s->owner);
 		t->call = call(t);
 		if (t->call)
@@ -234,7 +239,9 @@ static void submit(void *backend, struct io *io)
 			return;
 		}
 	}
-	if (!data) {
+	/* The service need not be asked; but it is not there to refuse it,
+	 * either, when somebody else may have written meanwhile. */
+	if (!data && owner_certain(s->owner)) {
 		io_done(io, 0);
 		return;
 	}

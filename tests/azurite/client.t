@@ -169,14 +169,14 @@ put: 409 InvalidBlobType; a drive must be a page blob; make one with clouddrivec
 exit 8" "block blob" "$url/block" props , put 0 512 - "$tmp/data"
 
 says "acquire: done
-acquire: 409 LeaseAlreadyPresent; use --force to take it over (5)
-renew: 409 LeaseIdMismatchWithLeaseOperation; use --force to take it over (5)
-put: 412 LeaseIdMismatchWithBlobOperation; use --force to take it over (5)
-get: 412 LeaseIdMismatchWithBlobOperation; use --force to take it over (5)
-put: 412 LeaseIdMissing; use --force to take it over (5)
-clear: 412 LeaseIdMissing; use --force to take it over (5)
-raise: 412 LeaseIdMissing; use --force to take it over (5); 0
-delete: 412 LeaseIdMissing; use --force to take it over (5)
+acquire: 409 LeaseAlreadyPresent; unmount it there; a lease that nobody renews ends within 60 s (5)
+renew: 409 LeaseIdMismatchWithLeaseOperation; unmount it there; a lease that nobody renews ends within 60 s (5)
+put: 412 LeaseIdMismatchWithBlobOperation; unmount it there; a lease that nobody renews ends within 60 s (5)
+get: 412 LeaseIdMismatchWithBlobOperation; unmount it there; a lease that nobody renews ends within 60 s (5)
+put: 412 LeaseIdMissing; unmount it there; a lease that nobody renews ends within 60 s (5)
+clear: 412 LeaseIdMissing; unmount it there; a lease that nobody renews ends within 60 s (5)
+raise: 412 LeaseIdMissing; unmount it there; a lease that nobody renews ends within 60 s (5); 0
+delete: 412 LeaseIdMissing; unmount it there; a lease that nobody renews ends within 60 s (5)
 put: done
 exit 5" "leased by another client" "$url/disk" \
 	lease $another , acquire 60 , lease $lease , acquire 60 , renew , \
@@ -184,8 +184,8 @@ exit 5" "leased by another client" "$url/disk" \
 	lease - , put 0 512 - "$tmp/data" , clear 0 512 - , raise 9 , delete , \
 	lease $another , put 0 512 - "$tmp/data"
 blobtool break-lease "$container/disk"
-says "renew: 409 LeaseIsBrokenAndCannotBeRenewed; use --force to take it over (5)
-put: 412 LeaseNotPresentWithBlobOperation; use --force to take it over (5)
+says "renew: 409 LeaseIsBrokenAndCannotBeRenewed; unmount it there; a lease that nobody renews ends within 60 s (5)
+put: 412 LeaseNotPresentWithBlobOperation; unmount it there; a lease that nobody renews ends within 60 s (5)
 exit 5" "a lease that was broken" "$url/disk" lease $another , renew , put 0 512 - "$tmp/data"
 
 says "raise: done; 5

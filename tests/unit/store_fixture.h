@@ -152,6 +152,7 @@ static inline int setup(void **state)
 	owner_init(&t.owner, &fake_loop, NULL, &t.blob, &owner_ops, &t);
 	t.owner.number = NUMBER;
 	t.owner.sent_at = fake_now;
+	t.owner.lease_until = fake_now + LOOP_SEC(OWNER_LEASE_S);
 	t.store = (struct store){
 		.loop = &fake_loop,
 		.blob = &t.blob,

@@ -44,6 +44,31 @@ static void unwritten_costs_nothing(void **state)
 	assert_int_equal(fake_started, 0);
 }
 
+/* Past the lease somebody else may have written, and a service that is not
+ * asked can't say so: nothing is answered, nothing is sent. */
+static void nothing_past_the_lease(void **state)
+{
+	(void)state;
+	pagemap_set(t.store.map, 768 * KIB, 4 * KIB);
+	fake_loop_run(LOOP_SEC(OWNER_LEASE_S + 1));
+	request(3, CDRIVE_OP_READ, 64 * KIB, 128 * KIB);
+	request(4, CDRIVE_OP_DISCARD, 256 * KIB, 64 * KIB);
+	request(5, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
+	request(6, CDRIVE_OP_WRITE, 512 * KIB, 4 * KIB);
+	assert_int_equal(t.completed, 0);
+	assert_int_equal(fake_started, 0);
+	t.owner.lease_until = fake_now + LOOP_SEC(OWNER_LEASE_S);
+	on_held(&t);
+	finished(3, 0);
+	finished(4, 0);
+	all_bytes(3, 0, 128 * KIB, 0);
+	assert_int_equal(fake_in_flight, 2);
+	fake_ok(fake_find(FAKE_GET));
+	fake_ok(fake_find(FAKE_PUT));
+	finished(5, 0);
+	finished(6, 0);
+}
+
 /* What lies between the first and the last block that may hold data is read. */
 static void partly_written_is_narrowed(void **state)
 {
@@ -314,6 +339,7 @@ static void denied_is_waited_out(void **state)
 		assert_int_equal(t.troubles, i + 1);
 		assert_int_equal(t.trouble.class, AZ_DENIED);
 		assert_true(t.store.transfers[0].retry.stuck); /* it parks at once */
+		t.owner.lease_until = fake_now + LOOP_SEC(OWNER_LEASE_S); /* renewed */
 		fake_loop_run(WAIT);
 	}
 	assert_int_equal(t.owner.state, OWNER_HELD);
@@ -523,6 +549,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(unwritten_costs_nothing),
+		TEST(nothing_past_the_lease),
 		TEST(partly_written_is_narrowed),
 		TEST(read_within_a_block),
 		TEST(a_corrupt_read_is_repeated),
