@@ -64,7 +64,7 @@ const char *az_error_text(const struct az_error *e, char *buf, size_t len);
 
 /* The exit status of CLI.md that an error means (1 to 8), and what to do about
  * it in words that finish a message ("check the account key", "unmount it
-XX
+ * there"). */
 int az_error_exit(const struct az_error *e);
 const char *az_error_advice(const struct az_error *e);
 
