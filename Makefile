@@ -27,6 +27,7 @@ drive_src := $(wildcard helper/drive/*.c)
 bench_src := $(wildcard tests/bench/*.c)
 # All of clouddrived but its main(), for programs that bring their own.
 serve_src := $(filter-out helper/drive/main.c,$(drive_src))
+engine_src := $(wildcard helper/devstore/files*.c)
 unit_src  := $(wildcard tests/unit/test_*.c)
 # What unit tests share.
 unit_lib  := $(filter-out $(unit_src),$(wildcard tests/unit/*.c))
@@ -61,7 +62,7 @@ $(BUILD)/obj/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -c -o $@ $<
 
 $(BUILD)/obj/libcd.a: $(call obj,$(lib_src))
-$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(unit_lib))
+$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(engine_src) $(unit_lib))
 %.a:
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
