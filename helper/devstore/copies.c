@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/*
+ * copies.c - copies that go on in the background
+ *
+ * A bit in each turn of the loop, so that everybody else is served between.
+ * Until it is complete the destination is what Azure makes it: a blob of the
+ * source's size, zero where nothing was copied yet, that nobody may write.  The
+ * source must stay as it was at the beginning; a snapshot always does.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "devstore/blob.h"
+
+struct ds_copy {
+	struct ds_copy *next;
+	struct ds_object *to, *from; /* held */
+	uint64_t position;
+};
+
+static struct ds_copy *find(struct ds *ds, const struct ds_object *to)
+{
+	struct ds_copy *copy = ds->copies;
+
+	while (copy && copy->to != to)
+		copy = copy->next;
+	return copy;
+}
+
+static void drop(struct ds *ds, struct ds_copy *copy)
+{
+	struct ds_copy **p = &ds->copies;
+
+	while (*p != copy)
+		p = &(*p)->next;
+	*p = copy->next;
+	ds_object_put(&ds->objects, copy->to);
+	ds_object_put(&ds->objects, copy->from);
+	free(copy);
+}
+
+/* An incremental copy ends as a snapshot of what it has made. */
+static bool make_snapshot(struct ds *ds, struct ds_object *to)
+{
+	struct ds_object *snapshot;
+	char name[DS_DATE_ISO];
+	bool made;
+
+	made = !ds_snapshot(ds, NULL, to, &snapshot, name) && ds_object_set(to, DS_COPY_MADE, name);
+	ds_object_put(&ds->objects, snapshot);
+	return made;
+}
+
+static void complete(struct ds *ds, struct ds_object *to)
+{
+	to->copy = DS_COPY_SUCCESS;
+	to->copied = to->copy_total;
+	to->copy_finished = ds_date_now();
+	ds_object_touch(&ds->objects, to);
+	if (to->incremental && !make_snapshot(ds, to)) {
+		to->copy = DS_COPY_FAILED;
+		ds_object_set(to, DS_COPY_DESCRIPTION, "500 InternalError \"no snapshot\"");
+	}
+	ds_object_save(&ds->objects, to);
+}
+
+static void fail(struct ds *ds, struct ds_object *to, const char *why)
+{
+	to->copy = DS_COPY_FAILED;
+	to->copy_finished = ds_date_now();
+	ds_object_set(to, DS_COPY_DESCRIPTION, why);
+	ds_object_touch(&ds->objects, to);
+	ds_object_save(&ds->objects, to);
+}
+
+/* Why it can't go on, or NULL. */
+static const char *step(struct ds *ds, struct ds_copy *copy, uint64_t max)
+{
+	struct ds_object *to = copy->to, *from = copy->from;
+	int err;
+
+	if (from->etag != to->source_etag)
+		return "412 ConditionNotMet \"The source was changed.\"";
+	err = ds_object_open(&ds->objects, to);
+	if (!err)
+		err = ds_object_open(&ds->objects, from);
+	if (!err)
+		err = storage_copy(to->data, from->data, &copy->position, max);
+	to->copied = copy->position < to->copy_total ? copy->position : to->copy_total;
+	switch (err) {
+	case 0:
+		return NULL;
+	case -ENOENT:
+		return "404 BlobNotFound \"The source was deleted.\"";
+	default:
+		return "500 InternalError \"Copy failed.\"";
+	}
+}
+
+/* Whole pages: what a block blob takes. */
+static bool done(const struct ds_copy *copy)
+{
+	return copy->position >= copy->to->copy_total;
+}
+
+/* One step; false when it has come to its end. */
+static bool advance(struct ds *ds, struct ds_copy *copy, uint64_t max)
+{
+	const char *why = copy->to->gone ? NULL : step(ds, copy, max);
+
+	if (why)
+		fail(ds, copy->to, why);
+	else if (!copy->to->gone && done(copy))
+		complete(ds, copy->to);
+	return !why && !copy->to->gone && !done(copy);
+}
+
+static void on_timer(void *arg)
+{
+	struct ds *ds = arg;
+	struct ds_copy *copy, *next;
+
+	for (copy = ds->copies; copy; copy = next) {
+		next = copy->next;
+		if (!advance(ds, copy, ds->copy_step))
+			drop(ds, copy);
+	}
+	if (ds->copies)
+		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(1));
+}
+
+void ds_copy_init(struct ds *ds)
+{
+	loop_timer_init(&ds->copy_timer, on_timer, ds);
+}
+
+enum ds_err ds_copy_start(struct ds *ds, struct ds_object *to, struct ds_object *from)
+{
+	struct ds_copy *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return ERR_InternalError;
+	copy->to = ds_object_hold(to);
+	copy->from = ds_object_hold(from);
+	copy->next = ds->copies;
+	ds->copies = copy;
+	if (from->size > ds->async_above) {
+		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(1));
+		return DS_OK;
+	}
+	while (advance(ds, copy, UINT64_MAX))
+		;
+	drop(ds, copy);
+	return to->copy == DS_COPY_FAILED ? ERR_InternalError : DS_OK;
+}
+
+void ds_copy_wake(struct ds *ds, struct ds_object *to)
+{
+	struct ds_object *from;
+	struct storage_key key;
+	const char *url, *host;
+
+	if (to->copy != DS_COPY_PENDING || to->key.snapshot || find(ds, to))
+		return;
+	url = to->text[DS_COPY_SOURCE];
+	host = url ? strstr(url, "://") : NULL;
+	if (host) {
+		char here[256];
+
+		/* It was checked when the copy began; the port may be another now. */
+		text_copy(here, sizeof(here), host + 3, strcspn(host + 3, "/"));
+		if (!ds_copy_source_key(ds, url, here, &key) &&
+		    !ds_object_get(&ds->objects, &key, &from)) {
+			ds_copy_start(ds, to, from);
+			ds_object_put(&ds->objects, from);
+			return;
+		}
+	}
+	fail(ds, to, "404 BlobNotFound \"The source is not there any more.\"");
+}
+
+void ds_copy_cancel(struct ds *ds, const struct ds_object *to)
+{
+	struct ds_copy *copy, *next;
+
+	for (copy = ds->copies; copy; copy = next) {
+		next = copy->next;
+		if (copy->to == to || (to->type == DS_CONTAINER &&
+				       !strcmp(copy->to->key.container, to->key.container) &&
+				       !strcmp(copy->to->key.account, to->key.account)))
+			drop(ds, copy);
+	}
+}
+
+void ds_copy_end_all(struct ds *ds)
+{
+	loop_timer_cancel(ds->loop, &ds->copy_timer);
+	while (ds->copies)
+		drop(ds, ds->copies);
+}
