@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+#include "devstore/devstore.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "devstore/control.h"
+#include "lib/log.h"
+
+#define MAX_PEM (1u << 20)
+#define MAX_FILES 16384
+
+struct devstore {
+	const struct devstore_options *o;
+	struct loop *loop;
+	struct storage *storage;
+	struct ds ds;
+	struct ds_faults faults;
+	struct ds_server *server;
+	struct ds_control *control;
+	struct loop_fd signals;
+	char *cert, *key;
+	char control_path[4096];
+	char url[160];
+};
+
+static int say(char *why, size_t len, int err, const char *what, const char *todo)
+{
+	snprintf(why, len, "%s: %s; %s", what, strerror(-err), todo);
+	return err;
+}
+
+/* --- where it listens ---------------------------------------------------------------- */
+
+static bool loopback(const struct sockaddr_storage *a)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)a;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+
+	if (a->ss_family == AF_INET)
+		return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+/* "127.0.0.1:10000", "[::1]:10000": numbers only, so that no resolver has a say. */
+static int parse_listen(const char *text, struct ds_server_options *out)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+					.ai_socktype = SOCK_STREAM };
+	const char *colon = strrchr(text, ':');
+	char host[64];
+	struct addrinfo *ai;
+	size_t len = colon ? (size_t)(colon - text) : 0;
+
+	if (len > 2 && *text == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	if (!colon || !len || len >= sizeof(host))
+		return -EINVAL;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	if (getaddrinfo(host, colon + 1, &hints, &ai))
+		return -EINVAL;
+	memcpy(&out->address, ai->ai_addr, ai->ai_addrlen);
+	out->address_len = ai->ai_addrlen;
+	freeaddrinfo(ai);
+	return 0;
+}
+
+static void make_url(struct devstore *d, const struct ds_server_options *o)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+	bool six = o->address.ss_family == AF_INET6;
+
+	if (six)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&o->address)->sin6_addr, host,
+			  sizeof(host));
+	else
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)&o->address)->sin_addr, host,
+			  sizeof(host));
+	snprintf(d->ds.host, sizeof(d->ds.host), "%s%s%s:%u", six ? "[" : "", host, six ? "]" : "",
+		 ds_server_port(d->server));
+	snprintf(d->url, sizeof(d->url), "%s://%s/%s", d->cert ? "https" : "http", d->ds.host,
+		 d->ds.accounts.account[0].name);
+}
+
+/* --- files ----------------------------------------------------------------------------- */
+
+static int read_pem(const char *path, char **out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t n = 0;
+	ssize_t got;
+	char *s;
+
+	if (fd < 0)
+		return -errno;
+	s = malloc(MAX_PEM + 1);
+	if (!s) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (n < MAX_PEM && (got = read(fd, s + n, MAX_PEM - n)) > 0)
+		n += (size_t)got;
+	close(fd);
+	s[n] = '\0';
+	*out = s;
+	return n ? 0 : -ENODATA;
+}
+
+static int make_directories(const char *path)
+{
+	char part[4096];
+
+	if (strlen(path) >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (size_t i = 1; path[i]; i++) {
+		if (path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0755) && errno != EEXIST)
+			return -errno;
+	}
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+static int open_storage(struct devstore *d, char *why, size_t len)
+{
+	int err = make_directories(d->o->data);
+
+	if (!err)
+		err = storage_open(&d->storage, d->o->data, d->o->durable);
+	if (err == -EBUSY || err == -EWOULDBLOCK)
+		return say(why, len, err, d->o->data, "another devstore is using it");
+	if (err)
+		return say(why, len, err, d->o->data,
+			   "choose a directory that can be written with --data");
+	return 0;
+}
+
+/* --- signals ------------------------------------------------------------------------------ */
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct devstore *d = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(d->signals.fd, &info, sizeof(info)) == sizeof(info))
+		loop_stop(d->loop);
+}
+
+static int watch_signals(struct devstore *d)
+{
+	sigset_t set;
+	int fd, err;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	err = loop_fd_add(d->loop, &d->signals, fd, EPOLLIN, on_signal, d);
+	if (err)
+		close(fd);
+	return err;
+}
+
+/* --- starting -------------------------------------------------------------------------------- */
+
+static int add_accounts(struct devstore *d, char *why, size_t len)
+{
+	int err = 0;
+
+	if (!d->o->account_count)
+		return ds_accounts_add(&d->ds.accounts, DS_DEV_ACCOUNT, DS_DEV_KEY);
+	for (size_t i = 0; i < d->o->account_count && !err; i++) {
+		err = ds_accounts_add(&d->ds.accounts, d->o->accounts[i].name,
+				      d->o->accounts[i].key);
+		if (err)
+			say(why, len, err, d->o->accounts[i].name,
+			    "an account has a name of 3 to 24 lower-case letters and digits, and "
+			    "a key in base64");
+	}
+	return err;
+}
+
+static int start_server(struct devstore *d, char *why, size_t len)
+{
+	struct ds_server_options server = { 0 };
+	char reason[160];
+	int err;
+
+	if (parse_listen(d->o->listen, &server)) {
+		snprintf(why, len, "--listen: not an ADDRESS:PORT of numbers; an example is %s",
+			 DS_DEFAULT_LISTEN);
+		return -EINVAL;
+	}
+	if (!loopback(&server.address) && !d->o->allow_remote) {
+		snprintf(why, len,
+			 "%s: other machines could reach it; say --allow-remote if they shall",
+			 d->o->listen);
+		return -EINVAL;
+	}
+	err = d->o->tls_cert ? read_pem(d->o->tls_cert, &d->cert) : 0;
+	if (err)
+		return say(why, len, err, d->o->tls_cert, "it is to hold the certificate, as PEM");
+	err = d->o->tls_key ? read_pem(d->o->tls_key, &d->key) : 0;
+	if (err)
+		return say(why, len, err, d->o->tls_key, "it is to hold the key, as PEM");
+	server.cert = d->cert;
+	server.key = d->key;
+	err = ds_server_start(&d->server, &d->ds, &d->faults, &server, reason, sizeof(reason));
+	if (err) {
+		snprintf(why, len, "%s: %s; is another server there? --listen chooses another port",
+			 d->o->listen, reason);
+		return err;
+	}
+	make_url(d, &server);
+	return 0;
+}
+
+static int start_control(struct devstore *d, char *why, size_t len)
+{
+	int err;
+
+	if (d->o->control)
+		snprintf(d->control_path, sizeof(d->control_path), "%s", d->o->control);
+	else
+		snprintf(d->control_path, sizeof(d->control_path), "%s/control", d->o->data);
+	err = ds_control_start(&d->control, d->control_path, d->loop, d->server, &d->faults);
+	return err ? say(why, len, err, d->control_path,
+			 "choose another path for the control socket with --control") :
+		     0;
+}
+
+static int start(struct devstore *d, char *why, size_t len)
+{
+	int err = loop_new(&d->loop);
+
+	if (err)
+		return say(why, len, err, "event loop", "try again");
+	err = open_storage(d, why, len);
+	if (err)
+		return err;
+	err = ds_init(&d->ds, d->loop, d->storage);
+	if (err)
+		return say(why, len, err, "service", "try again");
+	d->ds.durable = d->o->durable;
+	d->ds.async_above = d->o->async_above;
+	d->ds.copy_step = d->o->copy_step;
+	ds_faults_init(&d->faults, d->o->seed);
+	err = add_accounts(d, why, len);
+	if (!err)
+		err = start_server(d, why, len);
+	if (!err)
+		err = start_control(d, why, len);
+	if (!err && watch_signals(d))
+		err = say(why, len, -errno, "signals", "try again");
+	return err;
+}
+
+static void stop(struct devstore *d)
+{
+	if (d->control)
+		ds_control_stop(d->control);
+	if (d->server)
+		ds_server_stop(d->server);
+	if (d->ds.objects.slots)
+		ds_free(&d->ds);
+	if (d->storage)
+		storage_close(d->storage);
+	if (d->signals.fd >= 0)
+		close(d->signals.fd);
+	loop_free(d->loop);
+	free(d->cert);
+	free(d->key);
+}
+
+/* Bodies come and go by the megabyte: memory that was had is kept, or each would
+ * be mapped and zeroed by the kernel anew. */
+static void set_limits(void)
+{
+	struct rlimit files = { 0 };
+
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 128 << 20);
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max < MAX_FILES ? files.rlim_max : MAX_FILES;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+int devstore_run(const struct devstore_options *o,
+		 void (*ready)(const char *url, const char *control), char *why, size_t len)
+{
+	struct devstore *d = calloc(1, sizeof(*d));
+	int err;
+
+	if (!d)
+		return -ENOMEM;
+	d->o = o;
+	d->signals.fd = -1;
+	snprintf(why, len, "devstore: out of memory; try again");
+	set_limits();
+	err = start(d, why, len);
+	if (!err) {
+		ready(d->url, d->control_path);
+		err = loop_run(d->loop);
+		if (err)
+			say(why, len, err, "event loop", "report this");
+	}
+	stop(d);
+	free(d);
+	return err;
+}

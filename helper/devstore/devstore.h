@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * devstore.h - the embedded page-blob service, as a program
+ */
+#ifndef DEVSTORE_DEVSTORE_H
+#define DEVSTORE_DEVSTORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DS_DEFAULT_LISTEN "127.0.0.1:10000"
+
+struct devstore_account {
+	const char *name;
+	char *key; /* base64 */
+};
+
+struct devstore_options {
+	const char *data; /* a directory; made where it is not there */
+	bool durable;
+	const char *listen; /* ADDRESS:PORT; port 0: any */
+	bool allow_remote; /* to listen on an address that others can reach */
+	const struct devstore_account *accounts; /* none: the development account */
+	size_t account_count;
+	const char *tls_cert, *tls_key; /* files; NULL: http */
+	const char *control; /* the control socket's path; NULL: DATA/control */
+	uint64_t async_above; /* copies of bigger blobs are asynchronous */
+	uint64_t copy_step; /* bytes of such a copy in one millisecond */
+	uint64_t seed; /* of chance */
+};
+
+/*
+ * Serves until SIGTERM or SIGINT; @ready is called when it does, with the
+ * endpoint's URL and the control socket's path.  0, or a negative errno with a
+ * sentence in @why: "WHAT: WHY; WHAT TO DO".
+ */
+int devstore_run(const struct devstore_options *o,
+		 void (*ready)(const char *url, const char *control), char *why, size_t len);
+
+#endif
