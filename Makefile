@@ -12,18 +12,19 @@ SRCDIR  ?= /usr/src
 KDIR    ?= /lib/modules/$(shell uname -r)/build
 KERNELS ?= 6.1 6.12
 
-LIBS := libcurl libcrypto libnl-3.0 libnl-genl-3.0 libkmod jansson expat mount blkid uuid
+LIBS := libcurl libcrypto libnl-3.0 libnl-genl-3.0 libkmod jansson expat mount blkid uuid libmicrohttpd
 
 CFLAGS   ?= -O2 -g -Wall -Wextra -Werror
 HARDEN   ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 override CPPFLAGS += -D_GNU_SOURCE -DCD_VERSION='"$(VERSION)"' -Ihelper -Iuapi
 override CFLAGS   += -std=gnu11 -MMD -MP $(shell pkg-config --cflags $(LIBS))
-LDLIBS = $(shell pkg-config --libs $(LIBS))
+LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm
 
 lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c)
 ctl_src   := $(wildcard helper/ctl/*.c)
 drive_src := $(wildcard helper/drive/*.c)
+store_src := $(wildcard helper/devstore/*.c)
 bench_src := $(wildcard tests/bench/*.c)
 # All of clouddrived but its main(), for programs that bring their own.
 serve_src := $(filter-out helper/drive/main.c,$(drive_src))
@@ -48,7 +49,7 @@ programs: $(programs)
 
 link = $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/clouddrivectl: $(call obj,$(ctl_src)) $(BUILD)/obj/libcd.a
+$(BUILD)/clouddrivectl: $(call obj,$(ctl_src) $(store_src)) $(BUILD)/obj/libcd.a
 	$(link)
 
 $(BUILD)/clouddrived: $(call obj,$(drive_src)) $(BUILD)/obj/libcd.a

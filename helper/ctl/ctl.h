@@ -35,7 +35,8 @@ struct verb {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct verb verb_create, verb_mount, verb_unmount, verb_list, verb_status, verb_delete;
+extern const struct verb verb_create, verb_mount, verb_unmount, verb_list, verb_status, verb_delete,
+	verb_devstore;
 
 /* The verb being run, for messages. */
 extern const char *ctl_verb;
