@@ -38,7 +38,7 @@ guest() {
 	guest_kernel=$1
 	shift
 	make_tmp
-	out=$tmp/out
+	out=${tmp:?}/out
 	rm -rf "$out"
 	mkdir "$out"
 	eval "${given-}"
