@@ -100,7 +100,7 @@ static int serve(int argc, char **argv)
 		.listen = DS_DEFAULT_LISTEN,
 		.accounts = accounts,
 		.async_above = 64ull << 20,
-		.copy_step = 16ull << 20,
+		.copy_ms = 500,
 	};
 	const char *account = NULL;
 	const struct option options[] = {
@@ -113,7 +113,7 @@ static int serve(int argc, char **argv)
 		TEXT("tls-key", &o.tls_key),
 		TEXT("control", &o.control),
 		SIZE("async-copy-above", &o.async_above),
-		SIZE("copy-step", &o.copy_step),
+		NUMBER("copy-time", &o.copy_ms, 0, 3600000),
 		NUMBER("seed", &o.seed, 0, UINT64_MAX),
 		{ 0 },
 	};
@@ -129,8 +129,6 @@ static int serve(int argc, char **argv)
 	if (!status && !o.tls_cert != !o.tls_key)
 		status = fail(CTL_USAGE, "--tls-cert and --tls-key: one without the other is of "
 					 "no use; give both");
-	if (!status && !o.copy_step)
-		status = fail(CTL_USAGE, "--copy-step: must be more than 0; leave it out");
 	if (!o.data)
 		o.data = default_data(data, sizeof(data));
 	log_open("devstore", true);
@@ -397,7 +395,7 @@ static const char help[] =
 	"  --tls-cert FILE --tls-key FILE   https, by PEM files\n"
 	"  --control PATH          the control socket (DIR/control)\n"
 	"  --async-copy-above SIZE copies of bigger blobs are asynchronous (64M)\n"
-	"  --copy-step SIZE        and go on by so much in a millisecond (16M)\n"
+	"  --copy-time MS          and take at least so long (500)\n"
 	"  --seed NUMBER           of the chance in faults\n"
 	"\n"
 	"FAULT is refuse, reset, answer, delay, lose, late, truncate, corrupt, hangup,\n"

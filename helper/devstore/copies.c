@@ -5,7 +5,9 @@
  * A bit in each turn of the loop, so that everybody else is served between.
  * Until it is complete the destination is what Azure makes it: a blob of the
  * source's size, zero where nothing was copied yet, that nobody may write.  The
- * source must stay as it was at the beginning; a snapshot always does.
+ * source must stay as it was at the beginning; a snapshot always does.  Where the
+ * storage only shares blocks, a copy would be over before anybody can see that it
+ * is pending: it takes a least time, so that clients have to wait for it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,10 +15,13 @@
 
 #include "devstore/blob.h"
 
+#define TURN_MS 5
+
 struct ds_copy {
 	struct ds_copy *next;
 	struct ds_object *to, *from; /* held */
-	uint64_t position;
+	uint64_t position; /* of what is copied */
+	uint64_t begun; /* ns; 0: it is to be done at once */
 };
 
 static struct ds_copy *find(struct ds *ds, const struct ds_object *to)
@@ -87,7 +92,6 @@ static const char *step(struct ds *ds, struct ds_copy *copy, uint64_t max)
 		err = ds_object_open(&ds->objects, from);
 	if (!err)
 		err = storage_copy(to->data, from->data, &copy->position, max);
-	to->copied = copy->position < to->copy_total ? copy->position : to->copy_total;
 	switch (err) {
 	case 0:
 		return NULL;
@@ -98,22 +102,38 @@ static const char *step(struct ds *ds, struct ds_copy *copy, uint64_t max)
 	}
 }
 
-/* Whole pages: what a block blob takes. */
-static bool done(const struct ds_copy *copy)
+/* How far it has come, by the bytes or by the clock, whichever is behind. */
+static uint64_t progress(struct ds *ds, const struct ds_copy *copy)
 {
-	return copy->position >= copy->to->copy_total;
+	uint64_t total = copy->to->copy_total, at = copy->position, passed;
+
+	if (at > total)
+		at = total;
+	passed = copy->begun ? loop_now() - copy->begun : ds->copy_least;
+	if (passed < ds->copy_least) {
+		uint64_t due = (uint64_t)((double)total * (double)passed / (double)ds->copy_least);
+
+		at = due < at ? due : at;
+	}
+	return at;
 }
 
 /* One step; false when it has come to its end. */
 static bool advance(struct ds *ds, struct ds_copy *copy, uint64_t max)
 {
-	const char *why = copy->to->gone ? NULL : step(ds, copy, max);
+	struct ds_object *to = copy->to;
+	const char *why = NULL;
 
+	if (to->gone)
+		return false;
+	if (copy->position < to->copy_total)
+		why = step(ds, copy, max);
+	to->copied = progress(ds, copy);
 	if (why)
-		fail(ds, copy->to, why);
-	else if (!copy->to->gone && done(copy))
-		complete(ds, copy->to);
-	return !why && !copy->to->gone && !done(copy);
+		fail(ds, to, why);
+	else if (to->copied >= to->copy_total)
+		complete(ds, to);
+	return to->copy == DS_COPY_PENDING;
 }
 
 static void on_timer(void *arg)
@@ -127,7 +147,7 @@ static void on_timer(void *arg)
 			drop(ds, copy);
 	}
 	if (ds->copies)
-		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(1));
+		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(TURN_MS));
 }
 
 void ds_copy_init(struct ds *ds)
@@ -146,7 +166,8 @@ enum ds_err ds_copy_start(struct ds *ds, struct ds_object *to, struct ds_object 
 	copy->next = ds->copies;
 	ds->copies = copy;
 	if (from->size > ds->async_above) {
-		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(1));
+		copy->begun = loop_now();
+		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(TURN_MS));
 		return DS_OK;
 	}
 	while (advance(ds, copy, UINT64_MAX))

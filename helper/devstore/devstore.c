@@ -21,6 +21,7 @@
 
 #define MAX_PEM (1u << 20)
 #define MAX_FILES 16384
+#define COPY_STEP (16ull << 20)
 
 struct devstore {
 	const struct devstore_options *o;
@@ -265,7 +266,8 @@ static int start(struct devstore *d, char *why, size_t len)
 		return say(why, len, err, "service", "try again");
 	d->ds.durable = d->o->durable;
 	d->ds.async_above = d->o->async_above;
-	d->ds.copy_step = d->o->copy_step;
+	d->ds.copy_step = COPY_STEP;
+	d->ds.copy_least = LOOP_MS(d->o->copy_ms);
 	ds_faults_init(&d->faults, d->o->seed);
 	err = add_accounts(d, why, len);
 	if (!err)

@@ -26,7 +26,7 @@ struct devstore_options {
 	const char *tls_cert, *tls_key; /* files; NULL: http */
 	const char *control; /* the control socket's path; NULL: DATA/control */
 	uint64_t async_above; /* copies of bigger blobs are asynchronous */
-	uint64_t copy_step; /* bytes of such a copy in one millisecond */
+	uint64_t copy_ms; /* and take at least as long, milliseconds */
 	uint64_t seed; /* of chance */
 };
 

@@ -95,26 +95,30 @@ static uint64_t latency(struct ds_faults *f, const struct ds_rule *r)
 	return (uint64_t)((ms < 60000 ? ms : 60000) * 1e6);
 }
 
-/* When the next operation, or so many bytes, may pass.  A tenth of a second's
- * worth may come at once. */
-static uint64_t take(uint64_t *next, double rate, double amount, uint64_t now)
+/*
+ * How long @amount must wait (a generic cell rate algorithm): *due is when all
+ * that was let through is due at this rate; a tenth of a second's worth may run
+ * ahead of that.
+ */
+static uint64_t take(uint64_t *due, double rate, double amount, uint64_t now)
 {
-	uint64_t burst = (uint64_t)(SECOND / 10);
+	uint64_t ahead = now + (uint64_t)(SECOND / 10), wait;
 
 	if (rate <= 0)
 		return 0;
-	if (*next + burst < now)
-		*next = now - burst;
-	*next += (uint64_t)(amount / rate * SECOND);
-	return *next > now ? *next - now : 0;
+	if (*due < now)
+		*due = now;
+	wait = *due > ahead ? *due - ahead : 0;
+	*due += (uint64_t)(amount / rate * SECOND);
+	return wait;
 }
 
 static void throttle(struct ds_rule *r, const struct ds_event *e, uint64_t now,
 		     struct ds_plan *plan)
 {
-	uint64_t ops_before = r->ops_free, bytes_before = r->bytes_free;
-	uint64_t wait = take(&r->ops_free, r->ops_rate, 1, now);
-	uint64_t wait_bytes = take(&r->bytes_free, r->bytes_rate, (double)e->bytes, now);
+	uint64_t ops_before = r->ops_due, bytes_before = r->bytes_due;
+	uint64_t wait = take(&r->ops_due, r->ops_rate, 1, now);
+	uint64_t wait_bytes = take(&r->bytes_due, r->bytes_rate, (double)e->bytes, now);
 
 	if (wait_bytes > wait)
 		wait = wait_bytes;
@@ -125,8 +129,8 @@ static void throttle(struct ds_rule *r, const struct ds_event *e, uint64_t now,
 	if (!wait || plan->status)
 		return;
 	/* What is refused takes nothing of the rate. */
-	r->ops_free = ops_before;
-	r->bytes_free = bytes_before;
+	r->ops_due = ops_before;
+	r->bytes_due = bytes_before;
 	plan->status = r->status;
 	plan->retry_after = r->retry_after;
 }

@@ -65,7 +65,7 @@ struct ds_rule {
 	double ops_rate, bytes_rate; /* of throttle; 0: not limited */
 	bool refuse; /* throttle: 503 instead of waiting */
 
-	uint64_t ops_free, bytes_free; /* when the next may pass, ns */
+	uint64_t ops_due, bytes_due; /* when what was let through is due, ns */
 	uint64_t hits;
 };
 

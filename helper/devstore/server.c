@@ -48,7 +48,8 @@ struct ds_server {
 	struct loop_hook hook;
 	struct sockaddr_storage address;
 	socklen_t address_len;
-	bool https, listening, stopping;
+	bool https, listening;
+	bool resumed; /* one that MHD_run() is to take up */
 	struct ds_http *calls; /* all that are under way */
 	struct ds_http *pool;
 	struct ds_http *syncing;
@@ -100,8 +101,7 @@ static void give_back(struct ds_http *h)
 static void resume(struct ds_http *h)
 {
 	MHD_resume_connection(h->connection);
-	/* It is taken up by the next MHD_run(). */
-	loop_timer_arm(h->server->ds->loop, &h->server->timer, 0);
+	h->server->resumed = true;
 }
 
 static void on_delay(void *arg)
@@ -139,9 +139,11 @@ static enum MHD_Result reset(struct ds_http *h)
 
 static enum MHD_Result answer(struct ds_http *h)
 {
+	const struct ds_answer *a = &h->call.ans;
+	uint64_t out = a->stream ? a->length : a->body_len;
+
 	h->state = DS_ANSWERED;
-	ds_faults_count(h->server->faults, h->call.op, h->call.ans.status, h->received,
-			h->call.ans.body_len ? h->call.ans.body_len : h->call.ans.length);
+	ds_faults_count(h->server->faults, h->call.op, a->status, h->received, out);
 	return ds_send(h);
 }
 
@@ -402,9 +404,8 @@ static void sync_writes(struct ds_server *s)
 		s->syncing = h->sync_next;
 		if (err && !h->call.ans.err)
 			ds_call_refuse(&h->call, ERR_InternalError);
-		MHD_resume_connection(h->connection);
+		resume(h);
 	}
-	MHD_run(s->daemon);
 }
 
 static void on_hook(void *arg)
@@ -412,8 +413,12 @@ static void on_hook(void *arg)
 	MHD_UNSIGNED_LONG_LONG ms;
 	struct ds_server *s = arg;
 
-	while (s->syncing)
-		sync_writes(s);
+	while (s->syncing || s->resumed) {
+		if (s->syncing)
+			sync_writes(s);
+		s->resumed = false;
+		MHD_run(s->daemon);
+	}
 	if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
 		loop_timer_arm(s->ds->loop, &s->timer, LOOP_MS(ms));
 	else

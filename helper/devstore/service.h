@@ -20,7 +20,8 @@ struct ds {
 	struct ds_copy *copies;
 	struct loop_timer copy_timer;
 	uint64_t async_above; /* copies of bigger blobs are asynchronous */
-	uint64_t copy_step; /* bytes of a copy in one turn */
+	uint64_t copy_step; /* bytes of such a copy in one turn */
+	uint64_t copy_least; /* how long it takes at least, ns */
 	char id_prefix[25]; /* of request ids */
 	uint64_t id_serial;
 	char host[80]; /* HOST:PORT that it listens on: copy sources may name it */
