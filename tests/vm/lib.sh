@@ -60,13 +60,12 @@ is() {
 
 # try NAME COMMAND...: a test that passes when COMMAND does; its output is shown when not
 try() {
-	name=$1
+	try_name=$1
 	shift
-	if output=$("$@" 2>&1); then
-		pass "$name"
-	else
-		fail "$name"
-		diag "$* exited with status $?"
+	output=$("$@" 2>&1) && try_status=0 || try_status=$?
+	ok "$try_status" "$try_name"
+	if [ "$try_status" -ne 0 ]; then
+		diag "$* exited with status $try_status"
 		diag "$output"
 	fi
 }
