@@ -283,9 +283,10 @@ static int gone(struct storage *s, const struct family *f)
 	return record(s, r, NULL, (struct storage_meta){ 0 });
 }
 
-static int dying(struct storage *s, const struct storage_blob *v)
+/* A snapshot, or the family's all. */
+static int dying(struct storage *s, uint64_t id)
 {
-	struct journal_record r = { .type = J_DYING, .id = v->id };
+	struct journal_record r = { .type = J_DYING, .id = id };
 
 	return record(s, r, NULL, (struct storage_meta){ 0 });
 }
@@ -310,7 +311,7 @@ int storage_blob_delete(struct storage *s, const struct storage_key *key)
 	f = v->family;
 	if (!v->snapshot)
 		return has_snapshots(f) ? -ENOTEMPTY : gone(s, f);
-	rc = dying(s, v);
+	rc = dying(s, v->id);
 	if (!rc)
 		reap(s, f);
 	return rc;
@@ -321,17 +322,18 @@ int storage_blob_purge(struct storage *s, const struct storage_key *key, bool ke
 	struct storage_key base = { key->account, key->container, key->blob, NULL };
 	struct storage_blob *live = catalog_version(s, &base);
 	struct family *f;
-	int rc = 0;
+	int rc;
 
 	if (!live)
 		return -ENOENT;
 	f = live->family;
 	if (!keep_blob)
 		return gone(s, f);
-	for (size_t i = 0; i < f->n && !rc; i++)
-		if (f->versions[i]->snapshot && !f->versions[i]->dying)
-			rc = dying(s, f->versions[i]);
-	reap(s, f);
+	if (!has_snapshots(f))
+		return 0;
+	rc = dying(s, f->id);
+	if (!rc)
+		reap(s, f);
 	return rc;
 }
 

@@ -58,8 +58,10 @@ struct slots {
 	size_t cursor;
 	struct bits free; /* not in any index */
 	struct bits dirty; /* free, and taking space */
-	uint32_t *limbo; /* free after the next commit */
-	size_t limbo_n, limbo_cap;
+	struct limbo {
+		uint32_t *slots;
+		size_t n, cap;
+	} limbo[2]; /* given up after the last commit, and before it */
 };
 
 /* A blob name with its versions, oldest first; the blob, if it is there, last. */
@@ -91,9 +93,10 @@ struct storage {
 	bool journalled; /* index changes go through the journal: durable, and open */
 	bool replaying; /* records come from the journal, and the files are as they are */
 	bool failed; /* the disk refused what can't be taken back; nothing changes any more */
+	bool limbo; /* slots wait for one more commit */
 	bool no_punch; /* the file system can't */
 	struct journal journal;
-	uint64_t committed; /* the journal's end at the last commit */
+	uint64_t clean_end; /* the journal's end when all was last committed */
 	uint64_t next_id, clock;
 	struct ids ids;
 	struct container **containers; /* by account and name */
@@ -151,7 +154,10 @@ int slots_know(struct storage *s, struct family *f);
 int slots_take(struct family *f, uint32_t want, uint32_t *first);
 /* What no index names any more; @now: and none ever did. */
 void slots_give(struct storage *s, struct family *f, uint32_t slot, bool now);
+/* After a commit. */
 void slots_committed(struct storage *s, struct family *f);
+/* When nothing is left: nor is the file. */
+void slots_trim(struct family *f);
 void slots_forget(struct family *f);
 
 /* --- files_blocks.c --- */
@@ -177,6 +183,10 @@ uint32_t block_crc(uint64_t family, uint64_t block, uint32_t slot, uint8_t pages
 /* The first block at or after @block that @v may have, or TABLE_NONE. */
 uint64_t block_next(const struct storage_blob *v, uint64_t block);
 
+/* Takes from @v's index the entries that the version after it has as well, which
+ * a death can leave: then every slot is named once. */
+void blocks_unshare(struct storage_blob *v);
+
 /* One block's change: to these pages of @data (4 KiB), none of them: to nothing. */
 struct change {
 	uint64_t block;
@@ -185,7 +195,7 @@ struct change {
 	/* The engine's: */
 	uint64_t old, entry;
 	struct desc desc;
-	bool push, shared, sound;
+	bool push, sound;
 };
 
 /* Makes up to BATCH_BLOCKS changes to @v, blocks ascending; on failure none. */

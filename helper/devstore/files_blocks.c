@@ -97,14 +97,30 @@ uint64_t block_next(const struct storage_blob *v, uint64_t block)
 	return first / 8 > block ? first / 8 : block;
 }
 
+void blocks_unshare(struct storage_blob *v)
+{
+	struct table *t = &v->index;
+
+	if (!after(v))
+		return;
+	for (uint64_t at = 0; (at = table_next(t, at)) != TABLE_NONE; at += TABLE_PAGE) {
+		for (uint64_t b = at / 8; b < (at + TABLE_PAGE) / 8; b++) {
+			uint64_t mine = table_get64(t, b), next;
+
+			if (mine && !block_entry(after(v), b, &next) && next == mine)
+				table_set64(t, b, 0);
+		}
+	}
+}
+
 /* --- a batch of changes ------------------------------------------------------------------ */
 
 /*
  * New data goes to free slots; then descriptions, the old entries to the newest
  * snapshot where it has none, and last the new entries, each a single store.  A
  * process that dies on the way leaves every block as it was or as it shall be,
- * and slots that no index names.  The only trace of a death between the last two
- * is an entry that snapshot and blob share; @shared sees it.
+ * and slots that no index names; or, between the last two steps, an entry that
+ * snapshot and blob both have (blocks_unshare()).
  */
 struct batch {
 	struct storage *s;
@@ -124,11 +140,10 @@ static int look(const struct batch *b)
 
 		c->old = table_get64(&b->v->index, c->block);
 		c->push = !below;
-		c->shared = c->push || (b->snap && c->old && below == c->old);
 		c->sound = c->old && !block_desc(b->f, c->block, c->old, &d);
 		c->entry = 0;
 		c->desc.pages = c->pages;
-		c->desc.changed = c->shared ? c->written : c->written | d.changed;
+		c->desc.changed = c->push ? c->written : c->written | d.changed;
 	}
 	return 0;
 }
@@ -256,7 +271,7 @@ static void switch_over(const struct batch *b)
 	}
 	/* A slot whose description doesn't fit may be somebody else's. */
 	for (unsigned int i = 0; i < b->n; i++)
-		if (b->c[i].sound && !b->c[i].shared)
+		if (b->c[i].sound && !b->c[i].push)
 			slots_give(b->s, b->f, ENTRY_SLOT(b->c[i].old), false);
 }
 

@@ -311,13 +311,22 @@ static void container_gone(struct storage *s, struct container *c)
 	container_free(c);
 }
 
+static void snapshots_dying(struct family *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		f->versions[i]->dying |= !!f->versions[i]->snapshot;
+}
+
 static int take_change(struct storage *s, const struct journal_record *r, uint64_t at)
 {
 	struct storage_blob *v = ids_find(&s->ids, r->id, ID_VERSION);
 	struct container *c = ids_find(&s->ids, r->id, ID_CONTAINER);
+	struct family *f = ids_find(&s->ids, r->id, ID_FAMILY);
 
 	if (r->type == J_META && c)
 		c->meta_at = at;
+	else if (r->type == J_DYING && f)
+		snapshots_dying(f);
 	else if (!v)
 		return -EBADMSG;
 	else if (r->type == J_META)

@@ -37,7 +37,7 @@ void family_unload(struct storage *s, struct family *f)
 
 static bool unsynced(const struct family *f)
 {
-	bool any = f->dirty || f->desc.unsynced;
+	bool any = f->dirty || f->desc.unsynced || f->slots.limbo[0].n || f->slots.limbo[1].n;
 
 	for (size_t i = 0; i < f->n; i++)
 		any |= f->versions[i]->index.unsynced;
@@ -193,13 +193,23 @@ static int give_up(const struct reaping *r, uint64_t block, uint64_t entry)
 {
 	struct desc d;
 
-	/* The one above has it too when a death came between the two steps of a write. */
 	if ((r->below && table_get64(&r->below->index, block) == entry) ||
-	    (r->above && table_get64(&r->above->index, block) == entry) ||
 	    ENTRY_SLOT(entry) == HOLE_SLOT || block_desc(r->f, block, entry, &d))
 		return 0;
 	slots_give(r->s, r->f, ENTRY_SLOT(entry), false);
 	return 0;
+}
+
+/* What moved is in no record: it must be on the disk before J_GONE can be. */
+static int sync_moved(const struct reaping *r)
+{
+	int rc = table_apply(&r->f->desc);
+
+	if (!rc && r->below)
+		rc = table_apply(&r->below->index);
+	if (!rc)
+		rc = family_sync(r->f);
+	return rc ? rc : objects_sync(r->s);
 }
 
 static int reap(const struct reaping *r)
@@ -210,16 +220,8 @@ static int reap(const struct reaping *r)
 
 	r->f->dirty = true;
 	rc = for_each_entry(r, hand_on);
-	if (!rc && r->below && r->s->journalled) {
-		rc = table_apply(&r->below->index);
-		if (!rc)
-			rc = table_sync(&r->below->index);
-	}
-	if (!rc && r->s->journalled) {
-		rc = table_apply(&r->f->desc);
-		if (!rc)
-			rc = table_sync(&r->f->desc);
-	}
+	if (!rc && r->s->journalled)
+		rc = sync_moved(r);
 	if (!rc)
 		rc = journal_append(&r->s->journal, gone, (struct journal_body){ 0 }, true, &at);
 	if (rc)
@@ -257,6 +259,6 @@ int family_reap(struct storage *s, struct family *f)
 			r.above = f->versions[v->at + 1];
 		rc = reap(&r);
 	}
-	slots_committed(s, f);
+	slots_trim(f);
 	return rc;
 }

@@ -54,6 +54,7 @@ static int put(struct journal *j, struct journal_record *r, struct journal_body 
 		{ (void *)body.data, r->data_len },
 	};
 
+	r->committed = (uint32_t)(j->committed < UINT32_MAX ? j->committed : UINT32_MAX);
 	r->name_crc = crc32c(0, body.name, r->name_len);
 	r->crc = own_crc(r);
 	if (!rc)
@@ -75,6 +76,17 @@ int journal_append(struct journal *j, struct journal_record r, struct journal_bo
 {
 	r.data_crc = crc32c(0, body.data, r.data_len);
 	return put(j, &r, body, frees, at);
+}
+
+int journal_sync(struct journal *j)
+{
+	if (fdatasync(j->fd))
+		return -errno;
+	j->committed = j->end;
+	/* Without room for the note the next record says it. */
+	(void)journal_append(j, (struct journal_record){ .type = J_NOTE },
+			     (struct journal_body){ 0 }, true, NULL);
+	return 0;
 }
 
 int journal_copy(struct journal *j, const struct journal *from, uint64_t *at,
@@ -162,37 +174,29 @@ static int next(struct replay *p)
 	return NEXT_RECORD;
 }
 
-int journal_commit(struct journal *j)
-{
-	/* Its own place, so that it can be told from anything that looks like one. */
-	struct journal_record r = { .type = J_COMMIT, .arg = j->end };
-
-	return journal_append(j, r, (struct journal_body){ 0 }, true, NULL);
-}
-
-/* Where the part begins that a loss of power may have torn: behind the last
- * commit of a durable run. */
+/* Where the part begins that a loss of power may have torn: behind what is known
+ * to be on the disk; without J_DURABLE nowhere. */
 static uint64_t doubtful_from(struct replay p)
 {
 	uint64_t from = UINT64_MAX;
 
 	for (; next(&p) == NEXT_RECORD; p.at += whole_len(&p.r)) {
-		if (p.r.type == J_COMMIT)
-			from = p.at + whole_len(&p.r);
-		else if (p.r.type == J_OPEN)
-			from = UINT64_MAX;
+		if (!p.at && p.r.flags & J_DURABLE)
+			from = 0;
+		if (from < p.r.committed)
+			from = p.r.committed;
 	}
 	return from;
 }
 
-/* Whether a commit lies behind what can't be read: then that was once whole. */
-static bool commit_beyond(const struct replay *p)
+/* Whether a record behind what can't be read knows that it was once whole. */
+static bool was_whole(const struct replay *p)
 {
 	for (uint64_t at = p->at + 1; at + sizeof(p->r) <= p->size; at++) {
 		struct journal_record r;
 
 		memcpy(&r, p->map + at, sizeof(r));
-		if (r.type == J_COMMIT && r.arg == at && r.crc == own_crc(&r))
+		if (r.committed > p->at && r.committed <= at && r.crc == own_crc(&r))
 			return true;
 	}
 	return false;
@@ -211,7 +215,7 @@ static int read_records(struct replay *p, const struct journal_reader *reader)
 		    !reader->intact(reader->arg, &p->r, p->body))
 			what = NEXT_TORN;
 		if (what == NEXT_DAMAGED)
-			return p->doubtful && !commit_beyond(p) ? 0 : -EBADMSG;
+			return p->doubtful && !was_whole(p) ? 0 : -EBADMSG;
 		if (what != NEXT_RECORD)
 			return 0;
 		rc = reader->each(reader->arg, &p->r, p->body, p->at);

@@ -20,20 +20,20 @@
 enum journal_type {
 	J_OPEN = 1, /* arg: the next id; flags: J_DURABLE; the first */
 	J_CLOSE, /* in order: nothing is left to recover */
-	J_COMMIT, /* all before is on the disk, and the data it names */
+	J_NOTE, /* nothing but what every record tells: @committed */
 	J_CONTAINER, /* name: account NUL container */
 	J_CONTAINER_GONE,
 	J_FAMILY, /* a blob with its snapshots; parent: container; name */
 	J_FAMILY_GONE,
 	J_VERSION, /* parent: family; arg: size; name: the snapshot's, none: the blob */
-	J_DYING, /* a version that nobody sees any more, its blocks not yet sorted */
+	J_DYING, /* a version, or a family's snapshots: seen no more, blocks not yet sorted */
 	J_GONE, /* a version's blocks are sorted */
 	J_SIZE, /* of a version; arg */
 	J_META, /* of a container or a version */
 	J_INDEX, /* parent: the snapshot below, or 0; an array of struct journal_block */
 };
 
-#define J_DURABLE 1 /* of J_OPEN: there are commits, and after the last all may be torn */
+#define J_DURABLE 1 /* of J_OPEN: after what is committed all may be torn */
 #define J_BARRIER 2 /* of J_VERSION: see struct storage_blob */
 #define J_IS_DYING 4 /* of J_VERSION */
 
@@ -43,7 +43,7 @@ struct journal_record {
 	uint8_t type, flags;
 	uint64_t id, parent, arg;
 	uint32_t data_crc, name_crc;
-	uint32_t zero;
+	uint32_t committed; /* the journal up to here, and the data it names, is on the disk */
 	uint32_t crc; /* of all above */
 };
 
@@ -56,6 +56,7 @@ struct journal_block {
 struct journal {
 	int fd;
 	uint64_t end;
+	uint64_t committed; /* up to here, it and the data it names are on the disk */
 	uint64_t reserved; /* the file has blocks up to here */
 	uint64_t compact_at; /* the size from which on it is worth while */
 };
@@ -71,8 +72,9 @@ struct journal_body {
 int journal_append(struct journal *j, struct journal_record r, struct journal_body body, bool frees,
 		   uint64_t *at);
 
-/* Appends J_COMMIT. */
-int journal_commit(struct journal *j);
+/* To the disk with it, and with a note that it is there: from then on what can't be
+ * read before that note is damage, and not a torn end. */
+int journal_sync(struct journal *j);
 
 /* Appends @from's record at @at to @j, as it is but for what @as says. */
 int journal_copy(struct journal *j, const struct journal *from, uint64_t *at,

@@ -248,8 +248,7 @@ static int clear(struct storage_blob *b, uint64_t offset, uint64_t end)
 	if (rc)
 		return rc;
 	table_discard(&b->index, offset / BLOCK_BYTES * 8, (last - offset / BLOCK_BYTES) * 8, true);
-	if (!b->s->journalled)
-		slots_committed(b->s, b->family);
+	slots_trim(b->family);
 	return 0;
 }
 

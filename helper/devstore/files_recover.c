@@ -34,7 +34,7 @@ static int sync_data(struct storage *s)
 }
 
 /* The journal has it: now the indexes may. */
-static int apply(struct storage *s, struct family *f)
+static int apply(struct family *f)
 {
 	int rc = table_apply(&f->desc);
 
@@ -43,30 +43,40 @@ static int apply(struct storage *s, struct family *f)
 	if (rc)
 		return rc;
 	f->dirty = false;
-	slots_committed(s, f);
 	return 0;
+}
+
+static void free_slots(struct storage *s)
+{
+	s->limbo = false;
+	for (size_t i = 0; i < s->loaded_n; i++) {
+		struct family *f = s->loaded[i];
+
+		slots_committed(s, f);
+		slots_trim(f);
+		s->limbo |= f->slots.limbo[1].n;
+	}
 }
 
 int storage_commit(struct storage *s)
 {
 	int rc;
 
-	if (!s->journalled || s->journal.end == s->committed)
+	if (!s->journalled || (s->journal.end == s->clean_end && !s->limbo))
 		return 0;
 	if (s->failed)
 		return -EIO;
 	rc = sync_data(s);
+	if (!rc)
+		rc = journal_sync(&s->journal);
 	if (rc)
 		return fail(s, rc);
-	rc = journal_commit(&s->journal);
-	if (rc)
-		return rc;
-	if (fdatasync(s->journal.fd))
-		return fail(s, -errno);
-	s->committed = s->journal.end;
+	s->clean_end = s->journal.end;
 	for (size_t i = 0; i < s->loaded_n && !rc; i++)
 		if (s->loaded[i]->dirty)
-			rc = apply(s, s->loaded[i]);
+			rc = apply(s->loaded[i]);
+	if (!rc)
+		free_slots(s);
 	return fail(s, rc);
 }
 
@@ -160,7 +170,7 @@ static void switch_journal(struct storage *s, const struct journal *to)
 	close(s->journal.fd);
 	s->journal = *to;
 	s->journal.compact_at = to->end * 2 + COMPACT_MIN;
-	s->committed = to->end;
+	s->clean_end = to->end;
 	for (size_t i = 0; i < s->n; i++) {
 		struct container *c = s->containers[i];
 
@@ -179,9 +189,7 @@ static int rewrite(struct storage *s, struct journal *to)
 	for (size_t i = 0; i < s->n && !rc; i++)
 		rc = copy_container(s, to, s->containers[i]);
 	if (!rc && s->durable)
-		rc = journal_commit(to);
-	if (!rc && s->durable && fdatasync(to->fd))
-		rc = -errno;
+		rc = journal_sync(to);
 	if (!rc && renameat(s->dir_fd, "journal.new", s->dir_fd, "journal"))
 		rc = -errno;
 	return rc;
@@ -208,6 +216,8 @@ int journal_compact(struct storage *s)
 	switch_journal(s, &to);
 	if (s->durable && fsync(s->dir_fd))
 		return fail(s, -errno);
+	if (s->journalled)
+		free_slots(s); /* the journal names no slot any more */
 	return 0;
 }
 
@@ -222,7 +232,7 @@ int journal_tidy(struct storage *s)
 			s->journal.compact_at = s->journal.end + COMPACT_MIN;
 			rc = 0;
 		}
-	} else if (s->journal.end - s->committed >= COMMIT_AT) {
+	} else if (s->journalled && s->journal.end - s->clean_end >= COMMIT_AT) {
 		rc = storage_commit(s);
 	}
 	return rc;
@@ -305,7 +315,7 @@ static int take(void *arg, const struct journal_record *r, struct journal_body b
 			re->s->next_id = r->arg;
 		return 0;
 	case J_CLOSE:
-	case J_COMMIT:
+	case J_NOTE:
 		return 0;
 	case J_INDEX:
 		return apply_index(re, r, body.data);

@@ -18,7 +18,7 @@
 #define DIRTY_MAX 256u /* slots, 1 MiB */
 #define GROW 64u /* slots the sets grow by, at least */
 
-static int mark_used(const struct family *f, const struct table *index, struct bits *used)
+static void mark_used(const struct family *f, const struct table *index, struct bits *used)
 {
 	for (uint64_t at = 0; (at = table_next(index, at)) != TABLE_NONE; at += TABLE_PAGE) {
 		for (unsigned int i = 0; i < TABLE_PAGE / 8; i++) {
@@ -29,7 +29,6 @@ static int mark_used(const struct family *f, const struct table *index, struct b
 				bits_add(used, slot);
 		}
 	}
-	return 0;
 }
 
 /* Gives the disk space of free slots back. */
@@ -65,9 +64,11 @@ int slots_know(struct storage *s, struct family *f)
 	sl->n = (uint32_t)((st.st_size + BLOCK_BYTES - 1) / BLOCK_BYTES);
 	if (!sl->n)
 		sl->n = 1;
+	for (size_t i = f->n; i--;)
+		blocks_unshare(f->versions[i]);
 	rc = bits_grow(&used, sl->n);
 	for (size_t i = 0; i < f->n && !rc; i++)
-		rc = mark_used(f, &f->versions[i]->index, &used);
+		mark_used(f, &f->versions[i]->index, &used);
 	if (!rc)
 		rc = bits_grow(&sl->free, sl->n);
 	if (!rc)
@@ -127,40 +128,56 @@ static void release(struct storage *s, struct family *f, uint32_t slot)
 
 void slots_give(struct storage *s, struct family *f, uint32_t slot, bool now)
 {
-	struct slots *sl = &f->slots;
+	struct limbo *l = &f->slots.limbo[0];
 
 	if (now || !s->journalled) {
 		release(s, f, slot);
 		return;
 	}
-	if (sl->limbo_n == sl->limbo_cap) {
-		size_t cap = sl->limbo_cap * 2 + 64;
-		uint32_t *bigger = realloc(sl->limbo, cap * sizeof(*bigger));
+	if (l->n == l->cap) {
+		size_t cap = l->cap * 2 + 64;
+		uint32_t *bigger = realloc(l->slots, cap * sizeof(*bigger));
 
 		if (!bigger)
 			return; /* found again when the blob is next opened */
-		sl->limbo = bigger;
-		sl->limbo_cap = cap;
+		l->slots = bigger;
+		l->cap = cap;
 	}
-	sl->limbo[sl->limbo_n++] = slot;
+	l->slots[l->n++] = slot;
 }
 
 void slots_committed(struct storage *s, struct family *f)
 {
 	struct slots *sl = &f->slots;
 
-	for (size_t i = 0; i < sl->limbo_n; i++)
-		release(s, f, sl->limbo[i]);
-	sl->limbo_n = 0;
-	/* Nothing left: nor is the file. */
-	if (sl->known && sl->n > 1 && sl->free.count == sl->n - 1 && !ftruncate(f->data_fd, 0))
+	struct limbo old = sl->limbo[1];
+
+	/* A record that names a slot may have been committed without the disk knowing
+	 * so yet, and then recovery looks whether the slot has what it says: only the
+	 * commit after that one makes it free. */
+	for (size_t i = 0; i < old.n; i++)
+		release(s, f, old.slots[i]);
+	old.n = 0;
+	sl->limbo[1] = sl->limbo[0];
+	sl->limbo[0] = old;
+}
+
+void slots_trim(struct family *f)
+{
+	struct slots *sl = &f->slots;
+
+	if (sl->known && sl->n > 1 && sl->free.count == sl->n - 1 && !ftruncate(f->data_fd, 0)) {
 		slots_forget(f);
+		sl->known = true;
+		sl->n = 1;
+	}
 }
 
 void slots_forget(struct family *f)
 {
 	bits_free(&f->slots.free);
 	bits_free(&f->slots.dirty);
-	free(f->slots.limbo);
+	free(f->slots.limbo[0].slots);
+	free(f->slots.limbo[1].slots);
 	f->slots = (struct slots){ 0 };
 }
