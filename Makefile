@@ -28,7 +28,6 @@ store_src := $(wildcard helper/devstore/*.c)
 bench_src := $(wildcard tests/bench/*.c)
 # All of clouddrived but its main(), for programs that bring their own.
 serve_src := $(filter-out helper/drive/main.c,$(drive_src))
-engine_src := $(wildcard helper/devstore/files*.c)
 unit_src  := $(wildcard tests/unit/test_*.c)
 # What unit tests share.
 unit_lib  := $(filter-out $(unit_src),$(wildcard tests/unit/*.c))
@@ -62,11 +61,13 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -c -o $@ $<
 
+# Objects are secondary: a new one in the list alone makes no archive anew.
+$(BUILD)/obj/libcd.a $(BUILD)/asan/libcd.a: Makefile
 $(BUILD)/obj/libcd.a: $(call obj,$(lib_src))
-$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(engine_src) $(unit_lib))
+$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(store_src) $(unit_lib))
 %.a:
 	@mkdir -p $(@D)
-	rm -f $@ && $(AR) rcs $@ $^
+	rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
 
 # --- unit tests ---------------------------------------------------------------
 
