@@ -27,6 +27,7 @@
 #define STUCK_MS 120000 /* without progress, drive live */
 #define FORCED_MS 5000 /* then the device goes, and umount(2) with it */
 #define HELPER_MS 90000 /* for the helper to answer "unmount" */
+#define HELPER_FORCED_MS 30000
 #define OPEN_MS 5000 /* for passing users, like udev */
 
 /* --- file systems --------------------------------------------------------------- */
@@ -97,24 +98,29 @@ static int umount_watched(const char *dir, unsigned int index, bool force)
 	return watch_child(pid, index, force);
 }
 
-static int umount_failed(const char *dir, int err)
+/* The service's fault where there is a helper that waits for it. */
+static int umount_stuck(const char *dir, unsigned int index)
+{
+	struct driver_drive d;
+	bool waits = !driver_look(index, &d) && d.helper_pid && d.state == CDRIVE_STATE_PARKED;
+
+	return fail(
+		waits ? CTL_UNREACHABLE : CTL_FAILED,
+		"%s: data waits to be written and the drive makes no progress; bring %s back, or give the data up with --force",
+		dir, waits ? "the service" : "the helper (clouddrivectl mount URL)");
+}
+
+static int umount_failed(const char *dir, unsigned int index, int err)
 {
 	char users[256];
 
-	switch (err) {
-	case -EBUSY:
-		mounts_users(dir, users, sizeof(users));
-		return fail(CTL_BUSY,
-			    "%s: files in use%s%s; close them and try again, or use --force", dir,
-			    *users ? " by " : "", users);
-	case -ETIMEDOUT:
-		return fail(
-			CTL_FAILED,
-			"%s: data waits to be written and the drive makes no progress; bring the service or the helper (clouddrivectl mount URL) back, or give the data up with --force",
-			dir);
-	default:
+	if (err == -ETIMEDOUT)
+		return umount_stuck(dir, index);
+	if (err != -EBUSY)
 		return fail(CTL_FAILED, "%s: umount: %s; see dmesg", dir, strerror(-err));
-	}
+	mounts_users(dir, users, sizeof(users));
+	return fail(CTL_BUSY, "%s: files in use%s%s; close them and try again, or use --force", dir,
+		    *users ? " by " : "", users);
 }
 
 /* Last mounted first. */
@@ -131,7 +137,7 @@ static int umount_all(unsigned int index, bool force)
 		err = umount_watched(dir, index, force);
 		/* -EINVAL: not a mount point any more. */
 		if (err && err != -EINVAL && !(force && err == -ETIMEDOUT))
-			status = umount_failed(dir, err);
+			status = umount_failed(dir, index, err);
 		free(m.dirs[--m.count]);
 	}
 	mounts_free(&m);
@@ -216,7 +222,7 @@ static int detach(const struct drive *drive, bool force)
 	if (!drive->driver.helper_pid)
 		return detach_orphan(index, force);
 	question = json_pack("{s:s, s:b}", "command", "unmount", "force", force);
-	err = runtime_ask(index, question, &answer, HELPER_MS);
+	err = runtime_ask(index, question, &answer, force ? HELPER_FORCED_MS : HELPER_MS);
 	json_decref(question);
 	if (err)
 		return no_answer(index, force, err);
@@ -228,11 +234,16 @@ static int detach(const struct drive *drive, bool force)
 int take_down(const struct drive *drive, bool force)
 {
 	const char *made = json_string_value(json_object_get(drive->record, "made_mount_point"));
+	bool fenced = drive->driver.state == CDRIVE_STATE_FENCED;
+	unsigned int index = drive->driver.index;
 	int status;
 
-	status = umount_all(drive->driver.index, force);
+	status = umount_all(index, force);
 	if (!status)
 		status = detach(drive, force);
+	if (!status && fenced && !force)
+		note("/dev/cdrive%u: was fenced; what was not written before that is lost, check the file system with fsck",
+		     index);
 	/* Fails, as it should, when someone has put something there. */
 	if (!status && made)
 		rmdir(made);

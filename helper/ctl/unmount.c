@@ -47,7 +47,7 @@ static const char help[] =
 	"\n"
 	"Unmounts the drive's file systems, releases its lease and takes the device away.\n"
 	"DRIVE is a URL, a device or a mount point. Everything written is in the blob when\n"
-	"this returns 0. Needs root.\n"
+	"this returns 0, unless the drive was fenced, which is said then. Needs root.\n"
 	"\n"
 	"  --force  even while files or the device are in use, and without waiting for data\n"
 	"           that can't be written now: programs that use it get errors, and what was\n"
@@ -61,7 +61,7 @@ static const char help[] =
 	"  clouddrivectl unmount /dev/cdrive0 --force\n"
 	"\n"
 	"Exit status: 0 done; 1 it failed; 2 wrong usage; 3 no such drive on this machine;\n"
-	"6 files or the device in use; 7 the service can't be reached.\n";
+	"6 files or the device in use; 7 data waits for a service that can't be reached.\n";
 
 const struct verb verb_unmount = {
 	.name = "unmount",
