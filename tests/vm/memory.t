@@ -8,7 +8,7 @@
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
 
-common='--name=memory --rw=write --verify=crc32c --verify_fatal=1 --randrepeat=1'
+common='--name=memory --rw=write --verify=crc32c --verify_fatal=1 --verify_state_save=0 --randrepeat=1'
 written="$common --ioengine=psync --bs=1M --size=1280M"
 mapped="$common --ioengine=mmap --bs=64k --size=256M --randseed=2"
 raw="$common --ioengine=psync --bs=1M --offset=2500M --size=512M --randseed=3"
