@@ -209,13 +209,6 @@ static int add_version(struct storage *s, uint64_t family, uint64_t size, const 
 	return record(s, r, snapshot, meta);
 }
 
-/* Deleted versions go now; if that fails, when the blob is next changed. */
-static void reap(struct storage *s, struct family *f)
-{
-	if (family_load_to_change(s, f) || family_reap(s, f))
-		f->slots.known = false;
-}
-
 static int replace(struct storage *s, struct family *f, uint64_t size, struct storage_meta meta)
 {
 	int rc = add_version(s, f->id, size, NULL, meta);
@@ -223,7 +216,7 @@ static int replace(struct storage *s, struct family *f, uint64_t size, struct st
 	if (!rc)
 		rc = storage_commit(s); /* before the old one's blocks go */
 	if (!rc)
-		reap(s, f);
+		(void)family_reap(s, f);
 	return rc;
 }
 
@@ -313,7 +306,7 @@ int storage_blob_delete(struct storage *s, const struct storage_key *key)
 		return has_snapshots(f) ? -ENOTEMPTY : gone(s, f);
 	rc = dying(s, v->id);
 	if (!rc)
-		reap(s, f);
+		(void)family_reap(s, f);
 	return rc;
 }
 
@@ -333,7 +326,7 @@ int storage_blob_purge(struct storage *s, const struct storage_key *key, bool ke
 		return 0;
 	rc = dying(s, f->id);
 	if (!rc)
-		reap(s, f);
+		(void)family_reap(s, f);
 	return rc;
 }
 

@@ -73,6 +73,7 @@ struct family {
 	size_t n, cap;
 	/* While it is loaded: */
 	bool loaded;
+	bool unfinished; /* versions to be reaped, or blocks beyond the end, may be there */
 	bool dirty; /* changed since the last commit */
 	uint64_t used; /* when, for unloading the one longest unused */
 	int data_fd; /* -1: no file yet */
@@ -145,7 +146,7 @@ int family_load_to_change(struct storage *s, struct family *f);
 void family_unload(struct storage *s, struct family *f);
 /* What was stored in its tables, to the disk. */
 int family_sync(struct family *f);
-/* Sorts out the blocks of dying versions. */
+/* Sorts out the blocks of dying versions; what fails is tried again by and by. */
 int family_reap(struct storage *s, struct family *f);
 /* --- files_slots.c --- */
 

@@ -99,7 +99,7 @@ int family_load(struct storage *s, struct family *f)
 	if (rc)
 		return rc;
 	s->loaded[s->loaded_n++] = f;
-	f->loaded = true;
+	f->loaded = f->unfinished = true;
 	f->data_fd = object_open(s, f->id, "data", O_RDWR);
 	if (f->data_fd < 0 && f->data_fd != -ENOENT)
 		rc = f->data_fd;
@@ -112,18 +112,23 @@ int family_load(struct storage *s, struct family *f)
 	return rc;
 }
 
+/* What a death, or a full disk, has left undone. */
+static int finish(struct storage *s, struct family *f)
+{
+	int reaped = family_reap(s, f);
+	int rc = family_live(f) ? pages_clear_beyond(family_live(f)) : 0;
+
+	f->unfinished = rc || reaped;
+	return s->failed ? -EIO : rc; /* versions that should go can wait */
+}
+
 int family_load_to_change(struct storage *s, struct family *f)
 {
 	int rc = s->failed ? -EIO : family_load(s, f);
 
-	if (rc || f->slots.known)
-		return rc;
-	rc = slots_know(s, f);
 	if (!rc)
-		rc = family_reap(s, f) == -EIO ? -EIO : 0; /* else it can wait */
-	if (!rc && family_live(f))
-		rc = pages_clear_beyond(family_live(f));
-	return rc;
+		rc = slots_know(s, f);
+	return !rc && f->unfinished ? finish(s, f) : rc;
 }
 
 /* --- what a deleted version leaves ----------------------------------------------- */
@@ -244,11 +249,13 @@ static struct storage_blob *first_dying(const struct family *f)
 int family_reap(struct storage *s, struct family *f)
 {
 	struct storage_blob *v;
-	int rc = 0;
+	int rc = s->failed ? -EIO : family_load(s, f);
 
+	if (!rc)
+		rc = slots_know(s, f);
 	/* What moves between indexes is in no record: those from before must not be
 	 * applied on top of it. */
-	if (s->journalled && first_dying(f))
+	if (!rc && s->journalled && first_dying(f))
 		rc = journal_compact(s);
 	while (!rc && (v = first_dying(f))) {
 		struct reaping r = { s, f, v, NULL, NULL };
@@ -260,5 +267,6 @@ int family_reap(struct storage *s, struct family *f)
 		rc = reap(&r);
 	}
 	slots_trim(f);
+	f->unfinished |= !!rc;
 	return rc;
 }

@@ -284,6 +284,6 @@ int storage_resize(struct storage_blob *b, uint64_t size)
 	/* From here on the new size holds; what lies beyond it goes now, or if that
 	 * fails, before the blob is next changed. */
 	if (!rc && size < old && pages_clear_beyond(b))
-		b->family->slots.known = false;
+		b->family->unfinished = true;
 	return rc;
 }

@@ -46,15 +46,14 @@ static void run_add_pages(struct run *r, uint64_t block, uint8_t data, uint8_t c
 
 static int pages_of(const struct storage_blob *v, uint64_t block, uint64_t *entry, uint8_t *pages)
 {
+	uint64_t left = block * BLOCK_BYTES < v->size ? v->size - block * BLOCK_BYTES : 0;
 	struct desc d = { 0 };
 	int rc = block_entry(v, block, entry);
 
-	/* A block beyond a version's end is not its own but a later one's. */
-	if (!rc && block * BLOCK_BYTES >= v->size)
-		*entry = 0;
 	if (!rc && *entry)
 		rc = block_desc(v->family, block, *entry, &d);
-	*pages = d.pages;
+	/* What lies beyond a version's end is not its own but a later one's. */
+	*pages = left < BLOCK_BYTES ? d.pages & ((1u << left / PAGE_BYTES) - 1) : d.pages;
 	return rc;
 }
 
