@@ -159,7 +159,7 @@ for signal in INT TERM HUP; do
 	env --default-signal=INT "$ctl" mount "$url" --no-fs --key-file "$key" >"$tmp/stdout" 2>"$tmp/stderr" &
 	pid=$!
 	wait_for 20 pgrep -x clouddrived
-	kill -s $signal $pid
+	kill -s $signal $pid 2>/dev/null
 	wait $pid
 	status=$?
 	# Too late is possible too, and is fine.
