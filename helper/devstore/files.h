@@ -95,6 +95,7 @@ struct storage {
 	bool replaying; /* records come from the journal, and the files are as they are */
 	bool failed; /* the disk refused what can't be taken back; nothing changes any more */
 	bool limbo; /* slots wait for one more commit */
+	bool unapplied; /* so do changes of indexes, for space */
 	bool no_punch; /* the file system can't */
 	struct journal journal;
 	uint64_t clean_end; /* the journal's end when all was last committed */

@@ -62,7 +62,7 @@ int storage_commit(struct storage *s)
 {
 	int rc;
 
-	if (!s->journalled || (s->journal.end == s->clean_end && !s->limbo))
+	if (!s->journalled || (s->journal.end == s->clean_end && !s->limbo && !s->unapplied))
 		return 0;
 	if (s->failed)
 		return -EIO;
@@ -72,12 +72,13 @@ int storage_commit(struct storage *s)
 	if (rc)
 		return fail(s, rc);
 	s->clean_end = s->journal.end;
+	free_slots(s);
 	for (size_t i = 0; i < s->loaded_n && !rc; i++)
 		if (s->loaded[i]->dirty)
 			rc = apply(s->loaded[i]);
-	if (!rc)
-		free_slots(s);
-	return fail(s, rc);
+	/* Without space for it the journal has it, until the next commit. */
+	s->unapplied = rc == -ENOSPC;
+	return s->unapplied ? 0 : fail(s, rc);
 }
 
 int storage_sync(struct storage *s)
@@ -200,6 +201,8 @@ int journal_compact(struct storage *s)
 	struct journal to = { 0 };
 	int rc = storage_commit(s);
 
+	if (!rc && s->unapplied)
+		rc = -ENOSPC;
 	for (size_t i = 0; i < s->loaded_n && !rc && s->durable; i++)
 		rc = family_sync(s->loaded[i]);
 	if (rc)
