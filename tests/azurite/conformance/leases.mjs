@@ -267,9 +267,9 @@ function answers(check) {
   check('a break period that has passed leaves a broken lease', async () => {
     const blob = await newBlob();
     (await blob.acquire(A)).must(201);
-    (await blob.lease('break', { 'x-ms-lease-break-period': 1 })).must(202).has({ 'x-ms-lease-time': '1' });
+    (await blob.lease('break', { 'x-ms-lease-break-period': 3 })).must(202).has({ 'x-ms-lease-time': '3' });
     is(await blob.leaseState(), 'breaking', 'state');
-    await sleep(1300);
+    await sleep(3300);
     is(await blob.leaseState(), 'broken', 'state');
     (await blob.acquire(B)).must(201);
   }, { slow: true });
