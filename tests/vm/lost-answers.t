@@ -38,7 +38,7 @@ start_azurite
 proxy_port=$(free_port)
 control_port=$(free_port)
 forwards=$proxy_port
-# shellcheck disable=SC2034  # for guest
+# shellcheck disable=SC2034,SC2154  # for guest; lib.sh
 url=http://127.0.0.1:$proxy_port/$azurite_account
 for_each_kernel subject
 plan

@@ -8,11 +8,11 @@
 
 # load OFFSET: in the background, $load
 load() {
-	verified_fio 300 --ioengine=libaio --iodepth=32 --rw=randwrite --bssplit=4k/60:64k/30:512k/10 \
-		--offset="$1" --size=32M --verify_backlog=256 &
+	verified_fio 300 --ioengine=libaio --iodepth=32 --rw=randwrite --bssplit=4k/80:64k/18:512k/2 \
+		--offset="$1" --size=16M --verify_backlog=256 &
 	load=$!
 	before=$(status .requests.writes)
-	wait_for 30 written $((before + 100)) && wait_for 10 in_flight
+	wait_for 30 written $((before + 60)) && wait_for 10 in_flight
 }
 
 live_again() {
@@ -44,12 +44,12 @@ live_again "ended and started"
 # Azurite writes its index every 5 s, and one that is killed forgets what it had
 # acknowledged since. So nothing was written lately when it is; reads are under way.
 sleep 8
-verified_fio 300 --ioengine=libaio --iodepth=32 --rw=randwrite --bssplit=4k/60:64k/30:512k/10 \
-	--offset=64M --size=32M --verify_only --loops=2 &
+verified_fio 300 --ioengine=libaio --iodepth=32 --rw=randwrite --bssplit=4k/80:64k/18:512k/2 \
+	--offset=64M --size=16M --verify_only &
 load=$!
 before=$(status .requests.reads)
 more_reads() {
-	[ "$(status .requests.reads)" -gt $((before + 100)) ]
+	[ "$(status .requests.reads)" -gt $((before + 60)) ]
 }
 try "a load of reads" wait_for 60 more_reads
 host stop_azurite KILL
