@@ -18,7 +18,7 @@
 #include "devstore/storage.h"
 
 enum journal_type {
-	J_OPEN = 1, /* arg: the next id; flags: J_DURABLE; the first */
+	J_OPEN = 1, /* the first; parent: the files' format; arg: the next id; flags: J_DURABLE */
 	J_CLOSE, /* in order: nothing is left to recover */
 	J_NOTE, /* nothing but what every record tells: @committed */
 	J_CONTAINER, /* name: account NUL container */

@@ -9,6 +9,7 @@
 
 #include "devstore/files.h"
 
+#define FORMAT 1 /* of the files */
 #define COMPACT_MIN (16ull << 20) /* bytes of the journal that may be past */
 #define COMMIT_AT (16ull << 20) /* bytes of the journal that may wait for a commit */
 
@@ -159,6 +160,7 @@ static int copy_container(struct storage *s, struct journal *to, struct containe
 static int append_open(const struct storage *s, struct journal *to)
 {
 	struct journal_record r = { .type = J_OPEN,
+				    .parent = FORMAT,
 				    .arg = s->next_id,
 				    .flags = s->durable ? J_DURABLE : 0 };
 
@@ -313,6 +315,8 @@ static int take(void *arg, const struct journal_record *r, struct journal_body b
 	re->closed = r->type == J_CLOSE;
 	switch (r->type) {
 	case J_OPEN:
+		if (r->parent != FORMAT)
+			return -EPROTONOSUPPORT;
 		re->durable = r->flags & J_DURABLE;
 		if (r->arg > re->s->next_id)
 			re->s->next_id = r->arg;

@@ -51,7 +51,8 @@ struct storage_meta {
 	size_t len;
 };
 
-/* Makes @dir when it is missing; -EBUSY when another process has it open. */
+/* Makes @dir when it is missing; -EBUSY when another process has it open,
+ * -EPROTONOSUPPORT when a later version of this engine made it. */
 int storage_open(struct storage **out, const char *dir, bool durable);
 /* No blob may be open any more. */
 void storage_close(struct storage *s);
