@@ -11,9 +11,13 @@
 #include "queue.h"
 #include "sysfs.h"
 
+#define CDRIVE_NO_INDEX	((void *)-1L)
+
+/* The last opener of a disk that was added is gone; so may be the drive. */
 static void cdrive_free_disk(struct gendisk *disk)
 {
-	cdrive_put(disk->private_data);
+	if (disk->private_data != CDRIVE_NO_INDEX)
+		cdrive_index_free((unsigned long)disk->private_data);
 }
 
 static const struct block_device_operations cdrive_fops = {
@@ -82,7 +86,7 @@ int cdrive_disk_alloc(struct cdrive *drive)
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "cdrive%u",
 		 drive->index);
 	disk->fops = &cdrive_fops;
-	disk->private_data = drive;
+	disk->private_data = (void *)(unsigned long)drive->index;
 	/* The latency of a service: read ahead a whole transfer. */
 	disk->bdi->ra_pages = CDRIVE_MAX_TRANSFER >> PAGE_SHIFT;
 	set_capacity(disk, drive->sectors);
@@ -95,12 +99,10 @@ int cdrive_disk_add(struct cdrive *drive)
 {
 	int err;
 
-	kref_get(&drive->ref);	/* cdrive_free_disk()'s */
 	err = device_add_disk(NULL, drive->disk, cdrive_sysfs_groups);
 	if (err) {
 		pr_err("cdrive%u: the disk can't be added: %d\n", drive->index,
 		       err);
-		cdrive_put(drive);
 		return err;
 	}
 	drive->disk_added = true;
@@ -109,9 +111,22 @@ int cdrive_disk_add(struct cdrive *drive)
 
 void cdrive_disk_del(struct cdrive *drive)
 {
-	if (drive->disk_added) {
-		blk_mark_disk_dead(drive->disk);
-		del_gendisk(drive->disk);
+	if (!drive->disk_added)
+		return;
+	blk_mark_disk_dead(drive->disk);
+	del_gendisk(drive->disk);
+}
+
+void cdrive_disk_free(struct cdrive *drive)
+{
+	if (!drive->disk)
+		return;
+	/* Whether cdrive_free_disk() is called for one whose adding failed
+	 * depends on how far it came.
+	 */
+	if (!drive->disk_added) {
+		drive->disk->private_data = CDRIVE_NO_INDEX;
+		cdrive_index_free(drive->index);
 	}
 	put_disk(drive->disk);
 	blk_mq_free_tag_set(&drive->tag_set);

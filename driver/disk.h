@@ -16,6 +16,9 @@ int cdrive_disk_add(struct cdrive *drive);
 /* Takes the disk away.  The drive is gone already: no I/O is waited for. */
 void cdrive_disk_del(struct cdrive *drive);
 
+/* Drops the disk, if there is one, when nobody uses the drive any more. */
+void cdrive_disk_free(struct cdrive *drive);
+
 /* Tells udev of a change of state. */
 void cdrive_disk_uevent(struct cdrive *drive, enum cdrive_state state);
 

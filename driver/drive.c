@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "drive.h"
 
+#include <linux/bitmap.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "compat.h"
 #include "disk.h"
@@ -32,6 +34,26 @@ struct workqueue_struct *cdrive_wq;
 
 static struct cdrive __rcu *cdrives[CDRIVE_MAX_DRIVES];
 static DEFINE_MUTEX(cdrives_mutex);	/* who writes to the table */
+
+/*
+ * Indices, and so names, that are taken: by drives, and by disks that were
+ * detached by force and are still open.  A file system keeps the name of its
+ * disk in use until it is gone (ext4's journal, say), so the next drive must
+ * not have the same.
+ */
+static DECLARE_BITMAP(cdrive_indices, CDRIVE_MAX_DRIVES);
+
+void cdrive_index_free(unsigned int index)
+{
+	clear_bit(index, cdrive_indices);
+	wake_up_var(cdrive_indices);
+}
+
+void cdrive_wait_for_disks(void)
+{
+	wait_var_event(cdrive_indices,
+		       bitmap_empty(cdrive_indices, CDRIVE_MAX_DRIVES));
+}
 
 const char *cdrive_state_name(enum cdrive_state state)
 {
@@ -63,6 +85,7 @@ static void cdrive_release(struct kref *ref)
 {
 	struct cdrive *drive = container_of(ref, struct cdrive, ref);
 
+	cdrive_disk_free(drive);
 	kfree_rcu(drive, rcu);
 }
 
@@ -173,16 +196,6 @@ static struct cdrive *cdrive_alloc(void)
 	return drive;
 }
 
-static int cdrive_free_index(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < CDRIVE_MAX_DRIVES; i++)
-		if (!rcu_access_pointer(cdrives[i]))
-			return i;
-	return -ENOSPC;
-}
-
 struct cdrive *cdrive_attach(u64 sectors, bool read_only,
 			     unsigned int park_limit, u32 portid, pid_t pid)
 {
@@ -198,13 +211,14 @@ struct cdrive *cdrive_attach(u64 sectors, bool read_only,
 	drive->pid = pid;
 
 	mutex_lock(&cdrives_mutex);
-	err = cdrive_free_index();
-	if (err < 0)
+	drive->index = find_first_zero_bit(cdrive_indices, CDRIVE_MAX_DRIVES);
+	err = -ENOSPC;
+	if (drive->index == CDRIVE_MAX_DRIVES)
 		goto out;
-	drive->index = err;
 	err = cdrive_disk_alloc(drive);
 	if (err)
 		goto out;
+	set_bit(drive->index, cdrive_indices);
 	/* Held until the drive is detached, so that rmmod says "in use". */
 	__module_get(THIS_MODULE);
 	kref_get(&drive->ref);

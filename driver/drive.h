@@ -2,8 +2,10 @@
 /*
  * drive.h - a drive: what it is, its states, and how long it lives
  *
- * The table of drives holds one reference to each, the disk another until its
- * last opener is gone, and every lookup one for as long as it works with it.
+ * The table of drives holds one reference to each, and every lookup one for as
+ * long as it works with it; the drive holds its disk.  A disk that was detached
+ * by force lives on, dead, until its last opener is gone, and keeps its index
+ * (so its name) taken; nothing leads from it to the drive any more.
  *
  * State changes happen under the drive's lock and follow one table:
  *
@@ -92,6 +94,12 @@ int cdrive_fence(struct cdrive *drive, u32 portid);
 
 /* The socket @portid was closed: parks the drives it was the helper of. */
 void cdrive_helper_gone(u32 portid);
+
+/* The disk of that index is gone for good. */
+void cdrive_index_free(unsigned int index);
+
+/* Without drives: for disks whose last opener is just going. */
+void cdrive_wait_for_disks(void);
 
 const char *cdrive_state_name(enum cdrive_state state);
 

@@ -34,6 +34,7 @@ static void __exit cdrive_exit(void)
 {
 	cdrive_nl_exit();
 	cdrive_payload_exit();
+	cdrive_wait_for_disks();
 	destroy_workqueue(cdrive_wq);
 }
 

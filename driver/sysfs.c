@@ -8,7 +8,7 @@
 
 static struct cdrive *cdrive_of(struct device *dev)
 {
-	return dev_to_disk(dev)->private_data;
+	return dev_to_disk(dev)->queue->queuedata;
 }
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,

@@ -50,11 +50,24 @@ fio --name=load --directory=/mnt --size=64M --rw=randwrite --bs=16k --direct=1 -
 	--iodepth=16 --time_based --runtime=120 >/tmp/load 2>&1 &
 load=$!
 try "it is under load" wait_for 30 written 500
+exec 6>/mnt/held
 try "unmount --force does not hang" unmount_drive --force
 try "the load ends with errors" wait_for 30 ended $load
 ! wait $load
 ok $? "and says so"
-umount -l /mnt 2>/dev/null
+
+# The file system is not mounted any more, but lives as long as a file is open, and
+# with it the disk and its name, which no other disk must have meanwhile.
+old=$device
+try "rmmod is refused while the dead disk is open" refused 'in use' rmmod cdrive
+mount_again
+[ "$device" != "$old" ]
+ok $? "the next drive has another name ($device)"
+mount "$device" /mnt
+ok $? "and its file system can be mounted beside the dead one"
+umount /mnt
+try "unmount" unmount_drive
+exec 6>&-
 try "the module can be unloaded" wait_for 10 rmmod cdrive
 
 # The same when the server does not answer: nothing is to be waited for.
