@@ -149,9 +149,8 @@ static json_t *request_new(const struct mount *m)
 {
 	json_t *o;
 
-	o = json_pack("{s:s, s:b, s:I, s:b, s:b}", "url", m->store.text, "read_only", m->read_only,
-		      "connections", (json_int_t)m->connections, "foreground", m->foreground,
-		      "allow_http", m->options.allow_http);
+	o = json_pack("{s:s, s:b, s:I, s:b}", "url", m->store.text, "read_only", m->read_only,
+		      "connections", (json_int_t)m->connections, "foreground", m->foreground);
 	add_credential(o, &m->store.cred);
 	if (m->park_limit)
 		json_object_set_new(o, "park_limit", json_integer(m->park_limit));

@@ -227,6 +227,9 @@ static int detach(const struct drive *drive, bool force)
 	if (err)
 		return no_answer(index, force, err);
 	status = fail_answer(answer);
+	if (!status && json_string_value(json_object_get(answer, "note")))
+		note("/dev/cdrive%u: %s", index,
+		     json_string_value(json_object_get(answer, "note")));
 	json_decref(answer);
 	return status;
 }

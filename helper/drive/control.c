@@ -274,7 +274,8 @@ void control_close(struct drive *d)
 	for (struct client *client = c->clients; client; client = next) {
 		next = client->next;
 		if (client->waits) {
-			json_t *done = json_pack("{s:b}", "unmounted", 1);
+			json_t *done = json_pack("{s:b, s:s*}", "unmounted", 1, "note",
+						 d->lease_left ? d->last_error : NULL);
 
 			runtime_send(client->watch.fd, done);
 			json_decref(done);

@@ -186,6 +186,9 @@ int drive_detach(struct drive *d, bool force)
 /* A drive that could not be adopted stays as it is, for another try. */
 static void take_away(struct drive *d)
 {
+	struct az_error err;
+	char text[192];
+
 	if (d->adopt >= 0 && !d->opened)
 		return;
 	if (d->attached) {
@@ -193,8 +196,13 @@ static void take_away(struct drive *d)
 		io_queue_drop(&d->queue);
 		runtime_remove(d->index);
 	}
-	if (d->client)
-		owner_release(&d->owner, RELEASE_S);
+	if (!d->client || owner_release(&d->owner, RELEASE_S, &err))
+		return;
+	snprintf(d->last_error, sizeof(d->last_error),
+		 "the lease could not be released (%s), and runs out within %d s",
+		 az_error_text(&err, text, sizeof(text)), OWNER_LEASE_S);
+	d->lease_left = true;
+	log_error("%s: %s", d->name, d->last_error);
 }
 
 void drive_close(struct drive *d)

@@ -62,6 +62,7 @@ struct drive {
 	uint64_t logged_at; /* the last trouble */
 	char last_error[DRIVE_MESSAGE];
 
+	bool lease_left; /* it could not be released: last_error says why */
 	bool ending; /* detached: release the lease and leave */
 };
 

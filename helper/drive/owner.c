@@ -7,7 +7,6 @@
 #include <uuid/uuid.h>
 
 #include "azure/blob.h"
-#include "lib/log.h"
 
 static void renew(void *arg);
 static void raise_number(void *arg);
@@ -352,23 +351,23 @@ static void give_up(void *arg)
 	r->sync.done = true;
 }
 
-void owner_release(struct owner *o, unsigned int timeout_s)
+bool owner_release(struct owner *o, unsigned int timeout_s, struct az_error *err)
 {
 	struct release r = { 0 };
 	struct loop_timer timer;
-	char text[192];
 
 	owner_stop(o);
 	if (o->state == OWNER_LOST || !o->blob->lease_id[0])
-		return;
+		return true;
 	r.call = az_lease(o->client, o->blob, AZ_LEASE_RELEASE, 0, az_sync_done, &r.sync);
-	if (!r.call)
-		return;
+	if (!r.call) {
+		*err = (struct az_error){ .class = AZ_LOCAL, .message = "out of memory" };
+		return false;
+	}
 	loop_timer_init(&timer, give_up, &r);
 	loop_timer_arm(o->loop, &timer, LOOP_SEC(timeout_s));
 	az_sync_wait(o->loop, &r.sync);
 	loop_timer_cancel(o->loop, &timer);
-	if (r.sync.res.err.class != AZ_OK)
-		log_info("the lease could not be released (%s); it runs out by itself",
-			 az_error_text(&r.sync.res.err, text, sizeof(text)));
+	*err = r.sync.res.err;
+	return err->class == AZ_OK;
 }

@@ -83,8 +83,9 @@ int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct a
 /* Starts renewing. */
 void owner_start(struct owner *o);
 
-/* Gives the lease back; runs the loop for @timeout_s at most. */
-void owner_release(struct owner *o, unsigned int timeout_s);
+/* Gives the lease back; runs the loop for @timeout_s at most.  False with @err
+ * when it was ours and could not be: it runs out by itself. */
+bool owner_release(struct owner *o, unsigned int timeout_s, struct az_error *err);
 
 /* Stops all calls and timers; a lost owner does nothing any more. */
 void owner_stop(struct owner *o);

@@ -14,15 +14,17 @@
  *
  * Control socket: {"command": "status"} or {"command": "unmount", "force":
  * bool}.  An answer with "error" (see below) means no.  "unmount" is answered
- * when the device is gone and the lease is released.
+ * when the device is gone and the lease is released ({"unmounted": true}), or
+ * could not be, with a "note" that says why.
  *
  * Starting a helper: clouddrivectl makes a SOCK_SEQPACKET socket pair, starts
  * `clouddrived FD`, and sends a request
  *
  *	{"url": "…", "key": "base64" | "sas": "…", "read_only": bool,
  *	 "connections": 32, "park_limit": seconds (optional), "adopt": N
- *	 (optional: become the helper of that device), "ca_file": "…"
- *	 (optional), "foreground": bool, "allow_http": bool}
+ *	 (optional: become the helper of that device), "foreground": bool}
+ *
+ * and the environment that libcurl heeds (proxies), with SSL_CERT_FILE.
  *
  * The helper answers once, when the drive is ready ({"index": N, "device":
  * "/dev/cdriveN"}) or can't be ({"error": {"exit": STATUS, "message": "WHAT:
