@@ -1,6 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# quick
 #
 # The conformance suite of tests/azurite/ on devstore, once as it is used and once
 # more with the copies in the background that big blobs get; and that no name led
@@ -43,14 +42,14 @@ stop() {
 
 plan 8
 mkdir -p "$tmp/outer/inner"
-start
+start --copy-time 2000
 suite "as it is used" "$@"
 stop "as it is used"
 is "$(cd "$tmp/outer" && find . -path ./inner/data -prune -o -type f -print)" "" \
 	"no file outside the data directory"
 
 # Every copy goes on in the background, however small, and takes a while.
-start --async-copy-above 0 --copy-time 150
+start --async-copy-above 0 --copy-time 1000
 suite "copies in the background" copies pending incremental 'lists: copy' 'Copy Blob' 'sdk: copies'
 stop "copies in the background"
 
