@@ -86,6 +86,14 @@ static int read_accounts(int argc, char **argv, struct devstore_account *account
 	return status;
 }
 
+static void free_accounts(struct devstore_account accounts[MAX_ACCOUNTS])
+{
+	for (size_t i = 0; i < MAX_ACCOUNTS; i++) {
+		free(accounts[i].name);
+		text_free_secret(accounts[i].key);
+	}
+}
+
 static void ready(const char *url, const char *control)
 {
 	printf("devstore: serving %s\n", url);
@@ -134,10 +142,7 @@ static int serve(int argc, char **argv)
 	log_open("devstore", true);
 	if (!status && devstore_run(&o, ready, why, sizeof(why)))
 		status = fail(CTL_FAILED, "%s", why);
-	for (size_t i = 0; i < o.account_count; i++) {
-		free((char *)accounts[i].name);
-		text_free_secret(accounts[i].key);
-	}
+	free_accounts(accounts);
 	return status;
 }
 
@@ -158,7 +163,7 @@ static int ask(const char *path, json_t *question, json_t **answer)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return fail(CTL_USAGE, "%s: too long for a socket's path; choose a shorter one",
 			    path);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		if (fd >= 0)

@@ -80,7 +80,7 @@ int ds_accounts_add(struct ds_accounts *a, const char *name, const char *key)
 	OPENSSL_cleanse(raw, sizeof(raw));
 	if (err)
 		return err;
-	strcpy(account->name, name);
+	memcpy(account->name, name, len + 1);
 	a->count++;
 	return 0;
 }

@@ -50,6 +50,7 @@ struct ds_need {
 	char resource; /* 's', 'c' or 'o' of an account SAS */
 	const char *account; /* one of these permissions; "": no account SAS will do */
 	const char *service; /* the same for a service SAS */
+	bool snapshot_of; /* a SAS of the blob is one of its snapshots too */
 };
 
 /* "Define a stored access policy"; times are 0 and permissions "" where it

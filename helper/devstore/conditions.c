@@ -11,10 +11,9 @@ void ds_etag_text(uint64_t etag, char text[DS_ETAG_TEXT])
 	static const char hex[] = "0123456789ABCDEF";
 
 	/* As Azure's: "0x8D…", 15 digits. */
-	memcpy(text, "\"0x", 3);
+	memcpy(text, "\"0x000000000000000\"", DS_ETAG_TEXT);
 	for (int i = 14; i >= 0; i--, etag >>= 4)
 		text[3 + i] = hex[etag & 15];
-	memcpy(text + 18, "\"", 2);
 }
 
 static enum ds_err parse_date(const char *text, int64_t *ticks)

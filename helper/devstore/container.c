@@ -35,15 +35,27 @@ static enum ds_err create(struct ds_call *c, struct ds_object *obj)
 	return DS_OK;
 }
 
+/* Anonymous access is off, whoever asks for it. */
+static enum ds_err check_public_access(struct ds_call *c)
+{
+	const char *access = c->req.header[H_BLOB_PUBLIC_ACCESS];
+
+	if (!access)
+		return DS_OK;
+	return strcmp(access, "blob") != 0 && strcmp(access, "container") != 0 ?
+		       ERR_InvalidHeaderValue :
+		       ERR_PublicAccessNotPermitted;
+}
+
 enum ds_err ds_op_CreateContainer(struct ds_call *c)
 {
 	const struct storage_key key = ds_call_key(c);
 	struct ds_object *obj;
 	enum ds_err err;
 
-	/* Anonymous access is off, whoever asks. */
-	if (c->req.header[H_BLOB_PUBLIC_ACCESS])
-		return ERR_PublicAccessNotPermitted;
+	err = check_public_access(c);
+	if (err)
+		return err;
 	obj = ds_object_new(&c->ds->objects, &key, DS_CONTAINER);
 	err = obj ? create(c, obj) : ERR_InternalError;
 	ds_call_put(c, obj);
@@ -155,8 +167,9 @@ static enum ds_err take_policies(struct ds_call *c, struct ds_object *obj)
 	struct ds_policy policies[DS_MAX_POLICIES] = { 0 };
 	enum ds_err err;
 
-	if (c->req.header[H_BLOB_PUBLIC_ACCESS])
-		return ERR_PublicAccessNotPermitted;
+	err = check_public_access(c);
+	if (err)
+		return err;
 	if (c->req.body_len) {
 		err = ds_xml_policies(c->req.body, c->req.body_len, policies);
 		if (err)

@@ -99,18 +99,23 @@ static json_t *run(struct ds_control *c, const json_t *message)
 
 /* --- clients ------------------------------------------------------------------------- */
 
+static void end(struct client *client)
+{
+	int fd = client->fd.fd;
+
+	loop_fd_del(client->control->loop, &client->fd);
+	close(fd);
+	free(client);
+}
+
 static void drop(struct client *client)
 {
-	struct ds_control *c = client->control;
-	struct client **p = &c->clients;
-	int fd = client->fd.fd;
+	struct client **p = &client->control->clients;
 
 	while (*p != client)
 		p = &(*p)->next;
 	*p = client->next;
-	loop_fd_del(c->loop, &client->fd);
-	close(fd);
-	free(client);
+	end(client);
 }
 
 static void on_message(void *arg, uint32_t events)
@@ -206,21 +211,25 @@ int ds_control_start(struct ds_control **out, const char *path, struct loop *loo
 	c->server = server;
 	c->faults = faults;
 	c->address.sun_family = AF_UNIX;
-	strcpy(c->address.sun_path, path);
+	memcpy(c->address.sun_path, path, strlen(path) + 1);
 	err = listen_at(c);
-	if (err)
+	if (err) {
 		free(c);
-	else
-		*out = c;
-	return err;
+		return err;
+	}
+	*out = c;
+	return 0;
 }
 
 void ds_control_stop(struct ds_control *c)
 {
+	struct client *client;
 	int fd = c->listener.fd;
 
-	while (c->clients)
-		drop(c->clients);
+	while ((client = c->clients)) {
+		c->clients = client->next;
+		end(client);
+	}
 	loop_fd_del(c->loop, &c->listener);
 	close(fd);
 	unlink(c->address.sun_path);

@@ -17,10 +17,17 @@
 
 #define TURN_MS 5
 
+struct piece {
+	uint64_t offset, len;
+	bool cleared;
+};
+
 struct ds_copy {
 	struct ds_copy *next;
 	struct ds_object *to, *from; /* held */
 	uint64_t position; /* of what is copied */
+	struct piece *pieces; /* what differs; NULL: all is copied */
+	size_t count, at;
 	uint64_t begun; /* ns; 0: it is to be done at once */
 };
 
@@ -42,8 +49,106 @@ static void drop(struct ds *ds, struct ds_copy *copy)
 	*p = copy->next;
 	ds_object_put(&ds->objects, copy->to);
 	ds_object_put(&ds->objects, copy->from);
+	free(copy->pieces);
 	free(copy);
 }
+
+/* --- what differs ------------------------------------------------------------------- */
+
+struct pieces {
+	struct piece *v;
+	size_t count, cap;
+	bool failed;
+};
+
+static bool add_piece(void *arg, uint64_t offset, uint64_t len, bool cleared)
+{
+	struct pieces *p = arg;
+	struct piece *v;
+
+	if (p->count == p->cap) {
+		p->cap = p->cap ? 2 * p->cap : 64;
+		v = reallocarray(p->v, p->cap, sizeof(*v));
+		p->failed = !v;
+		if (!v)
+			return false;
+		p->v = v;
+	}
+	p->v[p->count++] = (struct piece){ offset, len, cleared };
+	return true;
+}
+
+/* An increment rewrites nothing else, so that the difference between the
+ * snapshots that it makes is the one between those that it copies. */
+static int find_pieces(struct ds *ds, struct ds_copy *copy, struct ds_object *older)
+{
+	struct pieces p = { 0 };
+	int err;
+
+	err = ds_object_open(&ds->objects, older);
+	if (!err)
+		err = ds_object_open(&ds->objects, copy->from);
+	if (!err)
+		err = storage_diff(copy->from->data, older->data, 0, copy->from->size, add_piece,
+				   &p);
+	if (!err && p.failed)
+		err = -ENOMEM;
+	if (!err && !p.count && !add_piece(&p, 0, 0, false)) /* it is not "all" */
+		err = -ENOMEM;
+	if (err) {
+		free(p.v);
+		return err;
+	}
+	copy->pieces = p.v;
+	copy->count = p.count;
+	return 0;
+}
+
+/* As much of a piece as there is room for; *done of it. */
+static int copy_piece(struct ds_copy *copy, const struct piece *p, uint64_t max, uint64_t *done)
+{
+	uint64_t n = p->len < max ? p->len : max;
+	void *buf;
+	int err;
+
+	if (p->cleared) {
+		*done = p->len;
+		return storage_clear(copy->to->data, p->offset, p->len);
+	}
+	*done = n < DS_MAX_PAGES ? n : DS_MAX_PAGES;
+	if (!*done)
+		return 0;
+	buf = malloc(*done);
+	if (!buf)
+		return -ENOMEM;
+	err = storage_read(copy->from->data, p->offset, buf, *done);
+	if (!err)
+		err = storage_write(copy->to->data, p->offset, buf, *done);
+	free(buf);
+	return err;
+}
+
+static int copy_pieces(struct ds_copy *copy, uint64_t max)
+{
+	while (copy->at < copy->count && max) {
+		struct piece *p = &copy->pieces[copy->at];
+		uint64_t done;
+		int err = copy_piece(copy, p, max, &done);
+
+		if (err)
+			return err;
+		p->offset += done;
+		p->len -= done;
+		max -= done < max ? done : max;
+		copy->position = p->offset;
+		copy->at += !p->len;
+	}
+	if (copy->at == copy->count)
+		copy->position = copy->to->copy_total;
+	return 0;
+}
+
+/* --- steps ---------------------------------------------------------------------------- */
 
 /* An incremental copy ends as a snapshot of what it has made. */
 static bool make_snapshot(struct ds *ds, struct ds_object *to)
@@ -91,7 +196,8 @@ static const char *step(struct ds *ds, struct ds_copy *copy, uint64_t max)
 	if (!err)
 		err = ds_object_open(&ds->objects, from);
 	if (!err)
-		err = storage_copy(to->data, from->data, &copy->position, max);
+		err = copy->pieces ? copy_pieces(copy, max) :
+				     storage_copy(to->data, from->data, &copy->position, max);
 	switch (err) {
 	case 0:
 		return NULL;
@@ -155,7 +261,8 @@ void ds_copy_init(struct ds *ds)
 	loop_timer_init(&ds->copy_timer, on_timer, ds);
 }
 
-enum ds_err ds_copy_start(struct ds *ds, struct ds_object *to, struct ds_object *from)
+enum ds_err ds_copy_start(struct ds *ds, struct ds_object *to, struct ds_object *from,
+			  struct ds_object *older)
 {
 	struct ds_copy *copy = calloc(1, sizeof(*copy));
 
@@ -165,7 +272,13 @@ enum ds_err ds_copy_start(struct ds *ds, struct ds_object *to, struct ds_object 
 	copy->from = ds_object_hold(from);
 	copy->next = ds->copies;
 	ds->copies = copy;
+	if (older && find_pieces(ds, copy, older)) {
+		drop(ds, copy);
+		return ERR_InternalError;
+	}
 	if (from->size > ds->async_above) {
+		/* So that it is the same source if we die over it. */
+		ds_object_settle(&ds->objects, from);
 		copy->begun = loop_now();
 		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(TURN_MS));
 		return DS_OK;
@@ -193,7 +306,7 @@ void ds_copy_wake(struct ds *ds, struct ds_object *to)
 		text_copy(here, sizeof(here), host + 3, strcspn(host + 3, "/"));
 		if (!ds_copy_source_key(ds, url, here, &key) &&
 		    !ds_object_get(&ds->objects, &key, &from)) {
-			ds_copy_start(ds, to, from);
+			ds_copy_start(ds, to, from, NULL);
 			ds_object_put(&ds->objects, from);
 			return;
 		}

@@ -65,7 +65,8 @@ enum ds_err ds_copy_source_key(struct ds *ds, const char *url, const char *host,
  * enough, because it has the key of the account that both are in. */
 static enum ds_err authorize_source(struct ds_call *c, bool key_is_enough)
 {
-	static const struct ds_need read = { 'o', "r", "r" };
+	/* "Incremental Copy Blob" takes a SAS of the blob for its snapshots. */
+	const struct ds_need read = { 'o', "r", "r", c->op == OP_IncrementalCopyBlob };
 	struct ds_request *r = &c->ds->source;
 	struct ds_grant grant;
 
@@ -191,7 +192,7 @@ static enum ds_err copy_blob(struct ds_call *c, struct ds_object *to, struct ds_
 	if (!err)
 		err = ds_call_create(c, to, old);
 	if (!err)
-		err = ds_copy_start(c->ds, to, from);
+		err = ds_copy_start(c->ds, to, from, NULL);
 	if (!err)
 		answer_copy(c, to);
 	return err;
@@ -231,7 +232,7 @@ static enum ds_err copy(struct ds_call *c, struct ds_object *from, bool sync)
 		return err;
 	if (old && old->type != from->type) {
 		err = ERR_InvalidBlobType;
-	} else if (old == from) {
+	} else if (old && old == from) {
 		err = copy_onto_itself(c, old);
 	} else {
 		to = ds_object_new(&c->ds->objects, &key, from->type);
@@ -276,7 +277,7 @@ static enum ds_err check_incremental(const struct ds_object *to, const struct ds
 	if (strcspn(source, "?") != len || strncmp(source, url, len) != 0)
 		return ERR_IncrementalCopyBlobMismatch;
 	if (last && strcmp(from->key.snapshot, last) <= 0)
-		return ERR_IncrementalCopyOfEarlierVersionSnapshotNotAllowed;
+		return ERR_IncrementalCopyOfEarlierSnapshotNotAllowed;
 	return DS_OK;
 }
 
@@ -301,10 +302,31 @@ static enum ds_err first_increment(struct ds_call *c, struct ds_object *from, st
 	return err ? err : ds_call_create(c, *to, NULL);
 }
 
-static enum ds_err next_increment(struct ds_call *c, struct ds_object *from, struct ds_object *to)
+/* The snapshot of the source that was copied last, held; NULL where it is not
+ * there any more: then all is copied. */
+static struct ds_object *find_older(struct ds_call *c, const struct ds_object *from,
+				    const struct ds_object *to)
+{
+	struct storage_key key = from->key;
+	struct ds_object *older;
+
+	key.snapshot = to->text[DS_COPY_SNAPSHOT];
+	if (!key.snapshot || !to->text[DS_COPY_MADE] ||
+	    ds_object_get(&c->ds->objects, &key, &older))
+		return NULL;
+	if (older->created == from->created)
+		return older;
+	ds_call_put(c, older);
+	return NULL;
+}
+
+static enum ds_err next_increment(struct ds_call *c, struct ds_object *from, struct ds_object *to,
+				  struct ds_object **older)
 {
 	enum ds_err err = check_incremental(to, from, c->req.header[H_COPY_SOURCE]);
 
+	if (!err && to->copy == DS_COPY_SUCCESS)
+		*older = find_older(c, from, to);
 	if (!err)
 		err = set_incremental(c, to, from);
 	if (!err)
@@ -320,7 +342,7 @@ static enum ds_err next_increment(struct ds_call *c, struct ds_object *from, str
 
 enum ds_err ds_op_IncrementalCopyBlob(struct ds_call *c)
 {
-	struct ds_object *from, *old, *to = NULL;
+	struct ds_object *from, *old, *to = NULL, *older = NULL;
 	enum ds_err err;
 
 	err = find_source(c, true, &from);
@@ -337,13 +359,14 @@ enum ds_err ds_op_IncrementalCopyBlob(struct ds_call *c)
 		return err;
 	}
 	if (old)
-		err = next_increment(c, from, to = ds_object_hold(old));
+		err = next_increment(c, from, to = ds_object_hold(old), &older);
 	else
 		err = first_increment(c, from, &to);
 	if (!err)
-		err = ds_copy_start(c->ds, to, from);
+		err = ds_copy_start(c->ds, to, from, older);
 	if (!err)
 		answer_copy(c, to);
+	ds_call_put(c, older);
 	ds_call_put(c, to);
 	ds_call_put(c, old);
 	ds_call_put(c, from);

@@ -12,7 +12,7 @@
 #define DS_DEFAULT_LISTEN "127.0.0.1:10000"
 
 struct devstore_account {
-	const char *name;
+	char *name;
 	char *key; /* base64 */
 };
 

@@ -27,6 +27,8 @@
 	X(AuthorizationSourceIPMismatch, 403,                                                      \
 	  "This request is not authorized to perform this operation using this source IP.")        \
 	X(BlobAlreadyExists, 409, "The specified blob already exists.")                            \
+	X(BlobOverwritten, 409,                                                                    \
+	  "The blob has been recreated since the previous snapshot was taken.")                    \
 	X(BlobNotFound, 404, "The specified blob does not exist.")                                 \
 	X(CannotVerifyCopySource, 404, "The specified blob does not exist.")                       \
 	Y(CannotVerifyCopySource_403, CannotVerifyCopySource, 403,                                 \
@@ -48,7 +50,7 @@
 	X(IncrementalCopyBlobMismatch, 409,                                                        \
 	  "The specified source blob is different than the copy source of the existing "           \
 	  "incremental copy blob.")                                                                \
-	X(IncrementalCopyOfEarlierVersionSnapshotNotAllowed, 409,                                  \
+	X(IncrementalCopyOfEarlierSnapshotNotAllowed, 409,                                         \
 	  "The specified snapshot is earlier than the last snapshot copied into the "              \
 	  "incremental copy blob.")                                                                \
 	X(IncrementalCopySourceMustBeSnapshot, 409,                                                \
@@ -131,8 +133,6 @@
 	  "The prevsnapshot query parameter value cannot be newer than snapshot query "            \
 	  "parameter value.")                                                                      \
 	X(PreviousSnapshotNotFound, 409, "The previous snapshot is not found.")                    \
-	X(PreviousSnapshotOperationNotSupported, 409,                                              \
-	  "Differential Get Page Ranges is not supported on the previous snapshot.")               \
 	X(PublicAccessNotPermitted, 409,                                                           \
 	  "Public access is not permitted on this storage account.")                               \
 	X(RequestBodyTooLarge, 413,                                                                \

@@ -60,7 +60,7 @@ static void lease(struct ds_lease *l, uint64_t now, int duration, const char *id
 	l->until = duration == DS_LEASE_INFINITE ? DS_LEASE_NEVER :
 						   now + (uint64_t)duration * SECOND;
 	if (id != l->id)
-		strcpy(l->id, id);
+		memcpy(l->id, id, DS_LEASE_ID);
 }
 
 enum ds_err ds_lease_acquire(struct ds_lease *l, uint64_t now, int duration, const char *proposed,
@@ -103,7 +103,7 @@ enum ds_err ds_lease_change(struct ds_lease *l, uint64_t now, const char *id, co
 		/* Twice the same change is one. */
 		if (!mine && strcmp(l->id, proposed) != 0)
 			return ERR_LeaseIdMismatchWithLeaseOperation;
-		strcpy(l->id, proposed);
+		memcpy(l->id, proposed, DS_LEASE_ID);
 		return DS_OK;
 	case DS_LEASE_BREAKING:
 		return mine ? ERR_LeaseIsBreakingAndCannotBeChanged :

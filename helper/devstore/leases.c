@@ -104,6 +104,9 @@ static enum ds_err act(struct ds_call *c, struct ds_lease *l)
 		return acquire(c, l);
 	if (!strcmp(action, "break"))
 		return break_lease(c, l);
+	if (strcmp(action, "renew") != 0 && strcmp(action, "change") != 0 &&
+	    strcmp(action, "release") != 0)
+		return ERR_InvalidHeaderValue;
 	err = ds_call_lease_id(c, H_LEASE_ID, &id);
 	if (!err && !id)
 		err = ERR_MissingRequiredHeader;
@@ -113,9 +116,7 @@ static enum ds_err act(struct ds_call *c, struct ds_lease *l)
 		return ds_lease_renew(l, c->mono, id);
 	if (!strcmp(action, "change"))
 		return change(c, l, id);
-	if (!strcmp(action, "release"))
-		return ds_lease_release(l, c->mono, id);
-	return ERR_InvalidHeaderValue;
+	return ds_lease_release(l, c->mono, id);
 }
 
 /* The lease is changed in a copy: an operation that could not be saved has not

@@ -27,7 +27,7 @@ struct list {
 	uint64_t left;
 	enum ds_err err;
 
-	char name[NAME_MAX_BYTES], snapshot[32]; /* how far the list has come */
+	char name[NAME_MAX_BYTES + 1], snapshot[32]; /* how far the list has come */
 	char group[NAME_MAX_BYTES]; /* the BlobPrefix that was listed last */
 	bool more;
 };
@@ -247,13 +247,13 @@ static bool list_group(struct list *l, const char *group)
 		return true;
 	if (!room(l))
 		return false;
-	strcpy(l->group, group);
+	memcpy(l->group, group, strlen(group) + 1);
 	text_add(&l->items, "<BlobPrefix>");
 	ds_xml_element(&l->items, "Name", group);
 	text_add(&l->items, "</BlobPrefix>");
 	/* After all names that begin so: no UTF-8 has this byte. */
 	came_to(l, group, NULL);
-	strcat(l->name, "\xff");
+	snprintf(l->name, sizeof(l->name), "%s\xff", group);
 	return true;
 }
 
@@ -299,6 +299,30 @@ static bool includes(const char *list, const char *what)
 	return false;
 }
 
+/* Only what the documentation knows; of some of it there is nothing here. */
+static bool valid_include(const char *list)
+{
+	static const char known[] =
+		"snapshots,metadata,uncommittedblobs,copy,deleted,tags,versions,"
+		"deletedwithversions,immutabilitypolicy,legalhold,permissions,"
+		"system";
+
+	while (list && *list) {
+		size_t n = strcspn(list, ",");
+		char what[32];
+
+		if (!n || n >= sizeof(what))
+			return false;
+		memcpy(what, list, n);
+		what[n] = '\0';
+		if (!includes(known, what))
+			return false;
+		list += n;
+		list += *list == ',';
+	}
+	return true;
+}
+
 static enum ds_err read_query(struct ds_call *c, struct list *l)
 {
 	const char *max = ds_query(&c->req, "maxresults"), *include = ds_query(&c->req, "include");
@@ -314,6 +338,8 @@ static enum ds_err read_query(struct ds_call *c, struct list *l)
 	l->prefix = ds_query(&c->req, "prefix");
 	l->prefix = l->prefix ? l->prefix : "";
 	l->delimiter = ds_query(&c->req, "delimiter");
+	if (!valid_include(include))
+		return ERR_InvalidQueryParameterValue;
 	l->snapshots = includes(include, "snapshots");
 	l->metadata = includes(include, "metadata");
 	l->copy = includes(include, "copy");

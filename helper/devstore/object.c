@@ -18,7 +18,7 @@
 int ds_objects_init(struct ds_objects *o, struct storage *storage)
 {
 	*o = (struct ds_objects){ .storage = storage };
-	o->slots = calloc(SLOTS, sizeof(*o->slots));
+	o->slots = calloc(SLOTS, sizeof(struct ds_object *));
 	return o->slots ? 0 : -ENOMEM;
 }
 
@@ -113,10 +113,7 @@ static void enter_idle(struct ds_objects *o, struct ds_object *obj)
 
 static void drop_idle(struct ds_objects *o, struct ds_object *obj)
 {
-	/* A record that can't be saved keeps its mark in the storage. */
-	obj->marked = false;
-	if (obj->unsaved)
-		ds_object_save(o, obj);
+	ds_object_settle(o, obj);
 	leave_idle(o, obj);
 	unchain(o, obj);
 	destroy(obj);
@@ -324,6 +321,20 @@ int ds_object_mark(struct ds_objects *o, struct ds_object *obj)
 	}
 	if (!err)
 		obj->unsaved = true;
+	return err;
+}
+
+int ds_object_settle(struct ds_objects *o, struct ds_object *obj)
+{
+	int err;
+
+	if (!obj->unsaved && !obj->marked)
+		return 0;
+	obj->marked = false;
+	err = ds_object_save(o, obj);
+	/* What could not be saved keeps its mark in the storage. */
+	if (err)
+		obj->marked = true;
 	return err;
 }
 

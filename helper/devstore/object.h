@@ -121,6 +121,8 @@ int ds_object_open(struct ds_objects *o, struct ds_object *obj);
 void ds_object_touch(struct ds_objects *o, struct ds_object *obj);
 /* Before a write of pages: sees to the mark. */
 int ds_object_mark(struct ds_objects *o, struct ds_object *obj);
+/* The other way: saves the ETag that it has now, without the mark. */
+int ds_object_settle(struct ds_objects *o, struct ds_object *obj);
 int ds_object_save(struct ds_objects *o, struct ds_object *obj);
 /* The record as bytes, malloc'ed: for the functions of storage.h that take it. */
 int ds_object_encode(const struct ds_object *obj, void **data, size_t *len);

@@ -102,7 +102,7 @@ static enum ds_err previous(struct ds_call *c, const struct ds_object *obj, cons
 	if ((*older)->created == obj->created)
 		return DS_OK;
 	ds_call_put(c, *older);
-	return ERR_PreviousSnapshotOperationNotSupported;
+	return ERR_BlobOverwritten;
 }
 
 static enum ds_err list_diff(struct ds_call *c, struct ds_object *obj, const char *name,

@@ -310,7 +310,6 @@ void ds_request_begin(struct ds_request *r, const char *verb, const char *uri)
 	r->verb = ds_arena_copy(&r->arena, verb, strnlen(verb, 16));
 	if (len > DS_MAX_URI) {
 		spoil(r, ERR_InvalidUri);
-		len = 0;
 		uri = "";
 	}
 	path_len = strcspn(uri, "?");

@@ -7,9 +7,9 @@
 #include "devstore/route.h"
 
 const struct ds_op_info ds_ops[DS_OP_COUNT] = {
-#define X(name, class, resource, account, service)                                          \
-	[OP_##name] = {                                                                     \
-		#name, DS_CLASS_##class, { (resource), (account), (service) }, ds_op_##name \
+#define X(name, class, resource, account, service)                                                 \
+	[OP_##name] = {                                                                            \
+		#name, DS_CLASS_##class, { (resource), (account), (service), false }, ds_op_##name \
 	},
 	DS_OPS(X)
 #undef X
@@ -21,41 +21,41 @@ static bool is(const char *value, const char *what)
 }
 
 struct rule {
-	enum ds_method method;
 	const char *comp; /* NULL: none */
+	enum ds_method method;
 	enum ds_op op;
 };
 
 /* The first that matches; HEAD is as GET. */
 static const struct rule account_rules[] = {
-	{ DS_GET, "list", OP_ListContainers },
+	{ "list", DS_GET, OP_ListContainers },
 };
 
 static const struct rule container_rules[] = {
-	{ DS_PUT, NULL, OP_CreateContainer },
-	{ DS_GET, NULL, OP_GetContainerProperties },
-	{ DS_DELETE, NULL, OP_DeleteContainer },
-	{ DS_GET, "metadata", OP_GetContainerMetadata },
-	{ DS_PUT, "metadata", OP_SetContainerMetadata },
-	{ DS_GET, "acl", OP_GetContainerACL },
-	{ DS_PUT, "acl", OP_SetContainerACL },
-	{ DS_PUT, "lease", OP_LeaseContainer },
-	{ DS_GET, "list", OP_ListBlobs },
+	{ NULL, DS_PUT, OP_CreateContainer },
+	{ NULL, DS_GET, OP_GetContainerProperties },
+	{ NULL, DS_DELETE, OP_DeleteContainer },
+	{ "metadata", DS_GET, OP_GetContainerMetadata },
+	{ "metadata", DS_PUT, OP_SetContainerMetadata },
+	{ "acl", DS_GET, OP_GetContainerACL },
+	{ "acl", DS_PUT, OP_SetContainerACL },
+	{ "lease", DS_PUT, OP_LeaseContainer },
+	{ "list", DS_GET, OP_ListBlobs },
 };
 
 static const struct rule blob_rules[] = {
-	{ DS_GET, NULL, OP_GetBlob },
-	{ DS_PUT, NULL, OP_PutBlob },
-	{ DS_DELETE, NULL, OP_DeleteBlob },
-	{ DS_PUT, "page", OP_PutPage },
-	{ DS_GET, "pagelist", OP_GetPageRanges },
-	{ DS_PUT, "properties", OP_SetBlobProperties },
-	{ DS_GET, "metadata", OP_GetBlobMetadata },
-	{ DS_PUT, "metadata", OP_SetBlobMetadata },
-	{ DS_PUT, "lease", OP_LeaseBlob },
-	{ DS_PUT, "snapshot", OP_SnapshotBlob },
-	{ DS_PUT, "copy", OP_AbortCopyBlob },
-	{ DS_PUT, "incrementalcopy", OP_IncrementalCopyBlob },
+	{ NULL, DS_GET, OP_GetBlob },
+	{ NULL, DS_PUT, OP_PutBlob },
+	{ NULL, DS_DELETE, OP_DeleteBlob },
+	{ "page", DS_PUT, OP_PutPage },
+	{ "pagelist", DS_GET, OP_GetPageRanges },
+	{ "properties", DS_PUT, OP_SetBlobProperties },
+	{ "metadata", DS_GET, OP_GetBlobMetadata },
+	{ "metadata", DS_PUT, OP_SetBlobMetadata },
+	{ "lease", DS_PUT, OP_LeaseBlob },
+	{ "snapshot", DS_PUT, OP_SnapshotBlob },
+	{ "copy", DS_PUT, OP_AbortCopyBlob },
+	{ "incrementalcopy", DS_PUT, OP_IncrementalCopyBlob },
 };
 
 static enum ds_op find(const struct rule *rules, size_t count, enum ds_method method,

@@ -55,7 +55,7 @@ static int parse_text(const json_t *in, const char *name, char *out, size_t size
 		snprintf(why, len, "%s: not a text of less than %zu characters", name, size);
 		return -EINVAL;
 	}
-	strcpy(out, s);
+	memcpy(out, s, strlen(s) + 1);
 	return 0;
 }
 
@@ -218,7 +218,7 @@ json_t *ds_rule_json(const struct ds_rule *r, uint64_t now)
 	if (r->probability < 1000000)
 		json_object_set_new(out, "probability", json_real((double)r->probability / 1e6));
 	if (r->until > now)
-		set_number(out, "for_ms", (double)((r->until - now) / 1000000));
+		set_number(out, "for_ms", (double)(r->until - now) / 1e6);
 	if (r->action == FAULT_ANSWER || r->refuse)
 		set_number(out, "status", r->status);
 	set_number(out, "retry_after", r->retry_after);

@@ -122,7 +122,8 @@ static const char *read_signature(struct ds_request *r)
 }
 
 /* Whether the path is what sr says; the container's SAS is for all within. */
-static bool resource_fits(const struct ds_request *r, const struct token *k)
+static bool resource_fits(const struct ds_request *r, const struct token *k,
+			  const struct ds_need *need)
 {
 	bool snapshot = ds_query(r, "snapshot") != NULL;
 
@@ -135,7 +136,8 @@ static bool resource_fits(const struct ds_request *r, const struct token *k)
 	if (!strcmp(k->resource, "bs"))
 		return snapshot;
 	/* Before 2018-11-09 a blob's was for its snapshots too. */
-	return !strcmp(k->resource, "b") && (!snapshot || strcmp(k->version, "2018-11-09") < 0);
+	return !strcmp(k->resource, "b") &&
+	       (!snapshot || need->snapshot_of || strcmp(k->version, "2018-11-09") < 0);
 }
 
 /* --- what a right signature allows ------------------------------------------------ */
@@ -248,7 +250,7 @@ enum ds_err ds_sas_check(struct ds_accounts *a, struct ds_account *account, stru
 	read_token(r, &k);
 	if (!valid_version(k.version) || ds_query(r, "skoid"))
 		return refuse(a, "Signature fields not well formed.");
-	if (k.resource && !resource_fits(r, &k))
+	if (k.resource && !resource_fits(r, &k, need))
 		return refuse(a, "Signature fields not well formed.");
 	if (k.resource)
 		service_string(&a->string, r, &k);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "devstore/send.h"
+#include "devstore/http.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +98,9 @@ static void spoil(struct ds_http *h)
 	struct ds_answer *a = &h->call.ans;
 	uint64_t keep = h->plan.has_bytes ? h->plan.bytes : a->body_len / 2;
 
-	if (h->plan.corrupt && a->body_len)
+	if (!a->body || !a->body_len)
+		return;
+	if (h->plan.corrupt)
 		a->body[h->plan.has_bytes && keep < a->body_len ? keep : a->body_len / 2] ^= 0x10;
 	if (h->plan.truncate && keep < a->body_len)
 		a->body_len = keep;

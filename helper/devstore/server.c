@@ -26,34 +26,18 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <microhttpd.h>
 
-#include "devstore/send.h"
+#include "devstore/http.h"
 #include "lib/log.h"
 
 #define MAX_CONNECTIONS 4096u
+/* What of a refused body is read, so that its sender comes to read the answer. */
+#define MAX_DRAINED (16u << 20)
 #define IDLE_SECONDS 120u
 /* Of a connection: its headers both ways, and what arrives of a body at once. */
 #define CONNECTION_MEMORY 65536u
-
-struct ds_server {
-	struct ds *ds;
-	struct ds_faults *faults;
-	struct MHD_Daemon *daemon;
-	struct loop_fd listener, epoll;
-	struct loop_timer timer; /* libmicrohttpd's */
-	struct loop_timer outage; /* to look again whether it is over */
-	struct loop_hook hook;
-	struct sockaddr_storage address;
-	socklen_t address_len;
-	bool https, listening;
-	bool resumed; /* one that MHD_run() is to take up */
-	struct ds_http *calls; /* all that are under way */
-	struct ds_http *pool;
-	struct ds_http *syncing;
-};
 
 /* --- calls -------------------------------------------------------------------------- */
 
@@ -234,6 +218,8 @@ static void make_plan(struct ds_http *h)
 		e.bytes = e.range.last - e.range.first + 1;
 	ds_faults_match(h->server->faults, &e, h->call.mono, &h->plan);
 	ds_send_lease_faults(h);
+	if (!h->server->listening)
+		ds_server_outage(h->server); /* its rule may have done its part */
 }
 
 static enum MHD_Result on_request(struct ds_http *h, const char *verb)
@@ -254,11 +240,10 @@ static enum MHD_Result on_request(struct ds_http *h, const char *verb)
 	make_plan(h);
 	if (h->plan.reset)
 		return reset(h);
-	if (h->expected > DS_MAX_BODY) {
-		if (!h->err)
-			h->err = ERR_RequestBodyTooLarge;
+	if (h->expected > DS_MAX_BODY && !h->err)
+		h->err = ERR_RequestBodyTooLarge;
+	if (h->expected > MAX_DRAINED)
 		return run(h); /* libmicrohttpd closes the connection then */
-	}
 	/* Who asks first needn't send it in vain. */
 	if (h->err && h->expected && expect)
 		return run(h);
@@ -284,8 +269,6 @@ static enum MHD_Result on_body(struct ds_http *h, const char *data, size_t *len)
 
 	if (h->received + *len > h->expected && !h->err)
 		h->err = ERR_InvalidInput;
-	/* The body of a request that was refused is read and dropped, so that its
-	 * sender comes to read the answer. */
 	if (!h->err) {
 		memcpy(r->body + h->received, data, *len);
 		r->body_len += *len;
@@ -425,84 +408,6 @@ static void on_hook(void *arg)
 		loop_timer_cancel(s->ds->loop, &s->timer);
 }
 
-/* --- connections --------------------------------------------------------------------------- */
-
-static void on_connection(void *arg, uint32_t events)
-{
-	const struct ds_event connect = { .connect = true };
-	const struct linger now = { .l_onoff = 1 };
-	struct ds_server *s = arg;
-	struct sockaddr_storage from;
-	struct ds_plan plan;
-
-	(void)events;
-	for (int i = 0; i < 64; i++) {
-		socklen_t len = sizeof(from);
-		int fd = accept4(s->listener.fd, (struct sockaddr *)&from, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0)
-			return;
-		s->faults->connections++;
-		ds_faults_match(s->faults, &connect, loop_now(), &plan);
-		if (plan.reset) {
-			setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-			close(fd);
-			continue;
-		}
-		if (MHD_add_connection(s->daemon, fd, (struct sockaddr *)&from, len) != MHD_YES)
-			log_debug("connection: %s", strerror(errno));
-	}
-}
-
-static int start_listening(struct ds_server *s)
-{
-	const int one = 1;
-	int fd = socket(s->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int err;
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	err = bind(fd, (struct sockaddr *)&s->address, s->address_len) || listen(fd, SOMAXCONN) ||
-			      getsockname(fd, (struct sockaddr *)&s->address, &s->address_len) ?
-		      -errno :
-		      loop_fd_add(s->ds->loop, &s->listener, fd, EPOLLIN, on_connection, s);
-	if (err)
-		close(fd);
-	s->listening = !err;
-	return err;
-}
-
-static void stop_listening(struct ds_server *s)
-{
-	int fd = s->listener.fd;
-
-	if (!s->listening)
-		return;
-	loop_fd_del(s->ds->loop, &s->listener);
-	close(fd);
-	s->listening = false;
-}
-
-void ds_server_outage(struct ds_server *s)
-{
-	uint64_t now = loop_now(), next = ds_faults_next(s->faults, now);
-	bool refusing = ds_faults_refusing(s->faults, now);
-
-	if (refusing)
-		stop_listening(s);
-	else if (!s->listening && start_listening(s))
-		next = now + LOOP_MS(100); /* somebody took the port: try on */
-	if (next)
-		loop_timer_arm(s->ds->loop, &s->outage, next - now);
-}
-
-static void on_outage(void *arg)
-{
-	ds_server_outage(arg);
-}
-
 /* --- starting and stopping -------------------------------------------------------------------- */
 
 unsigned int ds_server_port(const struct ds_server *s)
@@ -555,8 +460,7 @@ int ds_server_start(struct ds_server **out, struct ds *ds, struct ds_faults *fau
 	s->address_len = o->address_len;
 	s->listener.fd = s->epoll.fd = -1;
 	loop_timer_init(&s->timer, on_timer, s);
-	loop_timer_init(&s->outage, on_outage, s);
-	err = start_listening(s);
+	err = ds_listen(s);
 	if (err) {
 		snprintf(why, len, "%s", strerror(-err));
 		free(s);
@@ -567,7 +471,7 @@ int ds_server_start(struct ds_server **out, struct ds *ds, struct ds_faults *fau
 		snprintf(why, len,
 			 s->https ? "the certificate or its key is of no use" :
 				    "libmicrohttpd can't be started");
-		stop_listening(s);
+		ds_listen_stop(s);
 		free(s);
 		return err;
 	}
@@ -580,10 +484,9 @@ void ds_server_stop(struct ds_server *s)
 {
 	struct ds_http *h;
 
-	stop_listening(s);
+	ds_listen_stop(s);
 	loop_fd_del(s->ds->loop, &s->epoll);
 	loop_timer_cancel(s->ds->loop, &s->timer);
-	loop_timer_cancel(s->ds->loop, &s->outage);
 	/* libmicrohttpd insists on all being resumed before it ends. */
 	for (h = s->calls; h; h = h->next) {
 		if (h->state == DS_DELAYED || h->state == DS_SYNCING || h->state == DS_HELD) {

@@ -150,8 +150,49 @@ void ds_call_refuse(struct ds_call *c, enum ds_err err)
 	ds_answer_finish(c, err);
 }
 
+/* Whether comp is one of Azure's at all. */
+static bool known_comp(const char *comp)
+{
+	static const char *const known[] = {
+		"acl",
+		"appendblock",
+		"batch",
+		"block",
+		"blocklist",
+		"blobs",
+		"copy",
+		"expiry",
+		"immutabilityPolicies",
+		"incrementalcopy",
+		"lease",
+		"legalhold",
+		"list",
+		"metadata",
+		"page",
+		"pagelist",
+		"properties",
+		"query",
+		"seal",
+		"snapshot",
+		"stats",
+		"tags",
+		"tier",
+		"undelete",
+		"userdelegationkey",
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (!strcmp(comp, known[i]))
+			return true;
+	return false;
+}
+
 enum ds_err ds_op_Unsupported(struct ds_call *c)
 {
+	const char *comp = ds_query(&c->req, "comp");
+
+	if (comp && !known_comp(comp))
+		return ERR_InvalidQueryParameterValue;
 	switch (c->req.method) {
 	case DS_POST:
 	case DS_OPTIONS:
@@ -279,7 +320,7 @@ enum ds_err ds_call_write_blob(struct ds_call *c, bool page, struct ds_object **
 		err = ds_call_check_write(c, *out);
 	if (!err && (*out)->copy == DS_COPY_PENDING)
 		err = ERR_PendingCopyOperation;
-	if (!err && page && (*out)->incremental)
+	if (!err && (*out)->incremental)
 		err = ERR_OperationNotAllowedOnIncrementalCopyBlob;
 	if (err)
 		ds_call_put(c, *out);

@@ -37,8 +37,10 @@ bool ds_find_policy(void *arg, const char *account, const char *container, const
 
 void ds_copy_init(struct ds *ds);
 /* Copies @from's pages to @to, whose record says "pending": at once when it is
- * small, else bit by bit. */
-enum ds_err ds_copy_start(struct ds *ds, struct ds_object *to, struct ds_object *from);
+ * small, else bit by bit.  @older: what @to is a copy of already, so that only
+ * the difference is copied; or NULL. */
+enum ds_err ds_copy_start(struct ds *ds, struct ds_object *to, struct ds_object *from,
+			  struct ds_object *older);
 /* Goes on with a pending copy that nobody is working on (the process died over
  * it), when its destination is looked at. */
 void ds_copy_wake(struct ds *ds, struct ds_object *to);

@@ -91,6 +91,8 @@ static void XMLCALL on_start(void *arg, const XML_Char *name, const XML_Char **a
 	enum element parent = r->depth ? r->stack[r->depth - 1] : OTHER;
 
 	(void)attributes;
+	if (r->err)
+		return;
 	if (r->depth == MAX_DEPTH) {
 		refuse(r, ERR_InvalidXmlDocument);
 		return;
@@ -114,7 +116,7 @@ static void XMLCALL on_text(void *arg, const XML_Char *s, int len)
 {
 	struct reader *r = arg;
 
-	if (!r->depth || r->stack[r->depth - 1] < ID || r->stack[r->depth - 1] == POLICY)
+	if (r->err || !r->depth || r->stack[r->depth - 1] < ID || r->stack[r->depth - 1] == POLICY)
 		return;
 	if (r->len + (size_t)len >= sizeof(r->text)) {
 		refuse(r, ERR_InvalidInput);
@@ -133,11 +135,19 @@ static void take_time(struct reader *r, int64_t *ticks)
 static void XMLCALL on_end(void *arg, const XML_Char *name)
 {
 	struct reader *r = arg;
-	enum element e = r->stack[--r->depth];
 	struct ds_policy *p = r->count ? &r->policies[r->count - 1] : NULL;
+	enum element e;
 
 	(void)name;
+	/* A parser that was stopped in an empty element still tells of its end. */
+	if (r->err)
+		return;
+	e = r->stack[--r->depth];
 	r->text[r->len] = '\0';
+	if (!p) {
+		r->len = 0;
+		return;
+	}
 	if (e == ID) {
 		if (!r->len || r->len >= sizeof(p->id))
 			refuse(r, ERR_InvalidInput);
@@ -183,8 +193,12 @@ enum ds_err ds_xml_policies(const void *body, size_t len,
 	if (XML_Parse(r.parser, body, (int)len, 1) != XML_STATUS_OK && !r.err)
 		r.err = ERR_InvalidXmlDocument;
 	XML_ParserFree(r.parser);
-	for (size_t i = 0; i < r.count && !r.err; i++)
+	for (size_t i = 0; i < r.count && !r.err; i++) {
 		if (!policies[i].id[0])
 			r.err = ERR_InvalidXmlDocument;
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(policies[i].id, policies[j].id))
+				r.err = ERR_InvalidXmlDocument;
+	}
 	return r.err;
 }

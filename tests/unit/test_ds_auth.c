@@ -57,11 +57,11 @@ static bool find_policy(void *arg, const char *account, const char *container, c
 	return true;
 }
 
-static const struct ds_need read_blob = { 'o', "r", "r" };
-static const struct ds_need write_blob = { 'o', "w", "w" };
-static const struct ds_need list_blobs = { 'c', "l", "l" };
-static const struct ds_need list_containers = { 's', "l", "" };
-static const struct ds_need set_acl = { 'c', "", "" };
+static const struct ds_need read_blob = { 'o', "r", "r", false };
+static const struct ds_need write_blob = { 'o', "w", "w", false };
+static const struct ds_need list_blobs = { 'c', "l", "l", false };
+static const struct ds_need list_containers = { 's', "l", "", false };
+static const struct ds_need set_acl = { 'c', "", "", false };
 
 static enum ds_err check(const struct ds_need *need)
 {
