@@ -14,6 +14,8 @@ make_tmp
 
 # start OPTION...: a devstore of the test's own, its files in a directory below $tmp
 start() {
+	rm -f "$tmp/serving" "$tmp/devstore.log"
+	touch "$tmp/serving" "$tmp/devstore.log"
 	build/clouddrivectl devstore --data "$tmp/outer/inner/data" --listen 127.0.0.1:0 \
 		--control "$tmp/control" "$@" >"$tmp/serving" 2>"$tmp/devstore.log" &
 	devstore_pid=$!

@@ -17,21 +17,15 @@ clang -fsanitize=fuzzer,address -o "$tmp/probe" "$tmp/probe.c" 2>/dev/null ||
 
 flags='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
-# build TARGET: build/fuzz/TARGET. The server, control socket and main program
-# aren't in it: they bring libmicrohttpd and an event loop of their own.
+# build TARGET: build/fuzz/TARGET
 build() {
-	objects=$(for source in helper/devstore/*.c; do
-		case $source in
-		*/server.c | */send.c | */control.c | */devstore.c) ;;
-		*) echo "build/fuzz/obj/${source%.c}.o" ;;
-		esac
-	done)
+	objects=$(printf 'build/fuzz/obj/%s.o\n' helper/devstore/*.c | sed 's/\.c\.o$/.o/')
 	# shellcheck disable=SC2046,SC2086  # lists of words
 	make -s -j2 BUILD=build/fuzz CC=clang HARDEN= CFLAGS="$flags -Wall" \
 		$objects build/fuzz/obj/libcd.a "build/fuzz/obj/tests/devstore/$1.o" &&
 		clang $flags -fsanitize=fuzzer -o "build/fuzz/$1" "build/fuzz/obj/tests/devstore/$1.o" \
 			$objects build/fuzz/obj/libcd.a -Wl,--as-needed $(pkg-config --libs libcurl \
-			libcrypto libnl-3.0 libnl-genl-3.0 jansson expat uuid) -lm
+			libcrypto libmicrohttpd libnl-3.0 libnl-genl-3.0 jansson expat uuid) -lm
 }
 
 # fuzz TARGET CORPUS
