@@ -117,6 +117,7 @@ static int serve(int argc, char **argv)
 		FLAG("allow-remote", &o.allow_remote),
 		FLAG("durable", &o.durable),
 		TEXT("account", &account),
+		TEXT("container", &o.container),
 		TEXT("tls-cert", &o.tls_cert),
 		TEXT("tls-key", &o.tls_key),
 		TEXT("control", &o.control),
@@ -397,6 +398,7 @@ static const char help[] =
 	"  --durable               an acknowledged write survives a power loss too\n"
 	"  --account NAME:KEYFILE  an account and its key in base64, as often as there are\n"
 	"                          accounts; without: devstoreaccount1 and its published key\n"
+	"  --container NAME        make this container, unless it is there\n"
 	"  --tls-cert FILE --tls-key FILE   https, by PEM files\n"
 	"  --control PATH          the control socket (DIR/control)\n"
 	"  --async-copy-above SIZE copies of bigger blobs are asynchronous (64M)\n"
@@ -417,7 +419,7 @@ static const char help[] =
 	"printed. See clouddrivectl-devstore(8).\n"
 	"\n"
 	"Example:\n"
-	"  clouddrivectl devstore --data /tmp/store &\n"
+	"  clouddrivectl devstore --data /tmp/store --container drives &\n"
 	"  clouddrivectl devstore fault set answer --status 503 --op PutPage --count 3 \\\n"
 	"      --control /tmp/store/control\n"
 	"\n"

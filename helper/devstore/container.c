@@ -11,25 +11,49 @@
 #include "devstore/service.h"
 #include "devstore/xml.h"
 
+static int make(struct ds *ds, struct ds_object *obj)
+{
+	void *data;
+	size_t len;
+	int err;
+
+	err = ds_object_encode(obj, &data, &len);
+	if (err)
+		return err;
+	err = storage_container_create(ds->storage, &obj->key, (struct storage_meta){ data, len });
+	free(data);
+	if (!err)
+		ds_object_publish(&ds->objects, obj);
+	return err;
+}
+
+int ds_make_container(struct ds *ds, const char *account, const char *name)
+{
+	const struct storage_key key = { .account = account, .container = name };
+	struct ds_object *obj;
+	int err;
+
+	if (ds_check_container(name))
+		return -EINVAL;
+	obj = ds_object_new(&ds->objects, &key, DS_CONTAINER);
+	if (!obj)
+		return -ENOMEM;
+	err = make(ds, obj);
+	ds_object_put(&ds->objects, obj);
+	return err == -EEXIST ? 0 : err;
+}
+
 static enum ds_err create(struct ds_call *c, struct ds_object *obj)
 {
 	enum ds_err err = ds_call_take_metadata(c, obj);
-	void *data;
-	size_t len;
 	int res;
 
 	if (err)
 		return err;
-	res = ds_object_encode(obj, &data, &len);
-	if (res)
-		return ds_error_of(res);
-	res = storage_container_create(c->ds->storage, &obj->key,
-				       (struct storage_meta){ data, len });
-	free(data);
+	res = make(c->ds, obj);
 	if (res)
 		return res == -EEXIST ? ERR_ContainerAlreadyExists : ds_error_of(res);
 	c->writes = true;
-	ds_object_publish(&c->ds->objects, obj);
 	ds_answer_version(c, obj);
 	c->ans.status = 201;
 	return DS_OK;

@@ -345,7 +345,7 @@ enum ds_err ds_op_IncrementalCopyBlob(struct ds_call *c)
 	struct ds_object *from, *old, *to = NULL, *older = NULL;
 	enum ds_err err;
 
-	err = find_source(c, true, &from);
+	err = find_source(c, false, &from);
 	if (err)
 		return err;
 	if (!from->key.snapshot)

@@ -203,6 +203,18 @@ static int add_accounts(struct devstore *d, char *why, size_t len)
 	return err;
 }
 
+static int add_container(struct devstore *d, char *why, size_t len)
+{
+	int err = 0;
+
+	if (d->o->container)
+		err = ds_make_container(&d->ds, d->ds.accounts.account[0].name, d->o->container);
+	return err ? say(why, len, err, d->o->container,
+			 "a container has a name of 3 to 63 lower-case letters, digits and single "
+			 "dashes") :
+		     0;
+}
+
 static int start_server(struct devstore *d, char *why, size_t len)
 {
 	struct ds_server_options server = { 0 };
@@ -270,6 +282,8 @@ static int start(struct devstore *d, char *why, size_t len)
 	d->ds.copy_least = LOOP_MS(d->o->copy_ms);
 	ds_faults_init(&d->faults, d->o->seed);
 	err = add_accounts(d, why, len);
+	if (!err)
+		err = add_container(d, why, len);
 	if (!err)
 		err = start_server(d, why, len);
 	if (!err)

@@ -23,6 +23,7 @@ struct devstore_options {
 	bool allow_remote; /* to listen on an address that others can reach */
 	const struct devstore_account *accounts; /* none: the development account */
 	size_t account_count;
+	const char *container; /* made in the first account where it is not there; NULL */
 	const char *tls_cert, *tls_key; /* files; NULL: http */
 	const char *control; /* the control socket's path; NULL: DATA/control */
 	uint64_t async_above; /* copies of bigger blobs are asynchronous */

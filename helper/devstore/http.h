@@ -27,6 +27,8 @@ struct ds_server {
 	bool resumed; /* one that MHD_run() is to take up */
 	struct ds_http *calls; /* all that are under way */
 	struct ds_http *pool;
+	size_t pooled;
+	uint64_t bodies; /* bytes of those that are held */
 	struct ds_http *syncing;
 };
 
@@ -45,6 +47,7 @@ struct ds_http {
 	struct MHD_Connection *connection; /* NULL until its headers are there */
 	enum ds_http_state state;
 	uint64_t expected, received; /* bytes of the body */
+	uint64_t held; /* as many are had for it */
 	enum ds_err err; /* why it is not going to be run */
 	struct ds_plan plan;
 	struct loop_timer timer;

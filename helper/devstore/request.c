@@ -153,7 +153,7 @@ static bool lower_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-static enum ds_err check_container(const char *s)
+enum ds_err ds_check_container(const char *s)
 {
 	size_t len = strlen(s);
 
@@ -222,7 +222,7 @@ enum ds_err ds_split_path(struct ds_arena *a, const char *path, size_t len, bool
 	*container_out = decode(a, path, (size_t)((slash ? slash : end) - path), false);
 	if (!*container_out)
 		return ERR_InvalidUri;
-	err = check_container(*container_out);
+	err = ds_check_container(*container_out);
 	if (err || !slash || slash + 1 == end)
 		return err;
 	*blob_out = decode(a, slash + 1, (size_t)(end - slash - 1), false);

@@ -150,8 +150,10 @@ void ds_request_free(struct ds_request *r); /* what it holds */
 /* The value of a query parameter (its name in lower case), or NULL. */
 const char *ds_query(const struct ds_request *r, const char *name);
 
-/* Splits a URI's path into account, container and blob, and checks the names
- * ("Naming and referencing containers, blobs, and metadata"). */
+/* "Naming and referencing containers, blobs, and metadata" */
+enum ds_err ds_check_container(const char *name);
+/* Splits a URI's path into account, container and blob, and checks the
+ * names. */
 enum ds_err ds_split_path(struct ds_arena *a, const char *path, size_t len, bool container,
 			  const char **account_out, const char **container_out,
 			  const char **blob_out);

@@ -36,6 +36,9 @@
 /* What of a refused body is read, so that its sender comes to read the answer. */
 #define MAX_DRAINED (16u << 20)
 #define IDLE_SECONDS 120u
+/* Of all bodies that are being received. */
+#define MAX_BODIES (1ull << 30)
+#define MAX_POOLED 256u
 /* Of a connection: its headers both ways, and what arrives of a body at once. */
 #define CONNECTION_MEMORY 65536u
 
@@ -45,10 +48,12 @@ static struct ds_http *take_call(struct ds_server *s)
 {
 	struct ds_http *h = s->pool;
 
-	if (h)
+	if (h) {
 		s->pool = h->next;
-	else
+		s->pooled--;
+	} else {
 		h = calloc(1, sizeof(*h));
+	}
 	if (!h)
 		return NULL;
 	h->next = s->calls;
@@ -75,9 +80,17 @@ static void give_back(struct ds_http *h)
 		h->next->prev = h->prev;
 	ds_answer_drop(&h->call.ans);
 	ds_request_free(&h->call.req);
+	s->bodies -= h->held;
+	h->held = 0;
 	h->connection = NULL;
+	if (s->pooled == MAX_POOLED) {
+		text_free(&h->uri);
+		free(h);
+		return;
+	}
 	h->next = s->pool;
 	s->pool = h;
+	s->pooled++;
 }
 
 /* --- suspending ----------------------------------------------------------------------- */
@@ -222,6 +235,24 @@ static void make_plan(struct ds_http *h)
 		ds_server_outage(h->server); /* its rule may have done its part */
 }
 
+static void hold_body(struct ds_http *h)
+{
+	struct ds_server *s = h->server;
+
+	if (s->bodies + h->expected > MAX_BODIES) {
+		h->err = ERR_ServerBusy;
+		h->call.retry_after = 1;
+		return;
+	}
+	h->call.req.body = malloc(h->expected);
+	if (!h->call.req.body) {
+		h->err = ERR_InternalError;
+		return;
+	}
+	h->held = h->expected;
+	s->bodies += h->held;
+}
+
 static enum MHD_Result on_request(struct ds_http *h, const char *verb)
 {
 	struct ds_request *r = &h->call.req;
@@ -247,11 +278,8 @@ static enum MHD_Result on_request(struct ds_http *h, const char *verb)
 	/* Who asks first needn't send it in vain. */
 	if (h->err && h->expected && expect)
 		return run(h);
-	if (!h->err && h->expected) {
-		r->body = malloc(h->expected);
-		if (!r->body)
-			h->err = ERR_InternalError;
-	}
+	if (!h->err && h->expected)
+		hold_body(h);
 	return MHD_YES;
 }
 

@@ -29,6 +29,8 @@ struct ds {
 
 int ds_init(struct ds *ds, struct loop *loop, struct storage *storage);
 void ds_free(struct ds *ds);
+/* Makes a container, unless it is there.  0, -EINVAL: not a name. */
+int ds_make_container(struct ds *ds, const char *account, const char *name);
 /* A ds_policy_fn; @arg is the struct ds. */
 bool ds_find_policy(void *arg, const char *account, const char *container, const char *id,
 		    struct ds_policy *out);
