@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "devstore/request.h"
+#include "lib/text.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -80,46 +81,13 @@ char *ds_arena_printf(struct ds_arena *a, const char *fmt, ...)
 
 /* --- decoding ---------------------------------------------------------------- */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Percent-decodes; @plus: '+' is a space, as in a query.  NULL when malformed
  * or when memory is out. */
 static char *decode(struct ds_arena *a, const char *s, size_t len, bool plus)
 {
 	char *out = ds_arena_alloc(a, len + 1);
-	size_t n = 0;
 
-	if (!out)
-		return NULL;
-	for (size_t i = 0; i < len; i++) {
-		char c = s[i];
-
-		if (c == '%') {
-			int hi = i + 1 < len ? hex_digit(s[i + 1]) : -1;
-			int lo = i + 2 < len ? hex_digit(s[i + 2]) : -1;
-
-			if (hi < 0 || lo < 0)
-				return NULL;
-			c = (char)(hi << 4 | lo);
-			i += 2;
-		} else if (c == '+' && plus) {
-			c = ' ';
-		}
-		if (!c)
-			return NULL;
-		out[n++] = c;
-	}
-	out[n] = '\0';
-	return out;
+	return out && text_decode(out, s, len, plus) ? out : NULL;
 }
 
 /* Valid UTF-8 without control characters, which no XML answer could name;

@@ -118,14 +118,10 @@ static int hex_digit(char c)
 	return -1;
 }
 
-char *text_unescape(const char *s, size_t len, bool *bad)
+bool text_decode(char *out, const char *s, size_t len, bool plus)
 {
-	char *out = malloc(len + 1);
 	size_t n = 0;
 
-	*bad = false;
-	if (!out)
-		return NULL;
 	for (size_t i = 0; i < len; i++) {
 		char c = s[i];
 
@@ -134,18 +130,27 @@ char *text_unescape(const char *s, size_t len, bool *bad)
 			int lo = i + 2 < len ? hex_digit(s[i + 2]) : -1;
 
 			if (hi < 0 || lo < 0)
-				goto malformed;
+				return false;
 			c = (char)(hi << 4 | lo);
 			i += 2;
+		} else if (c == '+' && plus) {
+			c = ' ';
 		}
 		if (!c)
-			goto malformed;
+			return false;
 		out[n++] = c;
 	}
 	out[n] = '\0';
-	return out;
-malformed:
-	*bad = true;
+	return true;
+}
+
+char *text_unescape(const char *s, size_t len, bool *bad)
+{
+	char *out = malloc(len + 1);
+
+	*bad = out && !text_decode(out, s, len, false);
+	if (!*bad)
+		return out;
 	free(out);
 	return NULL;
 }

@@ -29,8 +29,12 @@ void text_add_escaped(struct text *t, const char *s, const char *keep);
 /* Cleanses and frees. */
 void text_free(struct text *t);
 
-/* Percent-decodes @len characters of @s into a malloc'ed string; NULL when
- * memory is out (@bad false) or it is malformed or holds a NUL (@bad true). */
+/* Percent-decodes @len characters of @s into @out, which has room for @len + 1;
+ * @plus: '+' is a space, as in a query.  False when malformed or with a NUL. */
+bool text_decode(char *out, const char *s, size_t len, bool plus);
+
+/* The same into a malloc'ed string; NULL when memory is out (@bad false) or it is
+ * malformed or holds a NUL (@bad true). */
 char *text_unescape(const char *s, size_t len, bool *bad);
 
 /* All of @len characters (at most 20 digits) as a decimal number, or false. */
