@@ -9,27 +9,48 @@
  *	cdriveN.sock	the helper's control socket (SOCK_SEQPACKET, one JSON
  *			object a message, one answer to each)
  *
- * Neither ever holds a key or a SAS.  $CLOUDDRIVE_RUNTIME_DIR names another
+ *	cdriveN.agent	locked (flock) by the drive's agent for as long as it lives;
+ *			holds its process id
+ *	url-HASH.lock	locked by whoever is mounting that URL
+ *
+ * None ever holds a key or a SAS.  $CLOUDDRIVE_RUNTIME_DIR names another
  * directory, for tests.
  *
- * Control socket: {"command": "status"} or {"command": "unmount", "force":
- * bool}.  An answer with "error" (see below) means no.  "unmount" is answered
- * when the device is gone and the lease is released ({"unmounted": true}), or
- * could not be, with a "note" that says why.
+ * Control socket: {"command": …}, answered once; an answer with "error" (see
+ * below) means no.
  *
- * Starting a helper: clouddrivectl makes a SOCK_SEQPACKET socket pair, starts
- * `clouddrived FD`, and sends a request
+ *	status		answers what `clouddrivectl status --json` shows
+ *	unmount		("force": bool) answers {"unmounted": true} when the device is
+ *			gone and the lease is released, or could not be, with a
+ *			"note" that says why
+ *	credential	("sas": "…") the helper goes on with this SAS: {"accepted": true}
+ *	agent		("sas": "…") makes the connection the drive's agent channel, and
+ *			goes on with this SAS; answers like the start of a helper;
+ *			an error when the drive has an agent
  *
- *	{"url": "…", "key": "base64" | "sas": "…", "read_only": bool,
- *	 "connections": 32, "park_limit": seconds (optional), "adopt": N
+ * Agent channel: what ties an agent to its helper.  For a helper that the agent
+ * starts (as `clouddrived FD`) it is a SOCK_SEQPACKET socket pair, and begins with
+ * the request
+ *
+ *	{"url": "…", "sas": "…", "read_only": bool, "force": bool (break another's
+ *	 lease), "connections": 32, "park_limit": seconds (optional), "adopt": N
  *	 (optional: become the helper of that device), "foreground": bool}
  *
- * and the environment that libcurl heeds (proxies), with SSL_CERT_FILE.
+ * and the environment that libcurl heeds (proxies), with SSL_CERT_FILE.  There is
+ * always a SAS, and never a key: only the agent knows that.  The helper
+ * answers once, when the drive is ready ({"index": N, "device": "/dev/cdriveN",
+ * "fenced": "why" when it turned out on adopting to be lost}) or can't be
+ * ({"error": {"exit": STATUS, "message": "WHAT: WHY; WHAT TO DO"}}), in which case
+ * it has undone all it did and exits.  Closing the channel (or its writing side)
+ * before the answer means that nobody wants the drive any more.
  *
- * The helper answers once, when the drive is ready ({"index": N, "device":
- * "/dev/cdriveN"}) or can't be ({"error": {"exit": STATUS, "message": "WHAT:
- * WHY; WHAT TO DO"}}), and goes on in the background in the first case, in
- * the second it has undone all it did and exits.
+ * After the answer the channel stays open.  The agent sends {"sas": "…"} whenever it
+ * has made a fresh one; the helper uses it from the next call on.  The helper
+ * sends {"sas": "…"} when a user handed one in ("credential" above), so that the
+ * agent has it for the helper's successor.  When the agent goes, the helper goes on
+ * for as long as its SAS is valid.  When the helper goes, the agent looks at what
+ * the driver has: no such drive, or a fenced one, and its work is done; else it
+ * starts a helper that adopts the drive.
  */
 #ifndef LIB_RUNTIME_H
 #define LIB_RUNTIME_H

@@ -9,19 +9,37 @@
  * copied by pread(2) and pwrite(2) on /dev/cdrive-payload.  The same interface
  * in the kernel's YNL form is Documentation/netlink/specs/cdrive.yaml.
  *
- * Every command but CDRIVE_CMD_GET needs CAP_SYS_ADMIN and CAP_NET_ADMIN, and
- * everything happens in the initial network namespace.  Errors come as
- * netlink errors with an extended acknowledgment that says what was wrong.
+ * CDRIVE_CMD_ATTACH, CDRIVE_CMD_ADOPT and CDRIVE_CMD_DETACH need CAP_SYS_ADMIN
+ * and CAP_NET_ADMIN.  What only a drive's helper may say (CDRIVE_CMD_PARK,
+ * CDRIVE_CMD_RESUME, CDRIVE_CMD_LEASE, CDRIVE_CMD_FENCE, CDRIVE_CMD_COMPLETE, and
+ * CDRIVE_CMD_DETACH of its own drive) needs none: the socket that attached or
+ * adopted the drive is the right to do so, so that a helper can drop all its
+ * capabilities once it has its drive.  Everything happens in the initial
+ * network namespace.  Errors come as netlink errors with an extended
+ * acknowledgment that says what was wrong.
  *
  * States of a drive (enum cdrive_state)
  * -------------------------------------
  *
  *	live	its helper is there, requests are forwarded
- *	parked	requests wait: the helper died (its socket closed), or it asked
- *		for it with CDRIVE_CMD_PARK.  Nothing is lost and nothing fails
- *		until park-limit seconds have passed; then the drive is fenced.
+ *	parked	requests wait, for one or more reasons (enum cdrive_park_reason):
+ *		the helper died (its socket closed), it asked for it with
+ *		CDRIVE_CMD_PARK, or the lease's deadline has passed.  Nothing is
+ *		lost and nothing fails until the drive has been parked for
+ *		park-limit seconds; then it is fenced.
  *	fenced	every request fails at once, for good
  *	gone	detached; seen in the last notification only
+ *
+ * The deadline
+ * ------------
+ *
+ * A drive's helper tells until when the blob's lease is certainly its
+ * (CDRIVE_A_LEASE_UNTIL, u64: nanoseconds of CLOCK_BOOTTIME, which goes on while
+ * the machine is suspended).  Past that moment, whatever the helper is doing, the
+ * driver forwards no request and completes none: completions that the helper sends
+ * are kept, and take effect when a later deadline is told, or never.  A drive whose
+ * helper has never told a deadline has none (there are blobs that need no lease,
+ * like snapshots).
  *
  * Commands
  * --------
@@ -32,6 +50,7 @@
  *	CDRIVE_A_SECTORS	u64: size in 512-byte sectors, required
  *	CDRIVE_A_FLAGS		u32: CDRIVE_F_*, optional
  *	CDRIVE_A_PARK_LIMIT	u32: seconds, optional (module parameter)
+ *	CDRIVE_A_LEASE_UNTIL	u64: the first deadline, optional
  *
  * The answer is like that of CDRIVE_CMD_GET, and names the drive by
  * CDRIVE_A_INDEX.  -ENOSPC when all 16 are taken.  The disk appears shortly
@@ -45,6 +64,7 @@
  * of arrival, under new tags; then those that waited.
  *
  *	CDRIVE_A_INDEX		u32: required
+ *	CDRIVE_A_LEASE_UNTIL	u64: the new deadline, optional: it stays as it was
  *
  * The answer is like that of CDRIVE_CMD_GET.  -EBUSY while the drive has a
  * helper, -ENOLINK when it is fenced.
@@ -62,13 +82,22 @@
  *
  *	CDRIVE_A_INDEX, CDRIVE_A_SECTORS, CDRIVE_A_FLAGS, CDRIVE_A_STATE,
  *	CDRIVE_A_HELPER_PID (u32, absent without helper), CDRIVE_A_IN_FLIGHT
- *	(u32), CDRIVE_A_OPENERS (u32), CDRIVE_A_PARK_LIMIT
+ *	(u32), CDRIVE_A_OPENERS (u32), CDRIVE_A_PARK_LIMIT, CDRIVE_A_PARK_REASONS
+ *	(u32, why it is parked: 1 << enum cdrive_park_reason; 0 when it isn't),
+ *	CDRIVE_A_LEASE_UNTIL (absent without deadline)
  *
  * CDRIVE_CMD_PARK, CDRIVE_CMD_RESUME: the drive's helper asks that nothing
  * more be sent to it, because the service can't be reached, and that it be
  * sent again.  What the helper has already it keeps, and may complete.
  *
  *	CDRIVE_A_INDEX		u32: required
+ *
+ * CDRIVE_CMD_LEASE: the drive's helper tells a new deadline, which may be sooner
+ * than the last.  When it is in the future, completions that were kept take effect,
+ * and forwarding goes on unless another reason parks the drive.
+ *
+ *	CDRIVE_A_INDEX		u32: required
+ *	CDRIVE_A_LEASE_UNTIL	u64: required
  *
  * CDRIVE_CMD_FENCE: the drive's helper knows the lease to be lost.
  *
@@ -136,6 +165,7 @@ enum cdrive_cmd {
 	CDRIVE_CMD_REQUEST,
 	CDRIVE_CMD_COMPLETE,
 	CDRIVE_CMD_STATE,
+	CDRIVE_CMD_LEASE,
 
 	__CDRIVE_CMD_MAX,
 	CDRIVE_CMD_MAX = __CDRIVE_CMD_MAX - 1
@@ -155,6 +185,8 @@ enum cdrive_attr {
 	CDRIVE_A_DESCRIPTORS,	/* binary, struct cdrive_descriptor[] */
 	CDRIVE_A_COMPLETIONS,	/* binary, struct cdrive_completion[] */
 	CDRIVE_A_PAD,
+	CDRIVE_A_LEASE_UNTIL,	/* u64, CLOCK_BOOTTIME ns */
+	CDRIVE_A_PARK_REASONS,	/* u32, 1 << enum cdrive_park_reason, or-ed */
 
 	__CDRIVE_A_MAX,
 	CDRIVE_A_MAX = __CDRIVE_A_MAX - 1
@@ -165,6 +197,12 @@ enum cdrive_state {
 	CDRIVE_STATE_PARKED,
 	CDRIVE_STATE_FENCED,
 	CDRIVE_STATE_GONE,
+};
+
+enum cdrive_park_reason {
+	CDRIVE_PARK_HELPER,	/* there is none */
+	CDRIVE_PARK_ASKED,	/* by CDRIVE_CMD_PARK */
+	CDRIVE_PARK_LEASE,	/* the deadline has passed */
 };
 
 enum cdrive_flags {
