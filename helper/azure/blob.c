@@ -293,10 +293,12 @@ struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b,
 
 static void build_lease(struct az_call *call, struct az_build *b)
 {
-	static const char *const names[] = { "acquire", "renew", "release" };
+	static const char *const names[] = { "acquire", "renew", "release", "break" };
 
 	az_build_query(b, "comp", "lease");
 	az_build_header(b, "x-ms-lease-action", names[call->lease]);
+	if (call->lease == AZ_LEASE_BREAK)
+		az_build_header(b, "x-ms-lease-break-period", "0");
 	if (call->lease != AZ_LEASE_ACQUIRE)
 		return;
 	az_build_header(b, "x-ms-lease-duration",
@@ -342,16 +344,25 @@ static const struct az_op lease_release = {
 	.build = build_lease,
 };
 
+static const struct az_op lease_break = {
+	.method = "PUT",
+	.kind = AZ_KIND_OTHER,
+	.expect = 202,
+	.changes = true,
+	.build = build_lease,
+};
+
 struct az_call *az_lease(struct az_client *c, const struct az_blob *b, enum az_lease_action action,
 			 int seconds, az_done_fn done, void *arg)
 {
-	static const struct az_op *const ops[] = { &lease_acquire, &lease_renew, &lease_release };
+	static const struct az_op *const ops[] = { &lease_acquire, &lease_renew, &lease_release,
+						   &lease_break };
 	struct az_call *call = az_call_new(c, ops[action], b, done, arg);
 
 	if (call) {
 		call->lease = action;
 		call->seconds = seconds;
-		call->no_lease = action == AZ_LEASE_ACQUIRE;
+		call->no_lease = action == AZ_LEASE_ACQUIRE || action == AZ_LEASE_BREAK;
 	}
 	return az_call_start(call);
 }

@@ -76,8 +76,9 @@ struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b,
 
 /* "Lease Blob".  Acquire proposes @b's lease_id as the id (which succeeds as a
  * renewal when that is the one that holds it); renew and release use it.
- * @seconds: 15 to 60, or -1 for a lease without end; of acquire only. */
-enum az_lease_action { AZ_LEASE_ACQUIRE, AZ_LEASE_RENEW, AZ_LEASE_RELEASE };
+ * @seconds: 15 to 60, or -1 for a lease without end; of acquire only.  Break ends
+ * whoever's lease it is, at once (x-ms-lease-break-period: 0), and needs no id. */
+enum az_lease_action { AZ_LEASE_ACQUIRE, AZ_LEASE_RENEW, AZ_LEASE_RELEASE, AZ_LEASE_BREAK };
 struct az_call *az_lease(struct az_client *c, const struct az_blob *b, enum az_lease_action action,
 			 int seconds, az_done_fn done, void *arg);
 

@@ -72,7 +72,7 @@ static json_t *lease_status(const struct drive *d)
 		[OWNER_DOUBTFUL] = "renewing",
 		[OWNER_LOST] = "lost",
 	};
-	uint64_t now = loop_now();
+	uint64_t now = owner_clock();
 	json_int_t left = 0;
 
 	if (d->owner.state != OWNER_LOST && d->owner.lease_until > now)

@@ -51,6 +51,12 @@ static void on_held(void *arg)
 	store_run(&d->store);
 }
 
+/* For the driver, once that keeps it. */
+static void on_deadline(void *arg, uint64_t until)
+{
+	(void)arg, (void)until;
+}
+
 void drive_lost(void *arg, const char *why)
 {
 	struct drive *d = arg;
@@ -69,6 +75,7 @@ void drive_lost(void *arg, const char *why)
 
 const struct owner_ops drive_owner_ops = {
 	.held = on_held,
+	.deadline = on_deadline,
 	.lost = drive_lost,
 	.record = on_record,
 	.trouble = drive_trouble,

@@ -36,6 +36,7 @@ struct drive {
 	char *name; /* the URL without its SAS */
 	struct az_credential cred;
 	bool read_only;
+	bool force; /* break another's lease */
 	bool foreground;
 	unsigned int connections;
 	unsigned int park_limit; /* 0: the module's */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,7 +14,6 @@
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 
-#include "lib/driver.h"
 #include "lib/log.h"
 
 /* Holds what the driver may send before we read: small messages, but their
@@ -24,6 +24,11 @@
 #define MESSAGES_A_TURN 64
 
 #define FLUSH_AGAIN_MS 10
+
+/* Detaching waits, in the driver, for the disk's last users; what is waited for
+ * here is an answer that is on its way. */
+#define DETACH_MS 5000
+#define DETACH_TRIES 2
 
 struct link {
 	struct loop *loop;
@@ -40,6 +45,7 @@ struct link {
 	bool attached;
 
 	uint32_t answer_seq; /* of the command whose answer is waited for */
+	bool acknowledged; /* that answer is an acknowledgement */
 	bool answered;
 	int answer;
 
@@ -72,33 +78,52 @@ static int send_message(struct link *l, struct nl_msg *msg)
 	return err < 0 ? -EIO : 0;
 }
 
-/* A command that is answered by an acknowledgement, which on_error() logs. */
-static void send_simple(struct link *l, uint8_t command)
+/* About the drive that is ours.  @until: 0: none. */
+static struct nl_msg *message_for_drive(struct link *l, uint8_t command, int flags, uint64_t until)
 {
-	struct nl_msg *msg = message(l, command, NLM_F_REQUEST | NLM_F_ACK);
+	struct nl_msg *msg = message(l, command, NLM_F_REQUEST | flags);
 
-	if (!msg || nla_put_u32(msg, CDRIVE_A_INDEX, l->index) < 0) {
+	if (msg && (nla_put_u32(msg, CDRIVE_A_INDEX, l->index) < 0 ||
+		    (until && nla_put_u64(msg, CDRIVE_A_LEASE_UNTIL, until) < 0))) {
 		nlmsg_free(msg);
-		log_error("no memory for a message to the driver");
-		return;
+		msg = NULL;
 	}
-	if (send_message(l, msg))
+	return msg;
+}
+
+/* A command that is answered by an acknowledgement, which on_error() logs.  What
+ * there is to say before the drive is ours is said when it is made so. */
+static void tell(struct link *l, uint8_t command, uint64_t until)
+{
+	struct nl_msg *msg;
+
+	if (!l->attached)
+		return;
+	msg = message_for_drive(l, command, NLM_F_ACK, until);
+	if (!msg)
+		log_error("no memory for a message to the driver");
+	else if (send_message(l, msg))
 		log_error("can't send a message to the driver: %s", strerror(errno));
 }
 
 void link_park(struct link *l)
 {
-	send_simple(l, CDRIVE_CMD_PARK);
+	tell(l, CDRIVE_CMD_PARK, 0);
 }
 
 void link_resume(struct link *l)
 {
-	send_simple(l, CDRIVE_CMD_RESUME);
+	tell(l, CDRIVE_CMD_RESUME, 0);
 }
 
 void link_fence(struct link *l)
 {
-	send_simple(l, CDRIVE_CMD_FENCE);
+	tell(l, CDRIVE_CMD_FENCE, 0);
+}
+
+void link_lease(struct link *l, uint64_t until)
+{
+	tell(l, CDRIVE_CMD_LEASE, until);
 }
 
 static void flush(void *arg)
@@ -183,13 +208,23 @@ static void on_error(struct link *l, struct nlmsghdr *nlh)
 	if (nlmsg_datalen(nlh) < (int)sizeof(*e))
 		return;
 	if (l->answer_seq && e->msg.nlmsg_seq == l->answer_seq) {
-		if (e->error) /* else the answer proper has come, or will */
+		if (e->error || l->acknowledged) /* else the answer proper comes */
 			answer(l, e->error);
 	} else if (e->error == -ESTALE) {
 		log_debug("the driver had given a request up");
 	} else if (e->error) {
 		log_error("the driver refused a message: %s", strerror(-e->error));
 	}
+}
+
+static void on_state(struct link *l, enum cdrive_state state)
+{
+	if (state == CDRIVE_STATE_GONE) {
+		if (l->acknowledged)
+			return; /* our own doing, of which we'll hear */
+		l->attached = false;
+	}
+	l->ops->state(l->arg, state);
 }
 
 static void on_message(struct link *l, struct nlmsghdr *nlh)
@@ -221,16 +256,17 @@ static void on_message(struct link *l, struct nlmsghdr *nlh)
 		break;
 	case CDRIVE_CMD_STATE:
 		if (l->attached && attr_u32(attrs[CDRIVE_A_INDEX]) == l->index)
-			l->ops->state(l->arg, attr_u32(attrs[CDRIVE_A_STATE]));
+			on_state(l, attr_u32(attrs[CDRIVE_A_STATE]));
 		break;
 	default:
 		break;
 	}
 }
 
+/* Also from within itself: a handler may detach. */
 static void readable(void *arg, uint32_t events)
 {
-	static char buf[32 << 10] __attribute__((aligned(8)));
+	char buf[32 << 10] __attribute__((aligned(8)));
 	struct link *l = arg;
 
 	(void)events;
@@ -265,43 +301,76 @@ static int command(struct link *l, struct nl_msg *msg)
 	return err ? err : l->answer;
 }
 
-int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit)
+int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit,
+		uint64_t until)
 {
 	struct nl_msg *msg = message(l, CDRIVE_CMD_ATTACH, NLM_F_REQUEST);
 
 	if (!msg || nla_put_u64(msg, CDRIVE_A_SECTORS, sectors) < 0 ||
 	    (read_only && nla_put_u32(msg, CDRIVE_A_FLAGS, CDRIVE_F_READ_ONLY) < 0) ||
-	    (park_limit && nla_put_u32(msg, CDRIVE_A_PARK_LIMIT, park_limit) < 0)) {
+	    (park_limit && nla_put_u32(msg, CDRIVE_A_PARK_LIMIT, park_limit) < 0) ||
+	    (until && nla_put_u64(msg, CDRIVE_A_LEASE_UNTIL, until) < 0)) {
 		nlmsg_free(msg);
 		return -ENOMEM;
 	}
 	return command(l, msg);
 }
 
-int link_adopt(struct link *l, unsigned int index)
+int link_adopt(struct link *l, unsigned int index, uint64_t until)
 {
-	struct nl_msg *msg = message(l, CDRIVE_CMD_ADOPT, NLM_F_REQUEST);
+	struct nl_msg *msg;
 
-	if (!msg || nla_put_u32(msg, CDRIVE_A_INDEX, index) < 0) {
+	l->index = index;
+	msg = message_for_drive(l, CDRIVE_CMD_ADOPT, 0, until);
+	return msg ? command(l, msg) : -ENOMEM;
+}
+
+/* Handles what comes until the acknowledgement has. */
+static int wait_acknowledged(struct link *l)
+{
+	uint64_t end = loop_now() + LOOP_MS(DETACH_MS), now;
+	struct pollfd p = { .fd = nl_socket_get_fd(l->sock), .events = POLLIN };
+
+	while (!l->answered) {
+		now = loop_now();
+		if (now >= end)
+			return -ETIMEDOUT;
+		if (poll(&p, 1, (int)((end - now) / LOOP_MS(1)) + 1) > 0)
+			readable(l, POLLIN);
+	}
+	return l->answer;
+}
+
+static int detach(struct link *l, bool force)
+{
+	struct nl_msg *msg = message_for_drive(l, CDRIVE_CMD_DETACH, NLM_F_ACK, 0);
+	int err;
+
+	if (!msg || (force && nla_put_u32(msg, CDRIVE_A_FLAGS, CDRIVE_F_FORCE) < 0)) {
 		nlmsg_free(msg);
 		return -ENOMEM;
 	}
-	l->index = index;
-	return command(l, msg);
+	nl_complete_msg(l->sock, msg);
+	l->answered = false;
+	l->acknowledged = true;
+	l->answer_seq = nlmsg_hdr(msg)->nlmsg_seq;
+	err = send_message(l, msg);
+	if (!err)
+		err = wait_acknowledged(l);
+	l->acknowledged = false;
+	l->answer_seq = 0;
+	return err;
 }
 
 int link_detach(struct link *l, bool force)
 {
-	struct driver *d;
-	int err;
+	int err = -ETIMEDOUT;
 
 	if (!l->attached)
 		return 0;
-	err = driver_open(&d);
-	if (err)
-		return err;
-	err = driver_detach(d, l->index, force);
-	driver_close(d);
+	/* An acknowledgement for which there was no room is lost. */
+	for (int i = 0; i < DETACH_TRIES && err == -ETIMEDOUT; i++)
+		err = detach(l, force);
 	if (!err || err == -ENODEV) {
 		l->attached = false;
 		l->n_done = 0;

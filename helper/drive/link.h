@@ -35,12 +35,18 @@ void link_close(struct link *l);
 /*
  * Attach a new drive (ready() tells when its disk is there) or adopt one.
  * Both run the loop until the driver has answered, and return the index or a
- * negative errno.  @park_limit: seconds; 0: the module's.
+ * negative errno.  @park_limit: seconds; 0: the module's.  @until: the lease's
+ * deadline, CLOCK_BOOTTIME ns; 0: none.
  */
-int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit);
-int link_adopt(struct link *l, unsigned int index);
+int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit,
+		uint64_t until);
+int link_adopt(struct link *l, unsigned int index, uint64_t until);
 
-/* -EBUSY: open.  Does not need the loop. */
+/* A new deadline. */
+void link_lease(struct link *l, uint64_t until);
+
+/* -EBUSY: open.  Does not need the loop, and no capability: it goes over the
+ * helper's own socket. */
 int link_detach(struct link *l, bool force);
 
 void link_park(struct link *l);

@@ -43,13 +43,14 @@ json_t *drive_configure(struct drive *d, const json_t *request)
 {
 	const char *url = NULL, *key = NULL, *sas = NULL;
 	int connections = CONNECTIONS, park_limit = 0, adopt = -1;
-	int read_only = 0, foreground = 0;
+	int read_only = 0, force = 0, foreground = 0;
 	json_error_t e;
 	char why[DRIVE_MESSAGE];
 	int err;
 
-	if (json_unpack_ex((json_t *)request, &e, 0, "{s:s, s?s, s?s, s?b, s?i, s?i, s?i, s?b}",
-			   "url", &url, "key", &key, "sas", &sas, "read_only", &read_only,
+	if (json_unpack_ex((json_t *)request, &e, 0,
+			   "{s:s, s?s, s?s, s?b, s?b, s?i, s?i, s?i, s?b}", "url", &url, "key",
+			   &key, "sas", &sas, "read_only", &read_only, "force", &force,
 			   "connections", &connections, "park_limit", &park_limit, "adopt", &adopt,
 			   "foreground", &foreground))
 		return runtime_error(EXIT_FAILED, "clouddrived: %s", e.text);
@@ -64,6 +65,7 @@ json_t *drive_configure(struct drive *d, const json_t *request)
 	if (connections < 1 || connections > CONNECTIONS_MOST)
 		return runtime_error(2, "connections: must be 1 to %d", CONNECTIONS_MOST);
 	d->read_only = read_only;
+	d->force = force;
 	d->foreground = foreground;
 	d->connections = (unsigned int)connections;
 	d->park_limit = (unsigned int)park_limit;
@@ -123,7 +125,7 @@ static json_t *acquire(struct drive *d)
 	struct az_props props;
 	struct az_error err = { 0 };
 
-	if (owner_acquire(&d->owner, &props, &err))
+	if (owner_acquire(&d->owner, d->force, &props, &err))
 		return service_error(d, &err,
 				     d->blob.lease_id[0] ? "can't take the drive over" :
 							   "can't lease the blob");
@@ -271,13 +273,13 @@ static json_t *attach(struct drive *d)
 
 	if (d->adopt >= 0) {
 		for (int tries = 0; tries < 50; tries++) {
-			ret = link_adopt(d->link, (unsigned int)d->adopt);
+			ret = link_adopt(d->link, (unsigned int)d->adopt, 0);
 			if (ret != -EBUSY)
 				break;
 			usleep(20000); /* the old helper's last copy ends */
 		}
 	} else {
-		ret = link_attach(d->link, d->size >> 9, d->read_only, d->park_limit);
+		ret = link_attach(d->link, d->size >> 9, d->read_only, d->park_limit, 0);
 	}
 	if (ret == -ENOSPC)
 		return runtime_error(EXIT_FAILED,

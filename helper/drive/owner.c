@@ -134,13 +134,19 @@ void owner_doubt_write(struct owner *o, uint64_t number)
 
 /* --- the lease ------------------------------------------------------------ */
 
+static void extend(struct owner *o)
+{
+	o->lease_until = o->sent_at + OWNER_CERTAIN_NS;
+	o->ops->deadline(o->arg, o->lease_until);
+}
+
 static void lease_is_ours(struct owner *o)
 {
 	succeeded(o, &o->lease_retry);
 	o->reacquiring = false;
 	o->comparing = false;
-	o->lease_until = o->sent_at + LOOP_SEC(OWNER_LEASE_S);
-	loop_timer_arm(o->loop, &o->lease_timer, LOOP_SEC(OWNER_RENEW_S));
+	extend(o);
+	owner_start(o);
 	if (o->state == OWNER_DOUBTFUL) {
 		o->state = OWNER_RAISING; /* until settled */
 		settle(o);
@@ -207,7 +213,7 @@ static void renew(void *arg)
 
 	if (o->lease_call)
 		return;
-	o->sent_at = loop_now();
+	o->sent_at = owner_clock();
 	o->lease_call = az_lease(o->client, o->blob,
 				 o->reacquiring ? AZ_LEASE_ACQUIRE : AZ_LEASE_RENEW, OWNER_LEASE_S,
 				 leased, o);
@@ -231,7 +237,7 @@ void owner_doubt_number(struct owner *o)
 
 void owner_start(struct owner *o)
 {
-	uint64_t now = loop_now(), at = o->sent_at + LOOP_SEC(OWNER_RENEW_S);
+	uint64_t now = owner_clock(), at = o->sent_at + LOOP_SEC(OWNER_RENEW_S);
 
 	loop_timer_arm(o->loop, &o->lease_timer, at > now ? at - now : 0);
 }
@@ -257,11 +263,12 @@ static int lease_now(struct owner *o, enum az_lease_action action, struct az_err
 {
 	struct az_sync s = { 0 };
 
-	o->sent_at = loop_now();
+	o->sent_at = owner_clock();
 	if (wait_for(o, &s, az_lease(o->client, o->blob, action, OWNER_LEASE_S, az_sync_done, &s),
 		     err))
 		return -1;
-	o->lease_until = o->sent_at + LOOP_SEC(OWNER_LEASE_S);
+	if (action != AZ_LEASE_BREAK)
+		extend(o);
 	return 0;
 }
 
@@ -294,7 +301,24 @@ static int raise_now(struct owner *o, uint64_t to, struct az_error *err)
 	return 0;
 }
 
-int owner_acquire(struct owner *o, struct az_props *props, struct az_error *err)
+/* What was another's lease may have ended by itself meanwhile. */
+static int break_lease(struct owner *o, struct az_error *err)
+{
+	if (!lease_now(o, AZ_LEASE_BREAK, err))
+		return 0;
+	return az_error_is(err, "LeaseNotPresentWithLeaseOperation") ? 0 : -1;
+}
+
+static int take_lease(struct owner *o, bool force, struct az_error *err)
+{
+	if (!lease_now(o, AZ_LEASE_ACQUIRE, err))
+		return 0;
+	if (!force || !az_error_is(err, "LeaseAlreadyPresent") || break_lease(o, err))
+		return -1;
+	return lease_now(o, AZ_LEASE_ACQUIRE, err);
+}
+
+int owner_acquire(struct owner *o, bool force, struct az_props *props, struct az_error *err)
 {
 	char id[sizeof(o->blob->lease_id)];
 	uuid_t uuid;
@@ -302,7 +326,7 @@ int owner_acquire(struct owner *o, struct az_props *props, struct az_error *err)
 	uuid_generate_random(uuid);
 	uuid_unparse_lower(uuid, id);
 	memcpy(o->blob->lease_id, id, sizeof(id));
-	if (lease_now(o, AZ_LEASE_ACQUIRE, err)) {
+	if (take_lease(o, force, err)) {
 		o->blob->lease_id[0] = '\0';
 		return -1;
 	}

@@ -17,6 +17,10 @@
  * the service forgot the lease (LeaseNotPresentWithLeaseOperation), one is
  * acquired anew, and the sequence number must be ours, with no raise of our own
  * in doubt.  A lease that was broken is not taken again: somebody wanted it.
+ *
+ * The lease is certainly ours until 60 s after the last renewal that succeeded was
+ * sent, less a margin for clocks that run at different speeds.  A machine that was
+ * suspended must find it run out, so that time is owner_clock()'s.
  */
 #ifndef DRIVE_OWNER_H
 #define DRIVE_OWNER_H
@@ -25,17 +29,22 @@
 #include <stdint.h>
 
 #include "azure/client.h"
+#include "drive/clock.h"
 #include "drive/retry.h"
 #include "lib/loop.h"
 
 #define OWNER_LEASE_S 60
 #define OWNER_RENEW_S 20
+#define OWNER_MARGIN_MS 500
+#define OWNER_CERTAIN_NS (LOOP_SEC(OWNER_LEASE_S) - LOOP_MS(OWNER_MARGIN_MS))
 
 enum owner_state { OWNER_HELD, OWNER_RAISING, OWNER_DOUBTFUL, OWNER_LOST };
 
 struct owner_ops {
 	/* Writes may be sent (again), with a new number perhaps. */
 	void (*held)(void *arg);
+	/* lease_until is now @until. */
+	void (*deadline)(void *arg, uint64_t until);
 	/* The right is lost for good; @why is a sentence for people. */
 	void (*lost)(void *arg, const char *why);
 	/* The number changes: @raising_to (0: none) may be in effect or not. */
@@ -55,8 +64,8 @@ struct owner {
 	enum owner_state state;
 	uint64_t number; /* confirmed */
 	uint64_t raising_to; /* 0: no raise in doubt */
-	uint64_t lease_until; /* certainly ours until then, monotonic ns */
-	uint64_t sent_at; /* of the renewal under way */
+	uint64_t lease_until; /* certainly ours until then, by owner_clock() */
+	uint64_t sent_at; /* of the renewal under way, likewise */
 
 	struct az_call *lease_call, *raise_call;
 	struct loop_timer lease_timer, raise_timer;
@@ -75,12 +84,14 @@ void owner_init(struct owner *o, struct loop *loop, struct az_client *client, st
  * @raising_to in doubt; runs the loop until that is settled.  @props are the
  * blob's, read while the lease is held.  0, or -1 with @err (class AZ_OK and a
  * sentence in @why when the drive was taken by somebody else).
+ * @force: a lease that another client holds is broken, once: whoever acquires
+ * faster after that has it.
  */
-int owner_acquire(struct owner *o, struct az_props *props, struct az_error *err);
+int owner_acquire(struct owner *o, bool force, struct az_props *props, struct az_error *err);
 int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct az_props *props,
 		 struct az_error *err, char *why, size_t len);
 
-/* Starts renewing. */
+/* Starts renewing: when the last renewal is 20 s old, or at once. */
 void owner_start(struct owner *o);
 
 /* Gives the lease back; runs the loop for @timeout_s at most.  False with @err
@@ -98,7 +109,8 @@ static inline uint64_t owner_sequence(const struct owner *o)
 /* Whether the blob is certainly ours to read and write at this moment. */
 static inline bool owner_certain(const struct owner *o)
 {
-	return (o->state == OWNER_HELD || o->state == OWNER_RAISING) && loop_now() < o->lease_until;
+	return (o->state == OWNER_HELD || o->state == OWNER_RAISING) &&
+	       owner_clock() < o->lease_until;
 }
 
 /*

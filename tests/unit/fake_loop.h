@@ -2,7 +2,8 @@
 /*
  * fake_loop.h - a loop whose clock goes when it is told to
  *
- * Stands in for helper/lib/loop.c (timers only) in a program that includes it:
+ * Stands in for helper/lib/loop.c (timers only) and helper/drive/clock.c in a program
+ * that includes it:
  * what a test defines itself is not taken from the library.  Chance and the
  * log are here too, so that a run is the same each time and says nothing.
  */
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "drive/clock.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
@@ -23,6 +25,8 @@ struct loop {
 
 static struct loop fake_loop;
 static uint64_t fake_now;
+static uint64_t fake_suspended; /* how long the machine was, in all */
+static int64_t fake_wall; /* the date at fake_now 0, with the machine never suspended */
 static uint64_t fake_seed;
 static char fake_logged[1024]; /* the last line */
 
@@ -30,6 +34,8 @@ static void fake_loop_reset(uint64_t seed)
 {
 	fake_loop.timers = NULL;
 	fake_now = LOOP_SEC(1000);
+	fake_suspended = 0;
+	fake_wall = 1800000000;
 	fake_seed = seed;
 	fake_logged[0] = '\0';
 }
@@ -72,6 +78,16 @@ static inline bool fake_loop_next(void)
 uint64_t loop_now(void)
 {
 	return fake_now;
+}
+
+uint64_t owner_clock(void)
+{
+	return fake_now + fake_suspended;
+}
+
+int64_t wall_clock(void)
+{
+	return fake_wall + (int64_t)(owner_clock() / LOOP_SEC(1));
 }
 
 void loop_timer_init(struct loop_timer *t, loop_fn fn, void *arg)

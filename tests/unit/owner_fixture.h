@@ -18,6 +18,8 @@ static struct {
 	struct az_blob blob;
 	unsigned int held, lost, troubles, cleared;
 	char why[256];
+	uint64_t deadline; /* last told */
+	unsigned int deadlines;
 	uint64_t number, raising_to; /* last recorded */
 	unsigned int records;
 	struct az_error trouble;
@@ -35,6 +37,16 @@ static void held(void *arg)
 	assert_ptr_equal(arg, &t);
 	assert_int_equal(t.owner.state, OWNER_HELD);
 	t.held++;
+}
+
+static void deadline(void *arg, uint64_t until)
+{
+	assert_ptr_equal(arg, &t);
+	assert_int_equal(until, t.owner.lease_until);
+	/* Never longer than what was asked for when it was asked for. */
+	assert_true(until <= t.owner.sent_at + LOOP_SEC(OWNER_LEASE_S) - LOOP_MS(OWNER_MARGIN_MS));
+	t.deadline = until;
+	t.deadlines++;
 }
 
 static void lost(void *arg, const char *why)
@@ -69,6 +81,7 @@ static void trouble(void *arg, struct retry *r, const char *what, const struct a
 }
 
 static const struct owner_ops ops = { .held = held,
+				      .deadline = deadline,
 				      .lost = lost,
 				      .record = record,
 				      .trouble = trouble };
@@ -126,8 +139,8 @@ static inline int working(void **state)
 	setup(state);
 	strcpy(t.blob.lease_id, "0123");
 	t.owner.number = NUMBER;
-	t.owner.sent_at = fake_now;
-	t.owner.lease_until = fake_now + LOOP_SEC(OWNER_LEASE_S);
+	t.owner.sent_at = owner_clock();
+	t.owner.lease_until = owner_clock() + OWNER_CERTAIN_NS;
 	owner_start(&t.owner);
 	return 0;
 }

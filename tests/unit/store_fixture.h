@@ -96,6 +96,12 @@ static void on_held(void *arg)
 	store_run(&t.store);
 }
 
+static void on_deadline(void *arg, uint64_t until)
+{
+	assert_ptr_equal(arg, &t);
+	assert_int_equal(until, t.owner.lease_until);
+}
+
 static void on_lost(void *arg, const char *why)
 {
 	assert_ptr_equal(arg, &t);
@@ -129,6 +135,7 @@ static void on_trouble(void *arg, struct retry *r, const char *what, const struc
 }
 
 static const struct owner_ops owner_ops = { .held = on_held,
+					    .deadline = on_deadline,
 					    .lost = on_lost,
 					    .record = on_record,
 					    .trouble = on_trouble };
@@ -151,8 +158,8 @@ static inline int setup(void **state)
 	strcpy(t.blob.lease_id, "0123");
 	owner_init(&t.owner, &fake_loop, NULL, &t.blob, &owner_ops, &t);
 	t.owner.number = NUMBER;
-	t.owner.sent_at = fake_now;
-	t.owner.lease_until = fake_now + LOOP_SEC(OWNER_LEASE_S);
+	t.owner.sent_at = owner_clock();
+	t.owner.lease_until = owner_clock() + OWNER_CERTAIN_NS;
 	t.store = (struct store){
 		.loop = &fake_loop,
 		.blob = &t.blob,

@@ -31,7 +31,7 @@ static void renewed_every_20_s(void **state)
 		fake_loop_run(LOOP_SEC(3)); /* of travel */
 		fake_ok(call);
 		/* Counted from before it was sent. */
-		assert_int_equal(t.owner.lease_until, sent + LOOP_SEC(OWNER_LEASE_S));
+		assert_int_equal(t.owner.lease_until, sent + OWNER_CERTAIN_NS);
 	}
 	assert_int_equal(t.owner.state, OWNER_HELD);
 	assert_int_equal(t.lost + t.troubles, 0);

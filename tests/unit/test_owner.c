@@ -21,13 +21,13 @@ static void acquires_and_raises(void **state)
 	script(FAKE_LEASE, ok);
 	script(FAKE_PROPS, number(7));
 	script(FAKE_RAISE, number(8));
-	assert_int_equal(owner_acquire(&t.owner, &props, &err), 0);
+	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), 0);
 	assert_int_equal(t.played, 3);
 	assert_int_equal(strlen(t.blob.lease_id), 36);
 	assert_int_equal(props.sequence_number, 7);
 	assert_int_equal(owner_sequence(&t.owner), 8);
 	assert_int_equal(t.owner.state, OWNER_HELD);
-	assert_int_equal(t.owner.lease_until, fake_now + LOOP_SEC(OWNER_LEASE_S));
+	assert_int_equal(t.owner.lease_until, owner_clock() + OWNER_CERTAIN_NS);
 	assert_int_equal(t.number, 8);
 	assert_int_equal(t.raising_to, 0);
 	assert_int_equal(t.records, 2);
@@ -44,7 +44,7 @@ static void leased_elsewhere(void **state)
 
 	(void)state;
 	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseAlreadyPresent"));
-	assert_int_equal(owner_acquire(&t.owner, &props, &err), -1);
+	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), -1);
 	assert_string_equal(err.code, "LeaseAlreadyPresent");
 	assert_string_equal(t.blob.lease_id, "");
 	assert_true(owner_release(&t.owner, 10, &err));
@@ -61,7 +61,7 @@ static void acquired_half_way(void **state)
 	script(FAKE_LEASE, ok);
 	script(FAKE_PROPS, number(7));
 	script(FAKE_RAISE, number(9));
-	assert_int_equal(owner_acquire(&t.owner, &props, &err), -1);
+	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), -1);
 	assert_int_equal(err.class, AZ_CORRUPT);
 	script(FAKE_LEASE, ok);
 	assert_true(owner_release(&t.owner, 10, &err));
@@ -76,7 +76,7 @@ static void acquire_without_memory(void **state)
 
 	(void)state;
 	fake_no_memory = true;
-	assert_int_equal(owner_acquire(&t.owner, &props, &err), -1);
+	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), -1);
 	assert_int_equal(err.class, AZ_LOCAL);
 	assert_string_equal(t.blob.lease_id, "");
 }

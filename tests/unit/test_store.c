@@ -57,7 +57,7 @@ static void nothing_past_the_lease(void **state)
 	request(6, CDRIVE_OP_WRITE, 512 * KIB, 4 * KIB);
 	assert_int_equal(t.completed, 0);
 	assert_int_equal(fake_started, 0);
-	t.owner.lease_until = fake_now + LOOP_SEC(OWNER_LEASE_S);
+	t.owner.lease_until = owner_clock() + OWNER_CERTAIN_NS;
 	on_held(&t);
 	finished(3, 0);
 	finished(4, 0);
@@ -339,7 +339,7 @@ static void denied_is_waited_out(void **state)
 		assert_int_equal(t.troubles, i + 1);
 		assert_int_equal(t.trouble.class, AZ_DENIED);
 		assert_true(t.store.transfers[0].retry.stuck); /* it parks at once */
-		t.owner.lease_until = fake_now + LOOP_SEC(OWNER_LEASE_S); /* renewed */
+		t.owner.lease_until = owner_clock() + OWNER_CERTAIN_NS; /* renewed */
 		fake_loop_run(WAIT);
 	}
 	assert_int_equal(t.owner.state, OWNER_HELD);
