@@ -312,34 +312,54 @@ int az_credential_load(struct az_credential *cred, const struct az_url *url, con
 	return err;
 }
 
-int64_t az_credential_expiry(const struct az_credential *cred)
+int az_credential_field(const struct az_credential *cred, const char *name, char *buf, size_t size)
+{
+	const char *value;
+	size_t len = 0;
+
+	*buf = '\0';
+	if (cred->kind != AZ_CREDENTIAL_SAS)
+		return 0;
+	value = parameter(cred->sas, name, &len);
+	if (!value || !len)
+		return 0;
+	if (len < size && text_decode(buf, value, len, false))
+		return 1;
+	*buf = '\0';
+	return -EINVAL;
+}
+
+bool az_credential_time(const char *text, int64_t *when)
 {
 	static const char *const formats[] = {
 		"%Y-%m-%dT%H:%M:%S",
 		"%Y-%m-%dT%H:%M",
 		"%Y-%m-%d",
 	};
-	const char *value;
-	int64_t when = 0;
-	size_t len;
-	bool bad;
-	char *se;
 
-	if (cred->kind != AZ_CREDENTIAL_SAS)
-		return 0;
-	value = parameter(cred->sas, "se", &len);
-	se = value ? text_unescape(value, len, &bad) : NULL;
-	if (!se)
-		return 0;
-	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats) && !when; i++) {
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
 		struct tm tm = { 0 };
-		const char *end = strptime(se, formats[i], &tm);
+		const char *end = strptime(text, formats[i], &tm);
 
 		if (end && *end == '.')
 			end += 1 + strspn(end + 1, "0123456789");
-		if (end && (!*end || !strcmp(end, "Z")))
-			when = timegm(&tm);
+		if (end && (!*end || !strcmp(end, "Z"))) {
+			*when = timegm(&tm);
+			return true;
+		}
 	}
-	free(se);
-	return when;
+	return false;
+}
+
+int64_t az_credential_expiry(const struct az_credential *cred)
+{
+	static const char *const ends[] = { "se", "ske" };
+	int64_t first = 0, when;
+	char text[AZ_SAS_TIME];
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (az_credential_field(cred, ends[i], text, sizeof(text)) > 0 &&
+		    az_credential_time(text, &when) && (!first || when < first))
+			first = when;
+	return first;
 }

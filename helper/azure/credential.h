@@ -39,8 +39,20 @@ int az_credential_set_key(struct az_credential *cred, const char *base64);
 int az_credential_set_sas(struct az_credential *cred, const char *sas);
 void az_credential_free(struct az_credential *cred);
 
-/* When the SAS ends ("se"), as seconds since the epoch; 0 when it has none of
- * its own (a stored access policy says) or the credential is not a SAS. */
+/*
+ * The value of a SAS's parameter @name, decoded, into @buf: 1; 0 and "" when there
+ * is none, or an empty one; -EINVAL and "" when it is malformed or does not fit.
+ */
+int az_credential_field(const struct az_credential *cred, const char *name, char *buf, size_t size);
+
+/* A time as SAS have it ("2026-11-20T10:00:00Z", less of it, or fractions), in UTC,
+ * as seconds since the epoch; false when it is none. */
+#define AZ_SAS_TIME 64
+bool az_credential_time(const char *text, int64_t *when);
+
+/* When the SAS ends ("se", or "ske" of the user delegation key that signed it), as
+ * seconds since the epoch; 0 when it has no end of its own (a stored access policy
+ * says) or the credential is not a SAS. */
 int64_t az_credential_expiry(const struct az_credential *cred);
 
 #endif

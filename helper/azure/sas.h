@@ -21,7 +21,8 @@
 #define AZ_SAS_DRIVE "rw"
 
 /*
- * Signs a SAS for @url's blob with @key (kind AZ_CREDENTIAL_KEY): permissions
+ * Signs a SAS for @url's blob (its snapshot, where it names one) with @key (kind
+ * AZ_CREDENTIAL_KEY): permissions
  * @permissions (letters in the service's order, "racwd…"), valid from five minutes
  * before @now (clocks differ) until @now + @lifetime_s; https only unless the URL is
  * http.  @now is seconds since the epoch.  malloc'ed, to be freed by

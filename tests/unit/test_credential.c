@@ -235,6 +235,9 @@ static void expiry(void **state)
 		{ "sig=x&se=2026-11-20T10:00Z", 1795168800 },
 		{ "sig=x&se=2026-11-20", 1795132800 },
 		{ "sig=x&si=policy", 0 },
+		/* a user delegation key ends its signatures */
+		{ "sig=x&se=2026-11-21&ske=2026-11-20T10%3A00Z", 1795168800 },
+		{ "sig=x&se=2026-11-20&ske=2026-11-21", 1795132800 },
 		{ "sig=x&se=tomorrow", 0 },
 		{ "sig=x&se=2026-11-20T10:00:00Zx", 0 },
 		{ "sig=x&xse=2026-11-20", 0 },
