@@ -53,6 +53,8 @@ static void build_create(struct az_call *call, struct az_build *b)
 {
 	az_build_header(b, "x-ms-blob-type", "PageBlob");
 	az_build_header(b, "x-ms-blob-content-length", az_build_u64(b, call->len));
+	if (call->mark)
+		az_build_header(b, AZ_UNFINISHED, call->mark);
 	b->if_none_match = "*";
 }
 
@@ -72,6 +74,39 @@ struct az_call *az_create_page_blob(struct az_client *c, const struct az_blob *b
 	if (call)
 		call->len = size;
 	return az_call_start(call);
+}
+
+struct az_call *az_create_unfinished(struct az_client *c, const struct az_blob *b, uint64_t size,
+				     const char *mark, az_done_fn done, void *arg)
+{
+	struct az_call *call = az_call_new(c, &create, b, done, arg);
+
+	if (call) {
+		call->len = size;
+		call->mark = mark;
+	}
+	return az_call_start(call);
+}
+
+/* Set Blob Metadata */
+
+static void build_metadata(struct az_call *call, struct az_build *b)
+{
+	(void)call;
+	az_build_query(b, "comp", "metadata");
+}
+
+static const struct az_op set_metadata = {
+	.method = "PUT",
+	.kind = AZ_KIND_OTHER,
+	.expect = 200,
+	.changes = true,
+	.build = build_metadata,
+};
+
+struct az_call *az_finish(struct az_client *c, const struct az_blob *b, az_done_fn done, void *arg)
+{
+	return az_call_start(az_call_new(c, &set_metadata, b, done, arg));
 }
 
 /* Delete Blob */
@@ -134,6 +169,30 @@ struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b, 
 
 	if (call)
 		call->seq = number;
+	return az_call_start(call);
+}
+
+static void build_resize(struct az_call *call, struct az_build *b)
+{
+	az_build_query(b, "comp", "properties");
+	az_build_header(b, "x-ms-blob-content-length", az_build_u64(b, call->len));
+}
+
+static const struct az_op resize = {
+	.method = "PUT",
+	.kind = AZ_KIND_OTHER,
+	.expect = 200,
+	.changes = true,
+	.build = build_resize,
+};
+
+struct az_call *az_resize(struct az_client *c, const struct az_blob *b, uint64_t size,
+			  az_done_fn done, void *arg)
+{
+	struct az_call *call = az_call_new(c, &resize, b, done, arg);
+
+	if (call)
+		call->len = size;
 	return az_call_start(call);
 }
 

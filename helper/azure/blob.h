@@ -42,6 +42,23 @@ struct az_call *az_get_properties(struct az_client *c, const struct az_blob *b, 
 struct az_call *az_create_page_blob(struct az_client *c, const struct az_blob *b, uint64_t size,
 				    az_done_fn done, void *arg);
 
+/*
+ * The same, marked as unfinished: in its metadata, from the moment it is there,
+ * is @mark (printable ASCII, less than AZ_MARK), which says who is making it of
+ * what.  Whoever mounts or downloads a blob looks at props.unfinished first.
+ */
+struct az_call *az_create_unfinished(struct az_client *c, const struct az_blob *b, uint64_t size,
+				     const char *mark, az_done_fn done, void *arg);
+
+/* "Set Blob Metadata", to none: it is finished.  (Metadata is all or nothing:
+ * what others gave the blob meanwhile goes too.) */
+struct az_call *az_finish(struct az_client *c, const struct az_blob *b, az_done_fn done, void *arg);
+
+/* "Set Blob Properties", x-ms-blob-content-length: @size bytes from now on;
+ * what lies beyond is gone, what is new is zero. */
+struct az_call *az_resize(struct az_client *c, const struct az_blob *b, uint64_t size,
+			  az_done_fn done, void *arg);
+
 /* "Delete Blob"; @snapshots: with its snapshots (x-ms-delete-snapshots:
  * include), else a blob that has some is refused (409 SnapshotsPresent). */
 struct az_call *az_delete_blob(struct az_client *c, const struct az_blob *b, bool snapshots,

@@ -312,6 +312,7 @@ static int sign_call(struct az_call *call, const struct az_build *b, size_t path
 		.method = call->op->method,
 		.content_length = call->source.read ? call->len : 0,
 		.content_md5 = b->content_md5,
+		.if_match = call->blob.if_match,
 		.if_none_match = b->if_none_match,
 		.headers = b->headers.v,
 		.header_count = b->headers.n,
@@ -342,6 +343,8 @@ static int make_lines(struct az_call *call, const struct az_build *b, size_t pat
 		line(call, starts, &n, b->headers.v[i].name, b->headers.v[i].value);
 	if (b->content_md5)
 		line(call, starts, &n, "Content-MD5", b->content_md5);
+	if (call->blob.if_match)
+		line(call, starts, &n, "If-Match", call->blob.if_match);
 	if (b->if_none_match)
 		line(call, starts, &n, "If-None-Match", b->if_none_match);
 	if (cred->kind == AZ_CREDENTIAL_KEY) {

@@ -28,6 +28,9 @@
  * 2020-10-02 ("Versioning for Azure Storage"). */
 #define AZ_VERSION "2021-08-06"
 
+/* The metadata of a blob that is being made; lower case, as it is signed. */
+#define AZ_UNFINISHED "x-ms-meta-clouddriveunfinished"
+
 #define AZ_MAX_FIELDS 16 /* of ours in a request */
 #define AZ_MAX_VALUES 6
 #define AZ_MAX_HEADERS 65536u /* bytes of an answer's headers, interim ones too */
@@ -96,6 +99,7 @@ struct az_call {
 	struct az_source source;
 	struct az_sink sink;
 	void (*range)(void *arg, uint64_t offset, uint64_t len);
+	const char *mark;
 	enum az_lease_action lease;
 	int seconds;
 	bool snapshots;

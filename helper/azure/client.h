@@ -41,7 +41,10 @@ struct az_blob {
 	const struct az_url *url;
 	const struct az_credential *cred;
 	char lease_id[37]; /* "" when none is held; sent with every call */
+	const char *if_match; /* NULL, or the ETag that it must have: sent with every call */
 };
+
+#define AZ_MARK 200 /* bytes of a mark, with its NUL */
 
 enum az_blob_type { AZ_BLOB_UNKNOWN, AZ_BLOB_PAGE, AZ_BLOB_BLOCK, AZ_BLOB_APPEND };
 
@@ -57,6 +60,7 @@ struct az_props {
 	char etag[64];
 	char last_modified[40];
 	char server[64];
+	char unfinished[AZ_MARK]; /* see az_create_unfinished() */
 };
 
 struct az_result {

@@ -170,6 +170,11 @@ static void h_request_id(struct az_call *call, const char *v, size_t len)
 	COPY(request_id);
 }
 
+static void h_unfinished(struct az_call *call, const char *v, size_t len)
+{
+	COPY(props.unfinished);
+}
+
 static void h_version(struct az_call *call, const char *v, size_t len)
 {
 	(void)v;
@@ -204,6 +209,7 @@ static const struct {
 	HEADER("x-ms-lease-id", h_lease_id),
 	HEADER("x-ms-lease-state", h_lease_state),
 	HEADER("x-ms-lease-status", h_lease_status),
+	HEADER(AZ_UNFINISHED, h_unfinished),
 	HEADER("x-ms-request-id", h_request_id),
 	HEADER("x-ms-version", h_version),
 };

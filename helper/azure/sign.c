@@ -24,8 +24,9 @@ void az_string_to_sign(const struct az_signed *in, struct text *out)
 		text_addf(out, "%llu", (unsigned long long)in->content_length);
 	text_add(out, "\n");
 	line(out, in->content_md5);
-	/* Content-Type, Date (x-ms-date is sent), If-Modified-Since, If-Match */
-	text_add(out, "\n\n\n\n");
+	/* Content-Type, Date (x-ms-date is sent), If-Modified-Since */
+	text_add(out, "\n\n\n");
+	line(out, in->if_match);
 	line(out, in->if_none_match);
 	text_add(out, "\n\n"); /* If-Unmodified-Since, Range (x-ms-range is sent) */
 	for (size_t i = 0; i < in->header_count; i++) {

@@ -24,6 +24,7 @@ struct az_signed {
 	const char *method;
 	uint64_t content_length;
 	const char *content_md5; /* standard headers: NULL where not sent */
+	const char *if_match;
 	const char *if_none_match;
 	const struct az_pair *headers; /* the x-ms- ones; sorted by name */
 	size_t header_count;

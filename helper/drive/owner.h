@@ -30,7 +30,7 @@
 
 #include "azure/client.h"
 #include "drive/clock.h"
-#include "drive/retry.h"
+#include "lib/retry.h"
 #include "lib/loop.h"
 
 #define OWNER_LEASE_S 60

@@ -24,7 +24,7 @@
 #include "drive/link.h"
 #include "drive/owner.h"
 #include "drive/pagemap.h"
-#include "drive/retry.h"
+#include "lib/retry.h"
 #include "lib/loop.h"
 
 struct store;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* When to try again: the bounds that helper/drive/retry.h promises. */
+/* When to try again: the bounds that helper/lib/retry.h promises. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "drive/retry.h"
+#include "lib/retry.h"
 
 #define MS 1000000ull
 #define SEC 1000000000ull

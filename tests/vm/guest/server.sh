@@ -27,7 +27,7 @@ load 0
 ok $? "a load"
 host stop_azurite STOP
 # The helper gives up on what is not answered, and what is frozen may land late.
-try "frozen: the drive is parked, after the 30 s of helper/drive/retry.h" wait_for 150 state_is parked
+try "frozen: the drive is parked, after the 30 s of helper/lib/retry.h" wait_for 150 state_is parked
 is "$(status .state)" parked "frozen: status says so"
 is "$(clouddrivectl list --json | jq -r '.[0].state')" parked "frozen: list says so"
 try "frozen: status says why" [ "$(status .last_error)" ]

@@ -6,11 +6,11 @@
  * RETRY_MOST_MS, of which half is chance, so that drives that failed together
  * do not come back together.  What the service asks for by Retry-After is
  * honoured (up to RETRY_AFTER_MOST_S: it may not park a drive for an hour).
- * What has failed for RETRY_CEILING_S without success is stuck, and parks the
- * drive, while trying goes on (DESIGN.md, rule 7).
+ * What has failed for RETRY_CEILING_S without success is stuck: that parks a
+ * drive, while trying goes on (DESIGN.md, rule 7), and ends a transfer.
  */
-#ifndef DRIVE_RETRY_H
-#define DRIVE_RETRY_H
+#ifndef LIB_RETRY_H
+#define LIB_RETRY_H
 
 #include <stdbool.h>
 #include <stdint.h>

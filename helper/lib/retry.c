@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "drive/retry.h"
+#include "lib/retry.h"
 
 uint64_t retry_failed(struct retry *r, uint64_t now, unsigned int retry_after, uint32_t chance)
 {
