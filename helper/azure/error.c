@@ -133,7 +133,7 @@ static const struct {
 	{ "SnapshotsPresent", "delete the snapshots too, with --snapshots" },
 	{ "RequestTimeTooSkewed", "set this machine's clock" },
 	{ "AuthorizationPermissionMismatch",
-	  "make a new SAS with the permissions read, write, create and delete" },
+	  "make a new SAS with read and write for a drive (sp=rw), create and write to make one (sp=cw), delete to delete one (sp=d)" },
 	{ "AuthorizationResourceTypeMismatch",
 	  "make a new SAS that covers objects (srt=o), or the blob itself" },
 	{ "AuthorizationServiceMismatch", "make a new SAS for the blob service" },
@@ -146,6 +146,9 @@ static const struct {
 	{ "AccountIsDisabled", "enable the storage account" },
 	{ "PublicAccessNotPermitted", "give a key with --key-file, or a SAS" },
 	{ "NoAuthenticationInformation", "give a key with --key-file, or a SAS" },
+	{ "LeaseIsBrokenAndCannotBeRenewed", "someone broke the lease; mount the drive again" },
+	{ "LeaseLost", "someone broke the lease; mount the drive again" },
+	{ "LeaseNotPresentWithBlobOperation", "someone broke the lease; mount the drive again" },
 	{ "SequenceNumberConditionNotMet",
 	  "another client has mounted this blob; unmount one of the two" },
 	{ "OutOfRangeInput", "check the name and the size" },
@@ -211,7 +214,7 @@ const char *az_error_advice(const struct az_error *e)
 		if (az_error_is(e, by_code[i].code))
 			return by_code[i].advice;
 	if (lease_code(e))
-		return "unmount it there; a lease that nobody renews ends within 60 s";
+		return "use --force to take it over, or unmount it there";
 	advice = hint_advice(e->hint);
 	return advice ? advice : class_advice(e->class);
 }

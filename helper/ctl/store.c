@@ -116,7 +116,7 @@ static const char *in_words(const struct az_error *e)
 	}
 }
 
-/* mount --force, which takes a lease over, is not there yet. */
+/* The verbs that change a blob from here have no --force. */
 static const char *advice(const struct az_error *e)
 {
 	if (az_error_exit(e) == CTL_LEASED)

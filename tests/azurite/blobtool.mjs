@@ -24,6 +24,8 @@ Blobs are named CONTAINER/BLOB. The server is $AZURE_STORAGE_CONNECTION_STRING.
   pages BLOB                     the ranges written, "OFFSET LENGTH" a line
   list CONTAINER                 the blobs in it
   sas BLOB|CONTAINER PERMISSIONS SECONDS    a SAS's query string; expired if < 0
+  set-policy CONTAINER ID PERMISSIONS SECONDS   its only stored access policy
+  policy-sas BLOB|CONTAINER ID                  a SAS that is what the policy says
   acquire-lease BLOB [SECONDS]   prints the lease id; without SECONDS endless
   break-lease BLOB
   snapshot BLOB                  prints its time
@@ -67,21 +69,28 @@ async function upload(file, name) {
   }
 }
 
-function sas(name, permissions, seconds) {
+function signed(name, claims) {
   const [containerName, ...rest] = name.split('/');
   const credential = new StorageSharedKeyCredential(field('AccountName'), field('AccountKey'));
-  const now = Date.now();
-  return generateBlobSASQueryParameters(
-    {
-      containerName,
-      blobName: rest.length ? rest.join('/') : undefined,
-      // The SDK parses strings only for the kind of resource named.
-      permissions: { toString: () => permissions },
-      startsOn: new Date(now - 3600_000),
-      expiresOn: new Date(now + Number(seconds) * 1000),
-    },
-    credential,
-  ).toString();
+  const blobName = rest.length ? rest.join('/') : undefined;
+  return generateBlobSASQueryParameters({ containerName, blobName, ...claims }, credential).toString();
+}
+
+const HOUR = 3600_000;
+const inSeconds = (seconds) => new Date(Date.now() + Number(seconds) * 1000);
+
+function sas(name, permissions, seconds) {
+  return signed(name, {
+    // The SDK parses strings only for the kind of resource named.
+    permissions: { toString: () => permissions },
+    startsOn: new Date(Date.now() - HOUR),
+    expiresOn: inSeconds(seconds),
+  });
+}
+
+function setPolicy(container, id, permissions, seconds) {
+  const accessPolicy = { permissions, startsOn: new Date(Date.now() - HOUR), expiresOn: inSeconds(seconds) };
+  return service().getContainerClient(container).setAccessPolicy(undefined, [{ id, accessPolicy }]);
 }
 
 const commands = {
@@ -113,6 +122,8 @@ const commands = {
     }
   },
   sas: (...words) => console.log(sas(...words)),
+  'set-policy': setPolicy,
+  'policy-sas': (name, identifier) => console.log(signed(name, { identifier })),
   'acquire-lease': async (name, seconds = '-1') => {
     const answer = await blob(name).getBlobLeaseClient().acquireLease(Number(seconds));
     console.log(answer.leaseId);

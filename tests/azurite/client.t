@@ -147,7 +147,7 @@ put: 403 AuthorizationFailure: the SAS expired at TIME; the SAS has expired; mak
 is "$("$tmp/check" "$url/disk?$readonly_sas" props , put 0 512 - "$tmp/data" |
 	sed 's/Mismatch: .*; make/Mismatch: …; make/')" \
 	"props: done; type 1, size $mib, sequence number 0, available
-put: 403 AuthorizationPermissionMismatch: …; make a new SAS with the permissions read, write, create and delete (4)" \
+put: 403 AuthorizationPermissionMismatch: …; make a new SAS with read and write for a drive (sp=rw), create and write to make one (sp=cw), delete to delete one (sp=d) (4)" \
 	"SAS that may only read"
 says "props: 403 AuthorizationFailure; check the account key or the SAS, and the storage account's firewall (4)
 exit 4" "SAS of another blob" "$url/disk?$elsewhere" props
@@ -169,14 +169,14 @@ put: 409 InvalidBlobType; a drive must be a page blob; make one with clouddrivec
 exit 8" "block blob" "$url/block" props , put 0 512 - "$tmp/data"
 
 says "acquire: done
-acquire: 409 LeaseAlreadyPresent; unmount it there; a lease that nobody renews ends within 60 s (5)
-renew: 409 LeaseIdMismatchWithLeaseOperation; unmount it there; a lease that nobody renews ends within 60 s (5)
-put: 412 LeaseIdMismatchWithBlobOperation; unmount it there; a lease that nobody renews ends within 60 s (5)
-get: 412 LeaseIdMismatchWithBlobOperation; unmount it there; a lease that nobody renews ends within 60 s (5)
-put: 412 LeaseIdMissing; unmount it there; a lease that nobody renews ends within 60 s (5)
-clear: 412 LeaseIdMissing; unmount it there; a lease that nobody renews ends within 60 s (5)
-raise: 412 LeaseIdMissing; unmount it there; a lease that nobody renews ends within 60 s (5); 0
-delete: 412 LeaseIdMissing; unmount it there; a lease that nobody renews ends within 60 s (5)
+acquire: 409 LeaseAlreadyPresent; use --force to take it over, or unmount it there (5)
+renew: 409 LeaseIdMismatchWithLeaseOperation; use --force to take it over, or unmount it there (5)
+put: 412 LeaseIdMismatchWithBlobOperation; use --force to take it over, or unmount it there (5)
+get: 412 LeaseIdMismatchWithBlobOperation; use --force to take it over, or unmount it there (5)
+put: 412 LeaseIdMissing; use --force to take it over, or unmount it there (5)
+clear: 412 LeaseIdMissing; use --force to take it over, or unmount it there (5)
+raise: 412 LeaseIdMissing; use --force to take it over, or unmount it there (5); 0
+delete: 412 LeaseIdMissing; use --force to take it over, or unmount it there (5)
 put: done
 exit 5" "leased by another client" "$url/disk" \
 	lease $another , acquire 60 , lease $lease , acquire 60 , renew , \
@@ -184,8 +184,8 @@ exit 5" "leased by another client" "$url/disk" \
 	lease - , put 0 512 - "$tmp/data" , clear 0 512 - , raise 9 , delete , \
 	lease $another , put 0 512 - "$tmp/data"
 blobtool break-lease "$container/disk"
-says "renew: 409 LeaseIsBrokenAndCannotBeRenewed; unmount it there; a lease that nobody renews ends within 60 s (5)
-put: 412 LeaseNotPresentWithBlobOperation; unmount it there; a lease that nobody renews ends within 60 s (5)
+says "renew: 409 LeaseIsBrokenAndCannotBeRenewed; someone broke the lease; mount the drive again (5)
+put: 412 LeaseNotPresentWithBlobOperation; someone broke the lease; mount the drive again (5)
 exit 5" "a lease that was broken" "$url/disk" lease $another , renew , put 0 512 - "$tmp/data"
 
 says "raise: done; 5

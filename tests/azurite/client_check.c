@@ -12,6 +12,9 @@
  *   lease ID                          from here on ("-" for none)
  *   flood COUNT FILE                  so many 4-KiB puts and gets, 32 at a time
  *   stats
+ *   sas PERMISSIONS SECONDS           what az_sas_sign() makes of the account key; one that
+ *                                     ended so many seconds ago when negative
+ *   needs PERMISSIONS                 what az_sas_check() says
  *
  * Prints one line for each: its name, its error ("done" when there is none)
  * and what there is to tell.  Exits with the status of the last failed one.
@@ -22,12 +25,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "azure/blob.h"
+#include "azure/sas.h"
+#include "lib/text.h"
 
 static struct loop *loop;
 static struct az_client *client;
+static struct az_url url;
+static struct az_credential cred;
 static struct az_blob blob;
 static struct az_result res;
 static int status;
@@ -200,6 +208,20 @@ static void blob_command(char **w)
 		CALL(c, az_lease(client, &blob, AZ_LEASE_RENEW, 0, az_sync_done, &s));
 	} else if (!strcmp(c, "release")) {
 		CALL(c, az_lease(client, &blob, AZ_LEASE_RELEASE, 0, az_sync_done, &s));
+	} else if (!strcmp(c, "sas")) {
+		int64_t left = strtoll(w[2], NULL, 10), now = time(NULL);
+		char *sas = left > 0 ? az_sas_sign(&url, &cred, w[1], now, (unsigned int)left) :
+				       az_sas_sign(&url, &cred, w[1], now + left - 60, 60);
+
+		printf("%s", sas ? sas : "no sas");
+		text_free_secret(sas);
+	} else if (!strcmp(c, "needs")) {
+		char why[256];
+
+		if (az_sas_check(&cred, &url, w[1], time(NULL), why, sizeof(why)))
+			printf("needs: %s", why);
+		else
+			printf("needs: all there");
 	} else if (!strcmp(c, "stats")) {
 		const struct az_counters *n = az_client_counters(client);
 
@@ -250,8 +272,6 @@ static void page_command(char **w)
 
 int main(int argc, char **argv)
 {
-	struct az_credential cred;
-	struct az_url url;
 	char why[256];
 
 	if (argc < 3)
