@@ -10,6 +10,7 @@
 
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/hrtimer.h>
 #include <linux/jiffies.h>
 #include <linux/moduleparam.h>
 #include <linux/version.h>
@@ -22,6 +23,21 @@
 
 #ifndef secs_to_jiffies	/* 6.13 */
 #define secs_to_jiffies(secs) ((unsigned long)(secs) * HZ)
+#endif
+
+#if KERNEL_VERSION(6, 13, 0) > LINUX_VERSION_CODE
+static inline void
+cdrive_compat_hrtimer_setup(struct hrtimer *timer,
+			    enum hrtimer_restart (*function)(struct hrtimer *),
+			    clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+
+#undef hrtimer_setup
+#define hrtimer_setup(timer, function, clock, mode) \
+	cdrive_compat_hrtimer_setup(timer, function, clock, mode)
 #endif
 
 #ifndef BLK_FEAT_STABLE_WRITES	/* 6.11 */

@@ -10,6 +10,7 @@
 
 #include "compat.h"
 #include "disk.h"
+#include "lease.h"
 #include "netlink.h"
 #include "queue.h"
 #include "trace.h"
@@ -81,6 +82,19 @@ struct cdrive *cdrive_get(unsigned int index)
 	return drive;
 }
 
+void cdrive_get_status(struct cdrive *drive, struct cdrive_status *status)
+{
+	spin_lock(&drive->lock);
+	*status = (struct cdrive_status){
+		.state = drive->state,
+		.park_reasons = drive->park_reasons,
+		.lease_until = drive->lease_until,
+		.helper = drive->helper,
+		.in_flight = drive->in_flight,
+	};
+	spin_unlock(&drive->lock);
+}
+
 static void cdrive_release(struct kref *ref)
 {
 	struct cdrive *drive = container_of(ref, struct cdrive, ref);
@@ -104,15 +118,21 @@ static void cdrive_set_dead(struct cdrive *drive, enum cdrive_state state,
 	lockdep_assert_held(&drive->lock);
 
 	drive->state = state;
+	drive->park_reasons = 0;
 	cancel_delayed_work(&drive->park_work);
 	cdrive_queue_take_all(drive, ended);
 }
 
-static void cdrive_set_parked(struct cdrive *drive)
+/* One more reason to wait. */
+static void cdrive_set_parked(struct cdrive *drive,
+			      enum cdrive_park_reason reason)
 {
 	lockdep_assert_held(&drive->lock);
 
-	if (drive->state != CDRIVE_STATE_LIVE)
+	if (drive->state > CDRIVE_STATE_PARKED)
+		return;
+	drive->park_reasons |= BIT(reason);
+	if (drive->state == CDRIVE_STATE_PARKED)
 		return;
 	drive->state = CDRIVE_STATE_PARKED;
 	queue_delayed_work(cdrive_wq, &drive->park_work,
@@ -121,17 +141,93 @@ static void cdrive_set_parked(struct cdrive *drive)
 	trace_cdrive_park(drive->index, drive->in_flight);
 }
 
-static void cdrive_set_live(struct cdrive *drive)
+/* These @reasons to wait are gone; the drive is live when they were all. */
+static void cdrive_set_unparked(struct cdrive *drive, u32 reasons)
 {
 	lockdep_assert_held(&drive->lock);
 
 	if (drive->state != CDRIVE_STATE_PARKED)
+		return;
+	drive->park_reasons &= ~reasons;
+	if (drive->park_reasons)
 		return;
 	cancel_delayed_work(&drive->park_work);
 	drive->state = CDRIVE_STATE_LIVE;
 	schedule_work(&drive->notify_work);
 	cdrive_queue_forward(drive);
 }
+
+/* --- the lease ------------------------------------------------------------ */
+
+static void cdrive_lease_start_timer(struct cdrive *drive)
+{
+	hrtimer_start(&drive->lease_timer,
+		      cdrive_lease_expiry(drive->lease_until),
+		      HRTIMER_MODE_ABS);
+}
+
+/* In an interrupt, where the drive's lock must not be taken. */
+static enum hrtimer_restart cdrive_lease_timer(struct hrtimer *timer)
+{
+	struct cdrive *drive = container_of(timer, struct cdrive, lease_timer);
+
+	queue_work(cdrive_wq, &drive->lease_work);
+	return HRTIMER_NORESTART;
+}
+
+static void cdrive_lease_expired(struct cdrive *drive)
+{
+	lockdep_assert_held(&drive->lock);
+
+	if (drive->park_reasons & BIT(CDRIVE_PARK_LEASE))
+		return;
+	pr_warn("cdrive%u: the lease's deadline has passed, requests wait\n",
+		drive->index);
+	trace_cdrive_lease_expire(drive->index, drive->in_flight);
+	cdrive_set_parked(drive, CDRIVE_PARK_LEASE);
+}
+
+static void cdrive_lease_work(struct work_struct *work)
+{
+	struct cdrive *drive = container_of(work, struct cdrive, lease_work);
+
+	spin_lock(&drive->lock);
+	/* A later deadline may have been told as this work began. */
+	if (drive->state <= CDRIVE_STATE_PARKED) {
+		if (cdrive_lease_is_over(drive->lease_until,
+					 cdrive_lease_now()))
+			cdrive_lease_expired(drive);
+		else
+			cdrive_lease_start_timer(drive);
+	}
+	spin_unlock(&drive->lock);
+}
+
+/* A new deadline; requests that can end by it go onto @ended, for the caller. */
+static void cdrive_lease_set(struct cdrive *drive, u64 until,
+			     struct list_head *ended)
+{
+	u64 now = cdrive_lease_now();
+	unsigned int n;
+
+	lockdep_assert_held(&drive->lock);
+
+	trace_cdrive_lease(drive->index, until,
+			   cdrive_lease_left_ms(until, now));
+	drive->lease_until = until;
+	if (cdrive_lease_is_over(until, now)) {
+		cdrive_lease_expired(drive);
+		return;
+	}
+	cdrive_lease_start_timer(drive);
+	n = cdrive_queue_take_kept(drive, ended);
+	if (n || drive->park_reasons & BIT(CDRIVE_PARK_LEASE))
+		pr_info("cdrive%u: the lease is held again, %u requests that were done past its deadline end\n",
+			drive->index, n);
+	cdrive_set_unparked(drive, BIT(CDRIVE_PARK_LEASE));
+}
+
+/* --- works ---------------------------------------------------------------- */
 
 static void cdrive_park_work(struct work_struct *work)
 {
@@ -187,28 +283,48 @@ static struct cdrive *cdrive_alloc(void)
 		return NULL;
 	kref_init(&drive->ref);
 	spin_lock_init(&drive->lock);
+	drive->lease_until = CDRIVE_LEASE_NONE;
+	INIT_LIST_HEAD(&drive->kept);
 	INIT_LIST_HEAD(&drive->sent);
 	INIT_LIST_HEAD(&drive->unsent);
 	INIT_WORK(&drive->add_work, cdrive_add_work);
 	INIT_WORK(&drive->notify_work, cdrive_notify_work);
 	INIT_DELAYED_WORK(&drive->resend_work, cdrive_resend_work);
 	INIT_DELAYED_WORK(&drive->park_work, cdrive_park_work);
+	INIT_WORK(&drive->lease_work, cdrive_lease_work);
+	hrtimer_setup(&drive->lease_timer, cdrive_lease_timer, CLOCK_BOOTTIME,
+		      HRTIMER_MODE_ABS);
 	return drive;
 }
 
-struct cdrive *cdrive_attach(u64 sectors, bool read_only,
-			     unsigned int park_limit, u32 portid, pid_t pid)
+/*
+ * Shows the drive to the world.  Who detaches it takes its lock first, and so
+ * finds all that is started here.
+ */
+static void cdrive_publish(struct cdrive *drive, u64 lease_until)
+{
+	LIST_HEAD(ended);	/* stays empty: there are no requests yet */
+
+	spin_lock(&drive->lock);
+	rcu_assign_pointer(cdrives[drive->index], drive);
+	schedule_work(&drive->add_work);
+	if (lease_until != CDRIVE_LEASE_NONE)
+		cdrive_lease_set(drive, lease_until, &ended);
+	spin_unlock(&drive->lock);
+}
+
+struct cdrive *cdrive_attach(const struct cdrive_params *params,
+			     const struct cdrive_helper *helper)
 {
 	struct cdrive *drive = cdrive_alloc();
 	int err;
 
 	if (!drive)
 		return ERR_PTR(-ENOMEM);
-	drive->sectors = sectors;
-	drive->read_only = read_only;
-	drive->park_limit = park_limit;
-	drive->portid = portid;
-	drive->pid = pid;
+	drive->sectors = params->sectors;
+	drive->read_only = params->read_only;
+	drive->park_limit = params->park_limit;
+	drive->helper = *helper;
 
 	mutex_lock(&cdrives_mutex);
 	drive->index = find_first_zero_bit(cdrive_indices, CDRIVE_MAX_DRIVES);
@@ -222,11 +338,11 @@ struct cdrive *cdrive_attach(u64 sectors, bool read_only,
 	/* Held until the drive is detached, so that rmmod says "in use". */
 	__module_get(THIS_MODULE);
 	kref_get(&drive->ref);
-	rcu_assign_pointer(cdrives[drive->index], drive);
-	schedule_work(&drive->add_work);
+	cdrive_publish(drive, params->lease_until);
 	mutex_unlock(&cdrives_mutex);
 	pr_info("cdrive%u: attached, %llu sectors%s, helper %d\n", drive->index,
-		sectors, read_only ? ", read-only" : "", pid);
+		drive->sectors, drive->read_only ? ", read-only" : "",
+		helper->pid);
 	return drive;
 
 out:
@@ -246,7 +362,7 @@ static int cdrive_set_gone(struct cdrive *drive)
 		return -ENODEV;
 	}
 	cdrive_set_dead(drive, CDRIVE_STATE_GONE, &ended);
-	drive->portid = 0;
+	drive->helper = (struct cdrive_helper){};
 	spin_unlock(&drive->lock);
 	cdrive_queue_fail(&ended);
 	return 0;
@@ -279,8 +395,13 @@ int cdrive_detach(struct cdrive *drive, bool force)
 	if (err)
 		return err;
 
-	/* All I/O fails from here on, so nothing below waits for a helper. */
+	/*
+	 * All I/O fails from here on, so nothing below waits for a helper; and
+	 * no work or timer is started anew.
+	 */
 	flush_work(&drive->add_work);
+	hrtimer_cancel(&drive->lease_timer);
+	cancel_work_sync(&drive->lease_work);
 	cancel_delayed_work_sync(&drive->park_work);
 	cancel_delayed_work_sync(&drive->resend_work);
 	cancel_work_sync(&drive->notify_work);
@@ -296,8 +417,17 @@ int cdrive_detach(struct cdrive *drive, bool force)
 	return 0;
 }
 
-int cdrive_adopt(struct cdrive *drive, u32 portid, pid_t pid)
+bool cdrive_is_helper(struct cdrive *drive, u64 cookie)
 {
+	lockdep_assert_held(&drive->lock);
+
+	return cookie && drive->helper.cookie == cookie;
+}
+
+int cdrive_adopt(struct cdrive *drive, const struct cdrive_helper *helper,
+		 const u64 *lease_until)
+{
+	LIST_HEAD(ended);
 	int err = 0;
 
 	spin_lock(&drive->lock);
@@ -305,55 +435,75 @@ int cdrive_adopt(struct cdrive *drive, u32 portid, pid_t pid)
 		err = -ENODEV;
 	else if (drive->state == CDRIVE_STATE_FENCED)
 		err = -ENOLINK;
-	else if (drive->portid)
+	else if (drive->helper.cookie)
 		err = -EBUSY;
 	else
 		err = cdrive_queue_replay(drive);
 	if (!err) {
 		pr_info("cdrive%u: adopted by helper %d, %u requests replayed\n",
-			drive->index, pid, drive->unsent_count);
-		drive->portid = portid;
-		drive->pid = pid;
+			drive->index, helper->pid, drive->unsent_count);
+		drive->helper = *helper;
 		trace_cdrive_adopt(drive->index, drive->in_flight);
-		cdrive_set_live(drive);
+		if (lease_until)
+			cdrive_lease_set(drive, *lease_until, &ended);
+		cdrive_set_unparked(drive, BIT(CDRIVE_PARK_HELPER) |
+					   BIT(CDRIVE_PARK_ASKED));
 	}
 	spin_unlock(&drive->lock);
+	cdrive_queue_end(&ended);
 	return err;
 }
 
-int cdrive_park(struct cdrive *drive, u32 portid)
+int cdrive_park(struct cdrive *drive, u64 cookie)
 {
 	int err = -EPERM;
 
 	spin_lock(&drive->lock);
-	if (drive->portid == portid) {
-		cdrive_set_parked(drive);
+	if (cdrive_is_helper(drive, cookie)) {
+		cdrive_set_parked(drive, CDRIVE_PARK_ASKED);
 		err = 0;
 	}
 	spin_unlock(&drive->lock);
 	return err;
 }
 
-int cdrive_resume(struct cdrive *drive, u32 portid)
+int cdrive_resume(struct cdrive *drive, u64 cookie)
 {
 	int err = -EPERM;
 
 	spin_lock(&drive->lock);
-	if (drive->portid == portid) {
+	if (cdrive_is_helper(drive, cookie)) {
 		err = drive->state > CDRIVE_STATE_PARKED ? -ENOLINK : 0;
-		cdrive_set_live(drive);
+		cdrive_set_unparked(drive, BIT(CDRIVE_PARK_ASKED));
 	}
 	spin_unlock(&drive->lock);
 	return err;
 }
 
-int cdrive_fence(struct cdrive *drive, u32 portid)
+int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until)
+{
+	LIST_HEAD(ended);
+	int err = 0;
+
+	spin_lock(&drive->lock);
+	if (!cdrive_is_helper(drive, cookie))
+		err = -EPERM;
+	else if (drive->state > CDRIVE_STATE_PARKED)
+		err = -ENOLINK;
+	else
+		cdrive_lease_set(drive, until, &ended);
+	spin_unlock(&drive->lock);
+	cdrive_queue_end(&ended);
+	return err;
+}
+
+int cdrive_fence(struct cdrive *drive, u64 cookie)
 {
 	LIST_HEAD(ended);
 	int err = -EPERM;
 
 	spin_lock(&drive->lock);
-	if (drive->portid == portid) {
+	if (cdrive_is_helper(drive, cookie)) {
 		if (drive->state < CDRIVE_STATE_FENCED) {
 			pr_err("cdrive%u: fenced: the lease is lost, all requests fail from now on\n",
 			       drive->index);
@@ -378,11 +528,11 @@ void cdrive_helper_gone(u32 portid)
 		if (!drive)
 			continue;
 		spin_lock(&drive->lock);
-		if (drive->portid == portid) {
-			pr_warn("cdrive%u: helper %d is gone\n", i, drive->pid);
-			drive->portid = 0;
-			drive->pid = 0;
-			cdrive_set_parked(drive);
+		if (drive->helper.cookie && drive->helper.portid == portid) {
+			pr_warn("cdrive%u: helper %d is gone\n", i,
+				drive->helper.pid);
+			drive->helper = (struct cdrive_helper){};
+			cdrive_set_parked(drive, CDRIVE_PARK_HELPER);
 		}
 		spin_unlock(&drive->lock);
 		cdrive_put(drive);

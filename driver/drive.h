@@ -9,10 +9,23 @@
  *
  * State changes happen under the drive's lock and follow one table:
  *
- *	live	-> parked	helper gone, or it asked
- *	parked	-> live		adopted, or the helper asked
+ *	live	-> parked	the first reason to wait has come
+ *	parked	-> live		the last reason to wait has gone
  *	live, parked -> fenced	lease lost, or parked past the limit
  *	any	-> gone		detached
+ *
+ * Reasons to wait (enum cdrive_park_reason) come and go one by one, and the
+ * park limit counts from the first on, whichever there are meanwhile:
+ *
+ *	reason	comes when			goes when
+ *	HELPER	its socket closes		adopted
+ *	ASKED	PARK				RESUME, adopted
+ *	LEASE	the deadline has passed		a later one is told that has not
+ *
+ * The reason LEASE only shows what holds without it: the clock is looked at
+ * whenever a message is forwarded or a completion comes, and the timer that
+ * sets the reason may be as late as it likes (on a machine that was suspended,
+ * say).
  *
  * Requests are held only while live or parked (see queue.h): whoever leaves
  * those states takes all requests off the drive and fails them.
@@ -21,6 +34,7 @@
 #define _CDRIVE_DRIVE_H
 
 #include <linux/blk-mq.h>
+#include <linux/hrtimer.h>
 #include <linux/kref.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -29,6 +43,25 @@
 struct cdrive_slot {
 	struct request *rq;	/* NULL while free */
 	u32 generation;
+};
+
+/*
+ * Who carries out a drive's requests.  What it may say is decided by its
+ * socket's cookie, which no other socket ever has: a port id can be had again
+ * by anybody the moment that its socket closes, before that is noticed here.
+ */
+struct cdrive_helper {
+	u64 cookie;		/* 0: there is no helper */
+	u32 portid;		/* where messages to it go */
+	pid_t pid;		/* for people */
+};
+
+/* What a drive is made with. */
+struct cdrive_params {
+	u64 sectors;
+	bool read_only;
+	unsigned int park_limit;	/* seconds */
+	u64 lease_until;		/* see lease.h */
 };
 
 struct cdrive {
@@ -45,16 +78,19 @@ struct cdrive {
 
 	spinlock_t lock;		/* everything from here to the works */
 	enum cdrive_state state;
-	u32 portid;			/* the helper's socket; 0: no helper */
-	pid_t pid;			/* the helper, for people */
+	u32 park_reasons;		/* not 0 iff parked */
+	u64 lease_until;		/* see lease.h */
+	struct cdrive_helper helper;
 	/*
-	 * Both in order of arrival, and all of @sent arrived before all of
-	 * @unsent; a request is on one of them from queue_rq to completion.
+	 * A request is on one of these from queue_rq to completion.  @sent and
+	 * @unsent are in order of arrival, and all of @sent arrived before all
+	 * of @unsent; those on @kept were completed past the deadline.
 	 */
+	struct list_head kept;
 	struct list_head sent;
 	struct list_head unsent;
 	unsigned int unsent_count;
-	unsigned int in_flight;		/* on both lists */
+	unsigned int in_flight;		/* on the three lists */
 	struct cdrive_slot slots[CDRIVE_QUEUE_DEPTH];
 
 	struct work_struct add_work;	/* add_disk() reads: not in ATTACH */
@@ -62,6 +98,8 @@ struct cdrive {
 	/* On cdrive_wq: */
 	struct delayed_work resend_work;/* a message could not be sent */
 	struct delayed_work park_work;	/* parked too long */
+	struct work_struct lease_work;	/* the deadline has passed */
+	struct hrtimer lease_timer;	/* queues it */
 };
 
 extern unsigned int cdrive_park_limit;
@@ -73,24 +111,46 @@ extern struct workqueue_struct *cdrive_wq;
 struct cdrive *cdrive_get(unsigned int index);
 void cdrive_put(struct cdrive *drive);
 
+/* What of a drive changes, as it was at one moment. */
+struct cdrive_status {
+	enum cdrive_state state;
+	u32 park_reasons;
+	u64 lease_until;
+	struct cdrive_helper helper;
+	unsigned int in_flight;
+};
+
+void cdrive_get_status(struct cdrive *drive, struct cdrive_status *status);
+
 /*
- * Makes a drive whose helper is the socket @portid of process @pid, and starts
- * making its disk.  Returns it with a reference, or an ERR_PTR: -ENOSPC when
- * all indices are taken, -ENOMEM.
+ * Makes a drive whose helper is @helper, and starts making its disk.  Returns
+ * it with a reference, or an ERR_PTR: -ENOSPC when all indices are taken,
+ * -ENOMEM.
  */
-struct cdrive *cdrive_attach(u64 sectors, bool read_only,
-			     unsigned int park_limit, u32 portid, pid_t pid);
+struct cdrive *cdrive_attach(const struct cdrive_params *params,
+			     const struct cdrive_helper *helper);
 
 /* -EBUSY: open, or being opened (not with @force); -ENODEV: is going already */
 int cdrive_detach(struct cdrive *drive, bool force);
 
-/* -EBUSY: has a helper, or one that is still copying; -ENOLINK: fenced */
-int cdrive_adopt(struct cdrive *drive, u32 portid, pid_t pid);
+/*
+ * A new helper; @lease_until, if not NULL, is the new deadline.  -EBUSY: has a
+ * helper, or one that is still copying; -ENOLINK: fenced
+ */
+int cdrive_adopt(struct cdrive *drive, const struct cdrive_helper *helper,
+		 const u64 *lease_until);
 
-/* What a helper asks for.  -EPERM: @portid is not the drive's helper. */
-int cdrive_park(struct cdrive *drive, u32 portid);
-int cdrive_resume(struct cdrive *drive, u32 portid);
-int cdrive_fence(struct cdrive *drive, u32 portid);
+/* Under the drive's lock. */
+bool cdrive_is_helper(struct cdrive *drive, u64 cookie);
+
+/*
+ * What a helper asks for.  -EPERM: no socket of that cookie is the drive's
+ * helper; -ENOLINK, of resuming and of the lease: fenced.
+ */
+int cdrive_park(struct cdrive *drive, u64 cookie);
+int cdrive_resume(struct cdrive *drive, u64 cookie);
+int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until);
+int cdrive_fence(struct cdrive *drive, u64 cookie);
 
 /* The socket @portid was closed: parks the drives it was the helper of. */
 void cdrive_helper_gone(u32 portid);

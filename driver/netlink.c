@@ -4,12 +4,14 @@
 #include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
 #include "compat.h"
 #include "drive.h"
+#include "lease.h"
 #include "queue.h"
 
 MODULE_ALIAS_GENL_FAMILY(CDRIVE_GENL_NAME);
@@ -28,6 +30,10 @@ static struct netlink_range_validation cdrive_nl_park_limit = {
 	.max = 86400,
 };
 
+static struct netlink_range_validation cdrive_nl_lease_until = {
+	.max = S64_MAX,
+};
+
 static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 	[CDRIVE_A_INDEX] = NLA_POLICY_MAX(NLA_U32, CDRIVE_MAX_DRIVES - 1),
 	[CDRIVE_A_SECTORS] = { .type = NLA_U64 },
@@ -39,15 +45,43 @@ static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 		.type = NLA_BINARY,
 		.len = CDRIVE_MAX_BATCH * sizeof(struct cdrive_completion),
 	},
+	[CDRIVE_A_LEASE_UNTIL] = NLA_POLICY_FULL_RANGE(NLA_U64,
+						      &cdrive_nl_lease_until),
 };
 
-/* The family's flag asks for CAP_NET_ADMIN; making disks is more than that. */
+/*
+ * What the family's flag GENL_ADMIN_PERM asks for, and what making disks needs
+ * beyond that: of who sends, and of who opened the socket.
+ */
 static int cdrive_nl_check_admin(struct sk_buff *skb, struct genl_info *info)
 {
-	if (netlink_capable(skb, CAP_SYS_ADMIN))
+	if (netlink_capable(skb, CAP_NET_ADMIN) &&
+	    netlink_capable(skb, CAP_SYS_ADMIN))
 		return 0;
-	GENL_SET_ERR_MSG(info, "CAP_SYS_ADMIN is needed");
+	GENL_SET_ERR_MSG(info, "CAP_SYS_ADMIN and CAP_NET_ADMIN are needed");
 	return -EPERM;
+}
+
+/*
+ * The socket that sent the message.  Its cookie is all that a helper needs, so
+ * it must be one that nobody else can come by: see struct cdrive_helper.
+ */
+static u64 cdrive_nl_cookie(struct sk_buff *skb)
+{
+	u32 cookie[2];
+
+	sock_diag_save_cookie(NETLINK_CB(skb).sk, cookie);
+	return (u64)cookie[1] << 32 | cookie[0];
+}
+
+static struct cdrive_helper cdrive_nl_sender(struct sk_buff *skb,
+					     struct genl_info *info)
+{
+	return (struct cdrive_helper){
+		.cookie = cdrive_nl_cookie(skb),
+		.portid = info->snd_portid,
+		.pid = task_tgid_nr(current),
+	};
 }
 
 static struct cdrive *cdrive_nl_find(struct genl_info *info)
@@ -61,15 +95,6 @@ static struct cdrive *cdrive_nl_find(struct genl_info *info)
 		return drive;
 	GENL_SET_ERR_MSG(info, "no such drive");
 	return ERR_PTR(-ENODEV);
-}
-
-/* The drive that a command is about, for those who may command. */
-static struct cdrive *cdrive_nl_command(struct sk_buff *skb,
-					struct genl_info *info)
-{
-	int err = cdrive_nl_check_admin(skb, info);
-
-	return err ? ERR_PTR(err) : cdrive_nl_find(info);
 }
 
 static u32 cdrive_nl_flags(struct genl_info *info)
@@ -107,18 +132,25 @@ static int cdrive_nl_error(struct genl_info *info, int err)
 
 static int cdrive_nl_put_drive(struct sk_buff *skb, struct cdrive *drive)
 {
-	pid_t pid = READ_ONCE(drive->pid);
+	struct cdrive_status s;
+	u32 pid;
 
+	cdrive_get_status(drive, &s);
+	pid = s.helper.pid;
 	if (nla_put_u32(skb, CDRIVE_A_INDEX, drive->index) ||
 	    nla_put_u64_64bit(skb, CDRIVE_A_SECTORS, drive->sectors,
 			      CDRIVE_A_PAD) ||
 	    nla_put_u32(skb, CDRIVE_A_FLAGS,
 			drive->read_only ? CDRIVE_F_READ_ONLY : 0) ||
-	    nla_put_u32(skb, CDRIVE_A_STATE, READ_ONCE(drive->state)) ||
+	    nla_put_u32(skb, CDRIVE_A_STATE, s.state) ||
 	    nla_put_u32(skb, CDRIVE_A_PARK_LIMIT, drive->park_limit) ||
 	    (pid && nla_put_u32(skb, CDRIVE_A_HELPER_PID, pid)) ||
-	    nla_put_u32(skb, CDRIVE_A_IN_FLIGHT, READ_ONCE(drive->in_flight)) ||
-	    nla_put_u32(skb, CDRIVE_A_OPENERS, disk_openers(drive->disk)))
+	    nla_put_u32(skb, CDRIVE_A_IN_FLIGHT, s.in_flight) ||
+	    nla_put_u32(skb, CDRIVE_A_OPENERS, disk_openers(drive->disk)) ||
+	    nla_put_u32(skb, CDRIVE_A_PARK_REASONS, s.park_reasons) ||
+	    (s.lease_until != CDRIVE_LEASE_NONE &&
+	     nla_put_u64_64bit(skb, CDRIVE_A_LEASE_UNTIL, s.lease_until,
+			       CDRIVE_A_PAD)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -154,21 +186,23 @@ static int cdrive_nl_reply(struct genl_info *info, struct cdrive *drive)
 	return genlmsg_reply(skb, info);
 }
 
-static int cdrive_nl_attach(struct sk_buff *skb, struct genl_info *info)
+/* What ATTACH asks for. */
+static int cdrive_nl_params(struct genl_info *info,
+			    struct cdrive_params *params)
 {
 	struct nlattr *limit = info->attrs[CDRIVE_A_PARK_LIMIT];
+	struct nlattr *until = info->attrs[CDRIVE_A_LEASE_UNTIL];
 	u32 flags = cdrive_nl_flags(info);
-	struct cdrive *drive;
-	u64 sectors;
-	int err;
 
-	err = cdrive_nl_check_admin(skb, info);
-	if (err)
-		return err;
 	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_SECTORS))
 		return -EINVAL;
-	sectors = nla_get_u64(info->attrs[CDRIVE_A_SECTORS]);
-	if (!sectors || sectors > LLONG_MAX >> SECTOR_SHIFT) {
+	*params = (struct cdrive_params){
+		.sectors = nla_get_u64(info->attrs[CDRIVE_A_SECTORS]),
+		.read_only = flags & CDRIVE_F_READ_ONLY,
+		.park_limit = limit ? nla_get_u32(limit) : cdrive_park_limit,
+		.lease_until = until ? nla_get_u64(until) : CDRIVE_LEASE_NONE,
+	};
+	if (!params->sectors || params->sectors > LLONG_MAX >> SECTOR_SHIFT) {
 		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_SECTORS],
 				    "not a size that a disk can have");
 		return -EINVAL;
@@ -178,9 +212,23 @@ static int cdrive_nl_attach(struct sk_buff *skb, struct genl_info *info)
 				    "not a flag of this command");
 		return -EINVAL;
 	}
-	drive = cdrive_attach(sectors, flags & CDRIVE_F_READ_ONLY,
-			      limit ? nla_get_u32(limit) : cdrive_park_limit,
-			      info->snd_portid, task_tgid_nr(current));
+	return 0;
+}
+
+static int cdrive_nl_attach(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cdrive_helper helper = cdrive_nl_sender(skb, info);
+	struct cdrive_params params;
+	struct cdrive *drive;
+	int err;
+
+	err = cdrive_nl_check_admin(skb, info);
+	if (err)
+		return err;
+	err = cdrive_nl_params(info, &params);
+	if (err)
+		return err;
+	drive = cdrive_attach(&params, &helper);
 	if (IS_ERR(drive))
 		return cdrive_nl_error(info, PTR_ERR(drive));
 	err = cdrive_nl_reply(info, drive);
@@ -190,14 +238,29 @@ static int cdrive_nl_attach(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+/* The drive's helper, or one who may make and take any drive. */
+static int cdrive_nl_check_detach(struct sk_buff *skb, struct genl_info *info,
+				  struct cdrive *drive)
+{
+	struct cdrive_status s;
+
+	cdrive_get_status(drive, &s);
+	if (s.helper.cookie && s.helper.cookie == cdrive_nl_cookie(skb))
+		return 0;
+	return cdrive_nl_check_admin(skb, info);
+}
+
 static int cdrive_nl_detach(struct sk_buff *skb, struct genl_info *info)
 {
-	struct cdrive *drive = cdrive_nl_command(skb, info);
+	struct cdrive *drive = cdrive_nl_find(info);
 	u32 flags = cdrive_nl_flags(info);
 	int err;
 
 	if (IS_ERR(drive))
 		return PTR_ERR(drive);
+	err = cdrive_nl_check_detach(skb, info, drive);
+	if (err)
+		goto put;
 	if (flags & ~CDRIVE_F_FORCE) {
 		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_FLAGS],
 				    "not a flag of this command");
@@ -205,6 +268,7 @@ static int cdrive_nl_detach(struct sk_buff *skb, struct genl_info *info)
 	} else {
 		err = cdrive_nl_error(info, cdrive_detach(drive, flags));
 	}
+put:
 	cdrive_put(drive);
 	return err;
 }
@@ -241,12 +305,19 @@ static int cdrive_nl_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 static int cdrive_nl_adopt(struct sk_buff *skb, struct genl_info *info)
 {
-	struct cdrive *drive = cdrive_nl_command(skb, info);
+	struct cdrive_helper helper = cdrive_nl_sender(skb, info);
+	struct nlattr *attr = info->attrs[CDRIVE_A_LEASE_UNTIL];
+	u64 until = attr ? nla_get_u64(attr) : 0;
+	struct cdrive *drive;
 	int err;
 
+	err = cdrive_nl_check_admin(skb, info);
+	if (err)
+		return err;
+	drive = cdrive_nl_find(info);
 	if (IS_ERR(drive))
 		return PTR_ERR(drive);
-	err = cdrive_adopt(drive, info->snd_portid, task_tgid_nr(current));
+	err = cdrive_adopt(drive, &helper, attr ? &until : NULL);
 	err = err ? cdrive_nl_error(info, err) : cdrive_nl_reply(info, drive);
 	cdrive_put(drive);
 	return err;
@@ -255,30 +326,51 @@ static int cdrive_nl_adopt(struct sk_buff *skb, struct genl_info *info)
 /* PARK, RESUME and FENCE: what a helper asks for its drive. */
 static int cdrive_nl_ask(struct sk_buff *skb, struct genl_info *info)
 {
-	struct cdrive *drive = cdrive_nl_command(skb, info);
+	struct cdrive *drive = cdrive_nl_find(info);
+	u64 cookie = cdrive_nl_cookie(skb);
 	int err;
 
 	if (IS_ERR(drive))
 		return PTR_ERR(drive);
 	switch (info->genlhdr->cmd) {
 	case CDRIVE_CMD_PARK:
-		err = cdrive_park(drive, info->snd_portid);
+		err = cdrive_park(drive, cookie);
 		break;
 	case CDRIVE_CMD_RESUME:
-		err = cdrive_resume(drive, info->snd_portid);
+		err = cdrive_resume(drive, cookie);
 		break;
 	default:
-		err = cdrive_fence(drive, info->snd_portid);
+		err = cdrive_fence(drive, cookie);
 		break;
 	}
 	cdrive_put(drive);
 	return cdrive_nl_error(info, err);
 }
 
+static int cdrive_nl_lease(struct sk_buff *skb, struct genl_info *info)
+{
+	struct cdrive *drive = cdrive_nl_find(info);
+	int err;
+
+	if (IS_ERR(drive))
+		return PTR_ERR(drive);
+	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_LEASE_UNTIL)) {
+		err = -EINVAL;
+	} else {
+		struct nlattr *attr = info->attrs[CDRIVE_A_LEASE_UNTIL];
+
+		err = cdrive_lease(drive, cdrive_nl_cookie(skb),
+				   nla_get_u64(attr));
+		err = cdrive_nl_error(info, err);
+	}
+	cdrive_put(drive);
+	return err;
+}
+
 static int cdrive_nl_complete(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *attr = info->attrs[CDRIVE_A_COMPLETIONS];
-	struct cdrive *drive = cdrive_nl_command(skb, info);
+	struct cdrive *drive = cdrive_nl_find(info);
 	int err;
 
 	if (IS_ERR(drive))
@@ -290,7 +382,7 @@ static int cdrive_nl_complete(struct sk_buff *skb, struct genl_info *info)
 				    "not a whole number of completions");
 		err = -EINVAL;
 	} else {
-		err = cdrive_queue_complete(drive, info->snd_portid,
+		err = cdrive_queue_complete(drive, cdrive_nl_cookie(skb),
 					    nla_data(attr),
 					    nla_len(attr) /
 					    sizeof(struct cdrive_completion));
@@ -300,6 +392,7 @@ static int cdrive_nl_complete(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+/* What needs no permission here is a helper's own, or asks for itself. */
 static const struct genl_small_ops cdrive_nl_ops[] = {
 	{
 		.cmd = CDRIVE_CMD_ATTACH,
@@ -307,7 +400,6 @@ static const struct genl_small_ops cdrive_nl_ops[] = {
 		.doit = cdrive_nl_attach,
 	}, {
 		.cmd = CDRIVE_CMD_DETACH,
-		.flags = GENL_ADMIN_PERM,
 		.doit = cdrive_nl_detach,
 	}, {
 		.cmd = CDRIVE_CMD_GET,
@@ -319,20 +411,19 @@ static const struct genl_small_ops cdrive_nl_ops[] = {
 		.doit = cdrive_nl_adopt,
 	}, {
 		.cmd = CDRIVE_CMD_PARK,
-		.flags = GENL_ADMIN_PERM,
 		.doit = cdrive_nl_ask,
 	}, {
 		.cmd = CDRIVE_CMD_RESUME,
-		.flags = GENL_ADMIN_PERM,
 		.doit = cdrive_nl_ask,
 	}, {
 		.cmd = CDRIVE_CMD_FENCE,
-		.flags = GENL_ADMIN_PERM,
 		.doit = cdrive_nl_ask,
 	}, {
 		.cmd = CDRIVE_CMD_COMPLETE,
-		.flags = GENL_ADMIN_PERM,
 		.doit = cdrive_nl_complete,
+	}, {
+		.cmd = CDRIVE_CMD_LEASE,
+		.doit = cdrive_nl_lease,
 	},
 };
 
@@ -385,7 +476,7 @@ free:
 
 int cdrive_nl_request_send(struct cdrive *drive, struct sk_buff *skb)
 {
-	return genlmsg_unicast(&init_net, skb, drive->portid);
+	return genlmsg_unicast(&init_net, skb, drive->helper.portid);
 }
 
 /*
@@ -399,7 +490,7 @@ void cdrive_nl_send_ready(struct cdrive *drive, int err)
 	void *hdr;
 
 	for (tries = 0; tries < 100; tries++, msleep(50)) {
-		u32 portid = READ_ONCE(drive->portid);
+		u32 portid = READ_ONCE(drive->helper.portid);
 
 		if (!portid)	/* 0 would be the kernel itself */
 			return;

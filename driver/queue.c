@@ -3,6 +3,7 @@
 
 #include "compat.h"
 #include "drive.h"
+#include "lease.h"
 #include "netlink.h"
 #include "tag.h"
 #include "trace.h"
@@ -48,6 +49,12 @@ static void cdrive_describe(struct cdrive_descriptor *desc, struct request *rq)
 	};
 }
 
+/* Whatever the state says: it follows the clock, and may be late. */
+static bool cdrive_queue_past_deadline(struct cdrive *drive)
+{
+	return cdrive_lease_is_over(drive->lease_until, cdrive_lease_now());
+}
+
 /*
  * Sends all that waits, in one message at a time.  When a message can't be
  * sent its requests stay where they are: the next completion tries again, and
@@ -57,7 +64,8 @@ void cdrive_queue_forward(struct cdrive *drive)
 {
 	lockdep_assert_held(&drive->lock);
 
-	while (drive->state == CDRIVE_STATE_LIVE && drive->unsent_count) {
+	while (drive->state == CDRIVE_STATE_LIVE && drive->unsent_count &&
+	       !cdrive_queue_past_deadline(drive)) {
 		unsigned int n = min_t(unsigned int, drive->unsent_count,
 				       CDRIVE_MAX_BATCH);
 		struct cdrive_descriptor *desc;
@@ -166,6 +174,7 @@ void cdrive_queue_take_all(struct cdrive *drive, struct list_head *ended)
 
 	lockdep_assert_held(&drive->lock);
 
+	list_splice_tail_init(&drive->kept, ended);
 	list_splice_tail_init(&drive->sent, ended);
 	list_splice_tail_init(&drive->unsent, ended);
 	list_for_each_entry(crq, ended, link)
@@ -182,14 +191,21 @@ void cdrive_queue_unpin(struct request *rq)
 		blk_mq_end_request(rq, crq->status);
 }
 
-void cdrive_queue_fail(struct list_head *ended)
+void cdrive_queue_end(struct list_head *ended)
 {
 	struct cdrive_rq *crq, *next;
 
-	list_for_each_entry_safe(crq, next, ended, link) {
-		crq->status = BLK_STS_IOERR;
+	list_for_each_entry_safe(crq, next, ended, link)
 		cdrive_queue_unpin(cdrive_rq_request(crq));
-	}
+}
+
+void cdrive_queue_fail(struct list_head *ended)
+{
+	struct cdrive_rq *crq;
+
+	list_for_each_entry(crq, ended, link)
+		crq->status = BLK_STS_IOERR;
+	cdrive_queue_end(ended);
 }
 
 /*
@@ -225,18 +241,57 @@ static struct request *cdrive_queue_find(struct cdrive *drive, u32 tag)
 	return rq;
 }
 
-int cdrive_queue_complete(struct cdrive *drive, u32 portid,
-			  const struct cdrive_completion *c, unsigned int n)
+/* Takes a request whose status is known off the drive. */
+static void cdrive_queue_take(struct cdrive *drive, struct cdrive_rq *crq,
+			      struct list_head *ended)
+{
+	struct request *rq = cdrive_rq_request(crq);
+
+	lockdep_assert_held(&drive->lock);
+
+	drive->slots[rq->tag].rq = NULL;
+	drive->in_flight--;
+	list_move_tail(&crq->link, ended);
+	trace_cdrive_request_complete(drive->index, crq->tag, rq,
+				      blk_status_to_errno(crq->status));
+}
+
+static void cdrive_queue_keep(struct cdrive *drive, struct cdrive_rq *crq)
+{
+	lockdep_assert_held(&drive->lock);
+
+	crq->sent = false;
+	list_move_tail(&crq->link, &drive->kept);
+	trace_cdrive_request_keep(drive->index, crq->tag, cdrive_rq_request(crq),
+				  blk_status_to_errno(crq->status));
+}
+
+unsigned int cdrive_queue_take_kept(struct cdrive *drive,
+				    struct list_head *ended)
 {
 	struct cdrive_rq *crq, *next;
+	unsigned int n = 0;
+
+	list_for_each_entry_safe(crq, next, &drive->kept, link) {
+		cdrive_queue_take(drive, crq, ended);
+		n++;
+	}
+	return n;
+}
+
+int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
+			  const struct cdrive_completion *c, unsigned int n)
+{
 	LIST_HEAD(ended);
+	bool keep;
 	int err = 0;
 
 	spin_lock(&drive->lock);
-	if (drive->portid != portid) {
+	if (!cdrive_is_helper(drive, cookie)) {
 		spin_unlock(&drive->lock);
 		return -EPERM;
 	}
+	keep = cdrive_queue_past_deadline(drive);
 	for (; n--; c++) {
 		struct request *rq = cdrive_queue_find(drive, c->tag);
 
@@ -244,20 +299,17 @@ int cdrive_queue_complete(struct cdrive *drive, u32 portid,
 			err = -ESTALE;
 			continue;
 		}
-		crq = cdrive_rq(rq);
-		crq->status = cdrive_status(c->status);
-		drive->slots[rq->tag].rq = NULL;
-		drive->in_flight--;
-		list_move_tail(&crq->link, &ended);
-		trace_cdrive_request_complete(drive->index, crq->tag, rq,
-					      c->status);
+		cdrive_rq(rq)->status = cdrive_status(c->status);
+		if (keep)
+			cdrive_queue_keep(drive, cdrive_rq(rq));
+		else
+			cdrive_queue_take(drive, cdrive_rq(rq), &ended);
 	}
 	if (drive->unsent_count)
 		cdrive_queue_forward(drive);
 	spin_unlock(&drive->lock);
 
-	list_for_each_entry_safe(crq, next, &ended, link)
-		cdrive_queue_unpin(cdrive_rq_request(crq));
+	cdrive_queue_end(&ended);
 	return err;
 }
 

@@ -4,10 +4,20 @@
  *
  * A request that arrives takes its slot and waits on the drive's unsent list.
  * Forwarding sends all that wait in one message and moves them to the sent
- * list; nothing is forwarded unless the drive is live.  Completion, fencing
- * and detaching take a request off its list and drop its first reference;
- * a payload copy under way holds another.  Who drops the last one ends the
- * request, so its pages stay for as long as somebody copies.
+ * list; nothing is forwarded unless the drive is live and the lease's deadline
+ * still to come.  Completion, fencing and detaching take a request off its list
+ * and drop its first reference; a payload copy under way holds another.  Who
+ * drops the last one ends the request, so its pages stay for as long as
+ * somebody copies.
+ *
+ * A completion that comes past the deadline is kept: the request moves to the
+ * kept list with its status, is of no concern to any helper any more, and ends
+ * when a deadline is told that is still to come, or fails with all the others.
+ * It stays kept when another helper adopts the drive.  To send it again would
+ * be right, too, but it would have to take its old place among those sent; and
+ * there is no need: what was carried out before the lease came into doubt, or
+ * after, is carried out, as long as nobody else has written to the blob, and if
+ * somebody has then no helper will tell a deadline, but fence the drive.
  *
  * Nothing here sleeps or enters memory reclaim: the request may be the one
  * that reclaim waits for.
@@ -23,11 +33,11 @@
 struct cdrive;
 
 struct cdrive_rq {
-	struct list_head link;	/* sent, unsent, or a list of the ended */
+	struct list_head link;	/* kept, sent, unsent, or one of the ended */
 	refcount_t ref;
-	bool sent;
+	bool sent;		/* on that list: the helper's to carry out */
 	u32 tag;		/* as last sent */
-	blk_status_t status;	/* once off the lists */
+	blk_status_t status;	/* once kept, or off the lists */
 };
 
 blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
@@ -38,15 +48,19 @@ void cdrive_commit_rqs(struct blk_mq_hw_ctx *hctx);
 void cdrive_queue_forward(struct cdrive *drive);
 int cdrive_queue_replay(struct cdrive *drive);
 void cdrive_queue_take_all(struct cdrive *drive, struct list_head *ended);
+/* Returns how many there were. */
+unsigned int cdrive_queue_take_kept(struct cdrive *drive,
+				    struct list_head *ended);
 
-/* Not under it: fails requests that were taken. */
+/* Not under it: ends requests that were taken as was said of each, or badly. */
+void cdrive_queue_end(struct list_head *ended);
 void cdrive_queue_fail(struct list_head *ended);
 
 /*
- * Ends the requests named in @c.  0; -EPERM: not from the helper; -ESTALE:
- * some were not in flight.
+ * Ends, or keeps, the requests named in @c.  0; -EPERM: not from the helper;
+ * -ESTALE: some were not in flight.
  */
-int cdrive_queue_complete(struct cdrive *drive, u32 portid,
+int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
 			  const struct cdrive_completion *c, unsigned int n);
 
 /* Keeps a request that was sent under @tag from ending; NULL: there is none. */

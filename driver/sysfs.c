@@ -5,6 +5,7 @@
 #include <linux/device.h>
 
 #include "drive.h"
+#include "lease.h"
 
 static struct cdrive *cdrive_of(struct device *dev)
 {
@@ -23,7 +24,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 static ssize_t helper_pid_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%d\n", READ_ONCE(cdrive_of(dev)->pid));
+	return sysfs_emit(buf, "%d\n", READ_ONCE(cdrive_of(dev)->helper.pid));
 }
 
 static ssize_t in_flight_show(struct device *dev, struct device_attribute *attr,
@@ -38,16 +39,52 @@ static ssize_t park_limit_show(struct device *dev,
 	return sysfs_emit(buf, "%u\n", cdrive_of(dev)->park_limit);
 }
 
+static ssize_t park_reasons_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	static const char * const names[] = {
+		[CDRIVE_PARK_HELPER] = "helper",
+		[CDRIVE_PARK_ASKED] = "asked",
+		[CDRIVE_PARK_LEASE] = "lease",
+	};
+	u32 reasons = READ_ONCE(cdrive_of(dev)->park_reasons);
+	unsigned int i;
+	int len = 0;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (reasons & BIT(i))
+			len += sysfs_emit_at(buf, len, "%s%s", len ? " " : "",
+					     names[i]);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+
+static ssize_t lease_left_ms_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	struct cdrive_status s;
+
+	cdrive_get_status(cdrive_of(dev), &s);
+	if (s.lease_until == CDRIVE_LEASE_NONE)
+		return sysfs_emit(buf, "none\n");
+	return sysfs_emit(buf, "%lld\n",
+			  cdrive_lease_left_ms(s.lease_until,
+					       cdrive_lease_now()));
+}
+
 static DEVICE_ATTR_RO(state);
 static DEVICE_ATTR_RO(helper_pid);
 static DEVICE_ATTR_RO(in_flight);
 static DEVICE_ATTR_RO(park_limit);
+static DEVICE_ATTR_RO(park_reasons);
+static DEVICE_ATTR_RO(lease_left_ms);
 
 static struct attribute *cdrive_attrs[] = {
 	&dev_attr_state.attr,
 	&dev_attr_helper_pid.attr,
 	&dev_attr_in_flight.attr,
 	&dev_attr_park_limit.attr,
+	&dev_attr_park_reasons.attr,
+	&dev_attr_lease_left_ms.attr,
 	NULL
 };
 

@@ -41,21 +41,34 @@ TRACE_EVENT(cdrive_request_forward,
 		      __entry->sector)
 );
 
-TRACE_EVENT(cdrive_request_complete,
-	    TP_PROTO(unsigned int index, u32 tag, struct request *rq, int status),
-	    TP_ARGS(index, tag, rq, status),
-	    TP_STRUCT__entry(__field(unsigned int, index)
-			     __field(u32, tag)
-			     __field(u64, sector)
-			     __field(int, status)
-	    ),
-	    TP_fast_assign(__entry->index = index;
-			   __entry->tag = tag;
-			   __entry->sector = blk_rq_pos(rq);
-			   __entry->status = status;
-	    ),
-	    TP_printk("cdrive%u tag=%#x sector=%llu status=%d", __entry->index,
-		      __entry->tag, __entry->sector, __entry->status)
+DECLARE_EVENT_CLASS(cdrive_request_done,
+		    TP_PROTO(unsigned int index, u32 tag, struct request *rq,
+			     int status),
+		    TP_ARGS(index, tag, rq, status),
+		    TP_STRUCT__entry(__field(unsigned int, index)
+				     __field(u32, tag)
+				     __field(u64, sector)
+				     __field(int, status)
+		    ),
+		    TP_fast_assign(__entry->index = index;
+				   __entry->tag = tag;
+				   __entry->sector = blk_rq_pos(rq);
+				   __entry->status = status;
+		    ),
+		    TP_printk("cdrive%u tag=%#x sector=%llu status=%d",
+			      __entry->index, __entry->tag,
+			      __entry->sector, __entry->status)
+);
+
+DEFINE_EVENT(cdrive_request_done, cdrive_request_complete,
+	     TP_PROTO(unsigned int index, u32 tag, struct request *rq, int status),
+	     TP_ARGS(index, tag, rq, status)
+);
+
+/* Completed past the deadline. */
+DEFINE_EVENT(cdrive_request_done, cdrive_request_keep,
+	     TP_PROTO(unsigned int index, u32 tag, struct request *rq, int status),
+	     TP_ARGS(index, tag, rq, status)
 );
 
 DECLARE_EVENT_CLASS(cdrive_state,
@@ -75,6 +88,12 @@ DEFINE_EVENT(cdrive_state, cdrive_park,
 	     TP_ARGS(index, in_flight)
 );
 
+/* The deadline has passed. */
+DEFINE_EVENT(cdrive_state, cdrive_lease_expire,
+	     TP_PROTO(unsigned int index, unsigned int in_flight),
+	     TP_ARGS(index, in_flight)
+);
+
 DEFINE_EVENT(cdrive_state, cdrive_adopt,
 	     TP_PROTO(unsigned int index, unsigned int in_flight),
 	     TP_ARGS(index, in_flight)
@@ -83,6 +102,22 @@ DEFINE_EVENT(cdrive_state, cdrive_adopt,
 DEFINE_EVENT(cdrive_state, cdrive_fence,
 	     TP_PROTO(unsigned int index, unsigned int in_flight),
 	     TP_ARGS(index, in_flight)
+);
+
+/* A deadline was told. */
+TRACE_EVENT(cdrive_lease,
+	    TP_PROTO(unsigned int index, u64 until, s64 left_ms),
+	    TP_ARGS(index, until, left_ms),
+	    TP_STRUCT__entry(__field(unsigned int, index)
+			     __field(u64, until)
+			     __field(s64, left_ms)
+	    ),
+	    TP_fast_assign(__entry->index = index;
+			   __entry->until = until;
+			   __entry->left_ms = left_ms;
+	    ),
+	    TP_printk("cdrive%u until=%llu left_ms=%lld", __entry->index,
+		      __entry->until, __entry->left_ms)
 );
 
 #endif /* _CDRIVE_TRACE_H */

@@ -178,7 +178,7 @@ def table(text, name):
 
 def evaluate(spec, expression):
     """A constant expression of the names that the specification defines."""
-    values = dict(spec.consts)
+    values = dict(spec.consts, S64_MAX=(1 << 63) - 1)
     for enum in spec.enums.values():
         values.update(enum)
     expression = re.sub(r"sizeof\(struct (\w+)\)",
@@ -207,7 +207,7 @@ def policy_checks(spec, text, entry):
     kind, nla, argument = macro.groups()
     if kind == "FULL_RANGE":
         limits = fields(table(text, argument.lstrip("&")))
-        return nla, {key: evaluate(spec, limits[key]) for key in ("min", "max")}
+        return nla, {key: evaluate(spec, limits.get(key, "0")) for key in ("min", "max")}
     return nla, {kind.lower(): evaluate(spec, argument)}
 
 
@@ -235,8 +235,8 @@ def driver(spec, path):
         admin = "GENL_ADMIN_PERM" in code.get("flags", "")
         if admin != ("admin-perm" in op.get("flags", [])):
             found.append(f"{path}: {name} differs in admin-perm")
-        if admin == (name == "get"):
-            found.append(f"{path}: {name}: all but get, and get not, need the permission")
+        if admin != (name in ("attach", "adopt")):
+            found.append(f"{path}: {name}: who has a drive already needs no permission")
     found += [f"{path}: {cmd} is not in the specification" for cmd in ops]
 
     policy = dict(re.findall(r"\[(\w+)\] = (.*?),\n(?=\t\[|\})",
@@ -271,7 +271,7 @@ KEYS = {
     "entries": "name doc value",
     "members": "name type doc enum",
     "attribute-sets": "name name-prefix enum-name doc attributes",
-    "attributes": "name type doc value enum struct checks",
+    "attributes": "name type doc value enum enum-as-flags struct checks",
     "checks": "min max flags-mask max-len",
     "operations": "enum-model name-prefix enum-name list",
     "operations/list": "name doc value attribute-set flags do dump event mcgrp",

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <netlink/genl/ctrl.h>
@@ -115,6 +116,34 @@ static void add_completions(struct buffer *b)
 	add_attr(b, CDRIVE_A_COMPLETIONS, c, n * sizeof(c[0]) - (n && !chance(8)));
 }
 
+/* Long past, about now, in a while, for ever, or no time at all. */
+static void add_deadline(struct buffer *b)
+{
+	struct timespec ts;
+	uint64_t until;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	until = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	switch (chance(8)) {
+	case 0:
+		until = chance(1000);
+		break;
+	case 1:
+		until = UINT64_MAX / 2 - chance(2);
+		break;
+	case 2:
+		until = UINT64_MAX - chance(2);
+		break;
+	case 3:
+		until += chance(1u << 31);
+		break;
+	default:
+		until += chance(20000000) - 5000000;
+		break;
+	}
+	add_attr(b, CDRIVE_A_LEASE_UNTIL, &until, sizeof(until));
+}
+
 /* What a helper or clouddrivectl would send, if not now. */
 static void sensible(struct buffer *b)
 {
@@ -122,6 +151,7 @@ static void sensible(struct buffer *b)
 		CDRIVE_CMD_ATTACH,   CDRIVE_CMD_DETACH,	  CDRIVE_CMD_GET,    CDRIVE_CMD_ADOPT,
 		CDRIVE_CMD_PARK,     CDRIVE_CMD_RESUME,	  CDRIVE_CMD_FENCE,  CDRIVE_CMD_COMPLETE,
 		CDRIVE_CMD_COMPLETE, CDRIVE_CMD_COMPLETE, CDRIVE_CMD_RESUME, CDRIVE_CMD_ADOPT,
+		CDRIVE_CMD_LEASE,    CDRIVE_CMD_LEASE,
 	};
 	uint8_t cmd = commands[chance(sizeof(commands))];
 	uint64_t sectors = 1ull << chance(40);
@@ -137,6 +167,8 @@ static void sensible(struct buffer *b)
 		add_u32(b, CDRIVE_A_FLAGS, chance(2) ? CDRIVE_F_FORCE : 0);
 	if (cmd == CDRIVE_CMD_COMPLETE)
 		add_completions(b);
+	if (cmd == CDRIVE_CMD_LEASE || !chance(4))
+		add_deadline(b);
 }
 
 /* Attributes of any kind, length and content. */

@@ -14,7 +14,8 @@
  * CDRIVE_CMD_RESUME, CDRIVE_CMD_LEASE, CDRIVE_CMD_FENCE, CDRIVE_CMD_COMPLETE, and
  * CDRIVE_CMD_DETACH of its own drive) needs none: the socket that attached or
  * adopted the drive is the right to do so, so that a helper can drop all its
- * capabilities once it has its drive.  Everything happens in the initial
+ * capabilities once it has its drive; from any other socket it is -EPERM, and
+ * having had the same port id is of no help.  Everything happens in the initial
  * network namespace.  Errors come as netlink errors with an extended
  * acknowledgment that says what was wrong.
  *
@@ -37,9 +38,15 @@
  * (CDRIVE_A_LEASE_UNTIL, u64: nanoseconds of CLOCK_BOOTTIME, which goes on while
  * the machine is suspended).  Past that moment, whatever the helper is doing, the
  * driver forwards no request and completes none: completions that the helper sends
- * are kept, and take effect when a later deadline is told, or never.  A drive whose
- * helper has never told a deadline has none (there are blobs that need no lease,
- * like snapshots).
+ * are kept, and take effect when a later deadline is told, or never: when the drive
+ * is fenced or detached, they fail like all the others.  To the helper a request of
+ * which a completion was kept is done with, its tag no longer in flight; a helper
+ * that adopts the drive is not sent it.  A drive whose helper has never told a
+ * deadline has none (there are blobs that need no lease, like snapshots).
+ *
+ * The park reason and the notification that tell of the deadline's passing follow
+ * it as soon as a timer's work runs; what is forwarded and completed is decided by
+ * the clock alone.
  *
  * Commands
  * --------
@@ -98,6 +105,8 @@
  *
  *	CDRIVE_A_INDEX		u32: required
  *	CDRIVE_A_LEASE_UNTIL	u64: required
+ *
+ * -ENOLINK when the drive is fenced.
  *
  * CDRIVE_CMD_FENCE: the drive's helper knows the lease to be lost.
  *
@@ -185,7 +194,7 @@ enum cdrive_attr {
 	CDRIVE_A_DESCRIPTORS,	/* binary, struct cdrive_descriptor[] */
 	CDRIVE_A_COMPLETIONS,	/* binary, struct cdrive_completion[] */
 	CDRIVE_A_PAD,
-	CDRIVE_A_LEASE_UNTIL,	/* u64, CLOCK_BOOTTIME ns */
+	CDRIVE_A_LEASE_UNTIL,	/* u64, CLOCK_BOOTTIME ns, 63 bits */
 	CDRIVE_A_PARK_REASONS,	/* u32, 1 << enum cdrive_park_reason, or-ed */
 
 	__CDRIVE_A_MAX,

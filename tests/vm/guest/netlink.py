@@ -17,9 +17,9 @@ GENL_ID_CTRL, CTRL_CMD_GETFAMILY = 16, 3
 CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 1, 2
 
 # uapi/linux/cdrive.h
-INDEX, SECTORS, COMPLETIONS = 1, 2, 11
+INDEX, SECTORS, COMPLETIONS, LEASE_UNTIL = 1, 2, 11, 13
 COMMANDS = ["ATTACH", "DETACH", "GET", "ADOPT", "PARK", "RESUME", "FENCE"]
-COMPLETE = 10
+COMPLETE, LEASE = 10, 12
 
 
 def attribute(kind, data):
@@ -60,6 +60,7 @@ def main():
     trials = [(command, number, drive) for number, command in enumerate(COMMANDS, 1)]
     trials[0] = ("ATTACH", 1, attribute(SECTORS, struct.pack("Q", 2048)))
     trials.append(("COMPLETE", COMPLETE, drive + attribute(COMPLETIONS, bytes(8))))
+    trials.append(("LEASE", LEASE, drive + attribute(LEASE_UNTIL, bytes(8))))
     for command, number, attributes in trials:
         error, _ = exchange(sock, family, number, attributes)
         print(command, errno.errorcode.get(error, error))
