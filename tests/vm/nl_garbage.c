@@ -138,7 +138,7 @@ static void add_deadline(struct buffer *b)
 		until += chance(1u << 31);
 		break;
 	default:
-		until += chance(20000000) - 5000000;
+		until = until + chance(20000000) - 5000000;
 		break;
 	}
 	add_attr(b, CDRIVE_A_LEASE_UNTIL, &until, sizeof(until));
