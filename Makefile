@@ -21,7 +21,7 @@ override CPPFLAGS += -D_GNU_SOURCE -DCD_VERSION='"$(VERSION)"' -Ihelper -Iuapi
 override CFLAGS   += -std=gnu11 -MMD -MP $(shell pkg-config --cflags $(LIBS))
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm
 
-lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c)
+lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c helper/image/*.c)
 ctl_src   := $(wildcard helper/ctl/*.c)
 drive_src := $(wildcard helper/drive/*.c)
 store_src := $(wildcard helper/devstore/*.c)

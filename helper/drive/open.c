@@ -113,6 +113,11 @@ static json_t *check_blob(struct drive *d)
 			EXIT_NOT_A_DRIVE,
 			"%s: not a page blob; only page blobs can be drives, upload it as one",
 			d->name);
+	if (s.res.props.unfinished[0])
+		return runtime_error(
+			EXIT_NOT_A_DRIVE,
+			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, upload it again, or delete it",
+			d->name);
 	if (!s.res.props.size)
 		return runtime_error(EXIT_NOT_A_DRIVE,
 				     "%s: the blob is empty; delete it and create it with a size",
@@ -185,6 +190,7 @@ static json_t *look_for_footer(struct drive *d)
 	static const char convert[] = "qemu-img convert -O vpc -o subformat=fixed,force_size=on";
 	unsigned char footer[VHD_FOOTER_SIZE];
 	struct az_sync s = { 0 };
+	char damage[96];
 	json_t *error;
 
 	error = wait_for(d, &s,
@@ -210,7 +216,8 @@ static json_t *look_for_footer(struct drive *d)
 		break;
 	}
 	return runtime_error(EXIT_NOT_A_DRIVE,
-			     "%s: its VHD footer is damaged; upload the image again", d->name);
+			     "%s: its VHD footer is damaged: %s; upload the image again", d->name,
+			     vhd_footer_damage(footer, d->size, damage, sizeof(damage)));
 }
 
 struct listing {

@@ -8,9 +8,14 @@
 #ifndef VHD_FOOTER_H
 #define VHD_FOOTER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define VHD_FOOTER_SIZE 512
+
+/* The disks that are made here; what others made may have other sizes. */
+#define VHD_LEAST (16ull << 20)
+#define VHD_MOST (1ull << 40)
 
 enum vhd_kind {
 	VHD_NONE, /* no footer: a raw image */
@@ -24,5 +29,21 @@ enum vhd_kind {
  * in bytes for VHD_FIXED. */
 enum vhd_kind vhd_footer_parse(const unsigned char footer[VHD_FOOTER_SIZE], uint64_t total,
 			       uint64_t *size);
+
+/* What is wrong with one that is VHD_DAMAGED ("its checksum is ffffe494, its
+ * content's ffffe490"); into @buf, which is returned. */
+const char *vhd_footer_damage(const unsigned char footer[VHD_FOOTER_SIZE], uint64_t total,
+			      char *buf, size_t len);
+
+/*
+ * The footer of a fixed disk of @size bytes, made @now (seconds of the epoch),
+ * with @id, a UUID of its own.
+ *
+ * It names Hyper-V ("win ") as its creator.  That is what says that the size is
+ * the size: QEMU takes it from the geometry, which is rounded, where it doesn't
+ * know the creator, and so cuts off the disk's end.
+ */
+void vhd_footer_make(unsigned char footer[VHD_FOOTER_SIZE], uint64_t size,
+		     const unsigned char id[16], int64_t now);
 
 #endif
