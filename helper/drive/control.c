@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The control socket: status and unmount, see lib/runtime.h.
+ * The control socket: status, unmount, credential and agent, see lib/runtime.h.
  *
  * Few ask, and each asks one thing at a time, so clients are a short list.  Who
  * asked for the unmount that succeeds is answered by control_close(), when the
@@ -41,7 +41,8 @@ struct control {
 	unsigned int tries;
 };
 
-static void drop(struct client *client)
+/* The connection itself stays. */
+static void forget(struct client *client)
 {
 	struct control *c = client->control;
 	struct client **p = &c->clients;
@@ -50,9 +51,16 @@ static void drop(struct client *client)
 		p = &(*p)->next;
 	*p = client->next;
 	c->n_clients--;
-	close(client->watch.fd);
 	loop_fd_del(c->drive->loop, &client->watch);
 	free(client);
+}
+
+static void drop(struct client *client)
+{
+	int fd = client->watch.fd;
+
+	forget(client);
+	close(fd);
 }
 
 static void answer(struct client *client, json_t *message)
@@ -113,17 +121,20 @@ static json_t *status(const struct drive *d)
 	};
 	json_t *s;
 
-	s = json_pack("{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:I, s:o, s:o, s:I, s:s}", "index",
-		      d->index, "url", d->name, "state", states[d->state], "size",
-		      (json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
-		      "connections", d->connections, "lease", lease_status(d), "sequence_number",
-		      (json_int_t)d->owner.number, "requests", request_status(d), "transactions",
-		      transaction_status(d), "retries", (json_int_t)d->store.retries, "last_error",
-		      d->last_error);
+	s = json_pack(
+		"{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:s, s:s*, s:s*}",
+		"index", d->index, "url", d->name, "state", states[d->state], "size",
+		(json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
+		"connections", d->connections, "lease", lease_status(d), "credential",
+		agent_credential_status(&d->agent), "agent", agent_status(&d->agent),
+		"sequence_number", (json_int_t)d->owner.number, "requests", request_status(d),
+		"transactions", transaction_status(d), "retries", (json_int_t)d->store.retries,
+		"last_error", d->last_error, "fenced", d->fenced[0] ? d->fenced : NULL,
+		"parked_because", drive_parked_because(d));
 	if (!s)
 		return NULL;
 	json_object_set_new(s, "device", json_sprintf("/dev/cdrive%u", d->index));
-	if (d->stuck)
+	if (d->state == CDRIVE_STATE_PARKED)
 		json_object_set_new(
 			s, "parked_since_seconds",
 			json_integer((json_int_t)((loop_now() - d->parked_at) / LOOP_SEC(1))));
@@ -167,12 +178,32 @@ static void unmount(struct client *client, bool force)
 	struct control *c = client->control;
 
 	client->waits = true;
+	/* What is open on a fenced drive is of no use to anybody. */
+	force |= c->drive->state == CDRIVE_STATE_FENCED;
 	if (force && !drive_detach(c->drive, true))
 		return;
 	if (loop_timer_armed(&c->detach_timer))
 		return; /* with the other's */
 	c->tries = 0;
 	try_detach(c);
+}
+
+/* --- the agent --------------------------------------------------------------- */
+
+/* The connection is the agent channel from then on, or ends with the reason. */
+static void become_agent(struct client *client, const json_t *question)
+{
+	struct drive *d = client->control->drive;
+	int fd = client->watch.fd;
+	json_t *error, *message;
+
+	forget(client);
+	error = agent_connect(&d->agent, fd, question);
+	message = error ? error : drive_answer(d);
+	runtime_send(fd, message); /* an agent that is gone is noticed */
+	json_decref(message);
+	if (error)
+		close(fd);
 }
 
 /* --- clients -------------------------------------------------------------- */
@@ -194,6 +225,10 @@ static void readable(void *arg, uint32_t events)
 		answer(client, status(client->control->drive));
 	else if (!strcmp(command, "unmount"))
 		unmount(client, force);
+	else if (!strcmp(command, "credential"))
+		answer(client, agent_credential(&client->control->drive->agent, question));
+	else if (!strcmp(command, "agent"))
+		become_agent(client, question);
 	else
 		answer(client, runtime_error(2, "no such command"));
 	json_decref(question);

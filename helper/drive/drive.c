@@ -51,25 +51,33 @@ static void on_held(void *arg)
 	store_run(&d->store);
 }
 
-/* For the driver, once that keeps it. */
+/* The driver keeps it, from the moment the drive is attached. */
 static void on_deadline(void *arg, uint64_t until)
 {
-	(void)arg, (void)until;
+	struct drive *d = arg;
+
+	link_lease(d->link, until);
 }
 
 void drive_lost(void *arg, const char *why)
 {
 	struct drive *d = arg;
 
-	if (d->state >= CDRIVE_STATE_FENCED)
+	if (d->fenced[0] || d->state >= CDRIVE_STATE_FENCED)
 		return;
-	d->state = CDRIVE_STATE_FENCED;
+	snprintf(d->fenced, sizeof(d->fenced), "%s", why);
+	snprintf(d->last_error, sizeof(d->last_error), "fenced: %.400s", why);
 	d->owner.state = OWNER_LOST;
 	owner_stop(&d->owner);
-	snprintf(d->last_error, sizeof(d->last_error), "fenced: %s", why);
-	log_error("/dev/cdrive%u (%s) is fenced: %s; unmount it", d->index, d->name, why);
-	if (d->link)
-		link_fence(d->link);
+	if (d->attached)
+		drive_fence(d);
+}
+
+void drive_fence(struct drive *d)
+{
+	d->state = CDRIVE_STATE_FENCED;
+	log_error("/dev/cdrive%u (%s) is fenced: %s; unmount it", d->index, d->name, d->fenced);
+	link_fence(d->link);
 	io_queue_drop(&d->queue);
 }
 
@@ -81,25 +89,32 @@ const struct owner_ops drive_owner_ops = {
 	.trouble = drive_trouble,
 };
 
+/*
+ * The driver parks for several reasons, and this one is told it whatever the others
+ * are: what it makes of them comes as a state.
+ */
 static void park(struct drive *d)
 {
-	if (d->stuck++ || d->state != CDRIVE_STATE_LIVE)
-		return;
-	d->parked_at = loop_now();
-	log_error("/dev/cdrive%u (%s) is parked: %s; it goes on when that heals", d->index, d->name,
-		  d->last_error);
-	if (d->link)
+	if (!d->stuck++)
 		link_park(d->link);
 }
 
 static void resume(struct drive *d)
 {
-	if (--d->stuck || d->state != CDRIVE_STATE_PARKED)
-		return;
-	log_info("/dev/cdrive%u (%s) goes on after %llu s", d->index, d->name,
-		 (unsigned long long)((loop_now() - d->parked_at) / LOOP_SEC(1)));
-	if (d->link)
+	if (!--d->stuck)
 		link_resume(d->link);
+}
+
+const char *drive_parked_because(const struct drive *d)
+{
+	if (d->state != CDRIVE_STATE_PARKED)
+		return NULL;
+	if (d->stuck)
+		return d->last_error;
+	if (!owner_certain(&d->owner))
+		return d->owner.lease_retry.failures ? d->last_error :
+						       "the lease was not renewed in time";
+	return "it is about to go on";
 }
 
 void drive_trouble(void *arg, struct retry *r, const char *what, const struct az_error *err)
@@ -114,10 +129,13 @@ void drive_trouble(void *arg, struct retry *r, const char *what, const struct az
 		r->counted = false;
 		return;
 	}
-	snprintf(d->last_error, sizeof(d->last_error), "can't %s: %s", what,
-		 az_error_text(err, text, sizeof(text)));
+	if (err->hint == AZ_HINT_SAS_EXPIRED)
+		agent_check(&d->agent);
+	if (!d->agent.expired)
+		snprintf(d->last_error, sizeof(d->last_error), "can't %s: %s", what,
+			 az_error_text(err, text, sizeof(text)));
 	if (!d->logged_at || now - d->logged_at > LOOP_SEC(LOG_AGAIN_S)) {
-		log_error("/dev/cdrive%u: %s; trying again", d->index, d->last_error);
+		log_error("%s: %s; trying again", d->name, d->last_error);
 		d->logged_at = now;
 	}
 	if (r->stuck && !r->counted) {
@@ -137,7 +155,9 @@ static void on_request(void *arg, const struct cdrive_descriptor *desc)
 {
 	struct drive *d = arg;
 
-	io_queue_submit(&d->queue, desc);
+	/* What an adopted drive had in flight is sent before it can be fenced. */
+	if (!d->fenced[0])
+		io_queue_submit(&d->queue, desc);
 }
 
 static void on_ready(void *arg, int err)
@@ -148,24 +168,38 @@ static void on_ready(void *arg, int err)
 	d->ready = true;
 }
 
+static void on_parked(struct drive *d)
+{
+	d->parked_at = loop_now();
+	log_error("/dev/cdrive%u (%s) is parked: %s; it goes on when that heals", d->index, d->name,
+		  drive_parked_because(d));
+	/* The machine was suspended, perhaps: the timers were, too. */
+	if (!owner_certain(&d->owner))
+		owner_hurry(&d->owner);
+}
+
 static void on_state(void *arg, enum cdrive_state state)
 {
+	enum cdrive_state before;
 	struct drive *d = arg;
 
 	if (state <= d->state && d->state >= CDRIVE_STATE_FENCED)
 		return;
+	before = d->state;
 	d->state = state;
 	if (state == CDRIVE_STATE_FENCED) {
-		log_error("/dev/cdrive%u (%s): the driver gave up waiting: %s", d->index, d->name,
-			  d->last_error);
+		snprintf(d->fenced, sizeof(d->fenced), "the driver gave up waiting: %.400s",
+			 d->last_error);
+		log_error("/dev/cdrive%u (%s): %s", d->index, d->name, d->fenced);
 		io_queue_drop(&d->queue);
 	} else if (state == CDRIVE_STATE_GONE) {
 		/* Somebody else detached it. */
 		drive_detach(d, true);
-	} else if (state == CDRIVE_STATE_LIVE && d->stuck) {
-		link_park(d->link); /* told while it was on its way */
-	} else if (state == CDRIVE_STATE_PARKED && !d->stuck) {
-		link_resume(d->link);
+	} else if (state == CDRIVE_STATE_PARKED && before == CDRIVE_STATE_LIVE) {
+		on_parked(d);
+	} else if (state == CDRIVE_STATE_LIVE && before == CDRIVE_STATE_PARKED) {
+		log_info("/dev/cdrive%u (%s) goes on after %llu s", d->index, d->name,
+			 (unsigned long long)((loop_now() - d->parked_at) / LOOP_SEC(1)));
 	}
 }
 
@@ -173,6 +207,47 @@ const struct link_ops drive_link_ops = {
 	.request = on_request,
 	.ready = on_ready,
 	.state = on_state,
+};
+
+/* --- the credential --------------------------------------------------------- */
+
+void drive_abandon(struct drive *d)
+{
+	d->abandoned = true;
+	loop_stop(d->loop);
+}
+
+static void on_abandoned(void *arg)
+{
+	drive_abandon(arg);
+}
+
+static void on_expired(void *arg, const char *why)
+{
+	struct drive *d = arg;
+
+	snprintf(d->last_error, sizeof(d->last_error), "%s", why);
+	owner_silence(&d->owner, true);
+	park(d);
+}
+
+static void on_fresh(void *arg, bool after)
+{
+	struct drive *d = arg;
+
+	if (after) {
+		log_info("%s: there is a valid SAS again", d->name);
+		owner_silence(&d->owner, false);
+		resume(d);
+	} else if (d->owner.lease_retry.failures) {
+		owner_hurry(&d->owner);
+	}
+}
+
+const struct agent_ops drive_agent_ops = {
+	.abandoned = on_abandoned,
+	.expired = on_expired,
+	.fresh = on_fresh,
 };
 
 /* --- the end -------------------------------------------------------------- */
@@ -196,8 +271,10 @@ static void take_away(struct drive *d)
 	struct az_error err;
 	char text[192];
 
-	if (d->adopt >= 0 && !d->opened)
+	if (d->adopt >= 0 && !d->opened) {
+		owner_stop(&d->owner);
 		return;
+	}
 	if (d->attached) {
 		link_detach(d->link, true);
 		io_queue_drop(&d->queue);
@@ -214,6 +291,7 @@ static void take_away(struct drive *d)
 
 void drive_close(struct drive *d)
 {
+	agent_close(&d->agent);
 	take_away(d);
 	control_close(d);
 	link_close(d->link);

@@ -6,6 +6,7 @@
  *	store	the blob, as a backend of the queue
  *	queue	requests in order
  *	link	the driver
+ *	agent	the agent channel, and the SAS that comes by it
  *	control	the control socket
  *
  * open.c brings a drive up, drive.c keeps it, control.c answers questions.
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "azure/client.h"
+#include "drive/agent.h"
 #include "drive/link.h"
 #include "drive/owner.h"
 #include "drive/queue.h"
@@ -48,6 +50,7 @@ struct drive {
 	struct store store;
 	struct io_queue queue;
 	struct link *link;
+	struct agent agent;
 	struct control *control;
 
 	unsigned int index;
@@ -56,25 +59,37 @@ struct drive {
 	bool ready; /* the disk is there, or: */
 	int ready_error;
 	uint64_t size; /* of the disk, bytes */
-	enum cdrive_state state;
+	enum cdrive_state state; /* as the driver told it last */
+	char fenced[DRIVE_MESSAGE]; /* why the blob is not ours any more */
 
-	unsigned int stuck; /* calls that park the drive */
+	unsigned int stuck; /* what asks for the drive to be parked */
 	uint64_t parked_at;
 	uint64_t logged_at; /* the last trouble */
 	char last_error[DRIVE_MESSAGE];
 
+	bool abandoned; /* nobody wants it any more: drive_open() is to undo */
 	bool lease_left; /* it could not be released: last_error says why */
 	bool ending; /* detached: release the lease and leave */
 };
 
-/* Takes the request of runtime.h apart; the error is the answer to it. */
-json_t *drive_configure(struct drive *d, const json_t *request);
+/*
+ * Takes the request of runtime.h apart, and makes @fd, by which it came, the agent
+ * channel; the error is the answer to it.
+ */
+json_t *drive_configure(struct drive *d, const json_t *request, int fd);
 
 /*
  * Brings the drive up, running the loop; NULL when it is ready, else the answer
- * that says why not, all being undone.  loop_stop() interrupts it.
+ * that says why not: drive_close() is to undo it then.  A drive that is adopted and
+ * turns out to be lost is ready, and fenced.
  */
 json_t *drive_open(struct drive *d);
+
+/* Interrupts drive_open(). */
+void drive_abandon(struct drive *d);
+
+/* The answer to who started the helper, or became its agent. */
+json_t *drive_answer(const struct drive *d);
 
 /* Detaches.  -EBUSY: open, not forced.  On 0 the loop is stopped: drive_close()
  * is to follow. */
@@ -91,7 +106,13 @@ extern const struct owner_ops drive_owner_ops;
 extern const struct link_ops drive_link_ops;
 void drive_trouble(void *arg, struct retry *r, const char *what, const struct az_error *err);
 void drive_lost(void *arg, const char *why);
+/* Fences a drive that is ours and known to be lost. */
+void drive_fence(struct drive *d);
+extern const struct agent_ops drive_agent_ops;
 void drive_complete(void *arg, uint32_t tag, int status);
+
+/* Why the drive is parked, for people; NULL when it isn't. */
+const char *drive_parked_because(const struct drive *d);
 
 /* The control socket; control.c. */
 int control_open(struct drive *d);

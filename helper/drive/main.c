@@ -2,8 +2,8 @@
 /*
  * clouddrived - the helper of one drive
  *
- * Started by clouddrivectl, which hands over on the socket FD what to mount and
- * with which credential, and hears from it once; see lib/runtime.h.
+ * Started by the drive's agent, which hands over on the socket FD what to mount and
+ * with which SAS, and a fresh one now and then; see lib/runtime.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,21 +59,6 @@ static void harden(char *argv0)
 
 /* --- events ------------------------------------------------------------- */
 
-struct start {
-	struct drive *drive;
-	struct loop_fd watch;
-};
-
-/* Whoever started us is gone, or gave up: nobody wants the drive any more. */
-static void starter_gone(void *arg, uint32_t events)
-{
-	struct start *s = arg;
-
-	(void)events;
-	loop_fd_del(s->drive->loop, &s->watch);
-	loop_stop(s->drive->loop);
-}
-
 struct signals {
 	struct drive *drive;
 	struct loop_fd watch;
@@ -90,7 +75,7 @@ static void signalled(void *arg, uint32_t events)
 	if (read(s->watch.fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (!s->opened)
-		loop_stop(s->drive->loop);
+		drive_abandon(s->drive);
 	else if (drive_detach(s->drive, false))
 		log_error("signal %u from process %u: /dev/cdrive%u is in use, going on",
 			  info.ssi_signo, info.ssi_pid, s->drive->index);
@@ -115,21 +100,6 @@ static int watch_signals(struct signals *s, struct loop *loop)
 
 /* --- the drive's life ----------------------------------------------------- */
 
-static json_t *open_drive(struct drive *d, int fd)
-{
-	struct start start = { .drive = d };
-	json_t *error;
-	int err;
-
-	err = loop_fd_add(d->loop, &start.watch, fd, EPOLLIN | EPOLLRDHUP, starter_gone, &start);
-	if (err)
-		return runtime_error(1, "%s: %s", d->name, strerror(-err));
-	error = drive_open(d);
-	if (start.watch.fd >= 0)
-		loop_fd_del(d->loop, &start.watch);
-	return error;
-}
-
 /* Nobody reads what we say any more; our caller's pipes must end. */
 static void detach_from_terminal(void)
 {
@@ -147,17 +117,17 @@ static void detach_from_terminal(void)
 /* Tells whoever started us.  When nobody hears it, nobody wants the drive. */
 static void announce(struct drive *d, int fd)
 {
-	json_t *message = json_pack("{s:i, s:o}", "index", d->index, "device",
-				    json_sprintf("/dev/cdrive%u", d->index));
+	json_t *message = drive_answer(d);
 
 	if (runtime_send(fd, message) && d->adopt < 0)
 		drive_detach(d, false);
 	json_decref(message);
+	agent_announced(&d->agent);
 }
 
 static int serve(struct drive *d, struct signals *signals, int fd)
 {
-	json_t *error = open_drive(d, fd);
+	json_t *error = drive_open(d);
 
 	if (error) {
 		drive_close(d); /* before it is told: nothing is left behind */
@@ -166,7 +136,6 @@ static int serve(struct drive *d, struct signals *signals, int fd)
 		return EXIT_FAILURE;
 	}
 	announce(d, fd);
-	close(fd);
 	if (!d->foreground)
 		detach_from_terminal();
 	signals->opened = true;
@@ -195,7 +164,7 @@ static int run(char **argv)
 			fd, strerror(-err));
 		return 2;
 	}
-	error = drive_configure(&drive, request);
+	error = drive_configure(&drive, request, fd);
 	json_decref(request);
 	if (error) {
 		runtime_send(fd, error);

@@ -10,7 +10,10 @@
  *	attach (adopt)	the driver; requests may come
  *	control socket, record
  *
- * An error at any point undoes what came before, in drive_close().
+ * An error at any point undoes what came before, in drive_close().  The lease is
+ * renewed from the moment it is there: the list of page ranges may be long.  A drive
+ * that is adopted begins with its lease; when that, or a later step, shows that the
+ * blob is lost for good, it is adopted all the same, and fenced.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -21,6 +24,7 @@
 
 #include "azure/blob.h"
 #include "drive/drive.h"
+#include "drive/patience.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "vhd/footer.h"
@@ -39,7 +43,7 @@
 
 /* --- the request ---------------------------------------------------------- */
 
-json_t *drive_configure(struct drive *d, const json_t *request)
+json_t *drive_configure(struct drive *d, const json_t *request, int fd)
 {
 	const char *url = NULL, *key = NULL, *sas = NULL;
 	int connections = CONNECTIONS, park_limit = 0, adopt = -1;
@@ -70,7 +74,9 @@ json_t *drive_configure(struct drive *d, const json_t *request)
 	d->connections = (unsigned int)connections;
 	d->park_limit = (unsigned int)park_limit;
 	d->adopt = adopt;
-	return NULL;
+	agent_init(&d->agent, d->loop, &d->cred, d->name, &drive_agent_ops, d);
+	err = agent_open(&d->agent, fd, request);
+	return err ? runtime_error(EXIT_FAILED, "%s: %s", d->name, strerror(-err)) : NULL;
 }
 
 /* --- steps ------------------------------------------------------------------ */
@@ -89,36 +95,57 @@ static json_t *interrupted(struct drive *d)
 	return runtime_error(EXIT_FAILED, "%s: interrupted", d->name);
 }
 
-/* One call, waited for; the answer that says why it failed. */
-static json_t *wait_for(struct drive *d, struct az_sync *s, struct az_call *call, const char *what)
+/* Reads something of the blob: a start function, and where its result goes. */
+struct question {
+	struct az_sync sync; /* first: az_sync_done() gets the whole */
+	struct az_call *(*start)(struct drive *d, struct question *q);
+	unsigned char footer[VHD_FOOTER_SIZE];
+	struct pagemap *map;
+};
+
+/* Waits for it; the answer that says why it failed. */
+static json_t *ask(struct drive *d, struct question *q, const char *what)
 {
-	if (!call)
-		return runtime_error(EXIT_FAILED, "%s: %s: out of memory", d->name, what);
-	if (az_sync_wait(d->loop, s))
-		return interrupted(d);
-	return s->res.err.class == AZ_OK ? NULL : service_error(d, &s->res.err, what);
+	struct retry r = { 0 };
+	struct az_call *call;
+
+	do {
+		q->sync = (struct az_sync){ 0 };
+		call = q->start(d, q);
+		if (!call)
+			return runtime_error(EXIT_FAILED, "%s: %s: out of memory", d->name, what);
+		if (az_sync_wait(d->loop, &q->sync)) {
+			az_call_cancel(call);
+			return interrupted(d);
+		}
+	} while (patience(&r, d->loop, &q->sync.res.err));
+	return q->sync.res.err.class == AZ_OK ? NULL : service_error(d, &q->sync.res.err, what);
+}
+
+static struct az_call *start_properties(struct drive *d, struct question *q)
+{
+	return az_get_properties(d->client, &d->blob, az_sync_done, q);
 }
 
 static json_t *check_blob(struct drive *d)
 {
-	struct az_sync s = { 0 };
+	struct question q = { .start = start_properties };
 	json_t *error;
 
-	error = wait_for(d, &s, az_get_properties(d->client, &d->blob, az_sync_done, &s),
-			 "can't read the blob's properties");
+	error = ask(d, &q, "can't read the blob's properties");
 	if (error)
 		return error;
-	if (s.res.props.type != AZ_BLOB_PAGE)
+	if (q.sync.res.props.type != AZ_BLOB_PAGE)
 		return runtime_error(
 			EXIT_NOT_A_DRIVE,
 			"%s: not a page blob; only page blobs can be drives, upload it as one",
 			d->name);
-	if (s.res.props.unfinished[0])
+	if (q.sync.res.props.unfinished[0])
 		return runtime_error(
 			EXIT_NOT_A_DRIVE,
 			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, upload it again, or delete it",
 			d->name);
-	if (!s.res.props.size)
+	if (!q.sync.res.props.size)
 		return runtime_error(EXIT_NOT_A_DRIVE,
 				     "%s: the blob is empty; delete it and create it with a size",
 				     d->name);
@@ -135,45 +162,62 @@ static json_t *acquire(struct drive *d)
 				     d->blob.lease_id[0] ? "can't take the drive over" :
 							   "can't lease the blob");
 	d->size = props.size;
+	owner_start(&d->owner);
 	return NULL;
 }
 
-/* The drive's helper died; what it knew is in its record. */
-static json_t *resume(struct drive *d)
+struct memory {
+	json_int_t number, raising_to, size;
+};
+
+/* What the helper knew that died is in its record. */
+static json_t *remember(struct drive *d, struct memory *m)
 {
-	json_int_t number = 0, raising_to = 0;
-	struct az_error err = { 0 };
-	struct az_props props;
 	const char *lease, *url;
 	json_t *record = runtime_load((unsigned int)d->adopt);
-	char why[128] = "";
 	json_t *error = NULL;
 
 	if (!record ||
-	    json_unpack(record, "{s:s, s:s, s:I, s?I}", "url", &url, "lease_id", &lease,
-			"sequence_number", &number, "raising_to", &raising_to) ||
-	    strcmp(url, d->name) != 0 || strlen(lease) >= sizeof(d->blob.lease_id)) {
-		json_decref(record);
-		return runtime_error(
+	    json_unpack(record, "{s:s, s:s, s:I, s?I, s:I}", "url", &url, "lease_id", &lease,
+			"sequence_number", &m->number, "raising_to", &m->raising_to, "size",
+			&m->size) ||
+	    strcmp(url, d->name) != 0 || strlen(lease) >= sizeof(d->blob.lease_id))
+		error = runtime_error(
 			EXIT_FAILED,
 			"%s: the record of /dev/cdrive%d is missing or damaged; unmount it with --force",
 			d->name, d->adopt);
-	}
-	memcpy(d->blob.lease_id, lease, strlen(lease) + 1);
+	else
+		memcpy(d->blob.lease_id, lease, strlen(lease) + 1);
 	json_decref(record);
+	return error;
+}
+
+static json_t *resume(struct drive *d)
+{
+	struct memory m = { 0 };
+	struct az_error err = { 0 };
+	struct az_props props;
+	json_t *error = remember(d, &m);
+	char why[128] = "";
+
+	if (error)
+		return error;
 	d->index = (unsigned int)d->adopt;
 	d->ready = true;
-	if (owner_resume(&d->owner, (uint64_t)number, (uint64_t)raising_to, &props, &err, why,
-			 sizeof(why)))
-		error = why[0] ? runtime_error(EXIT_LEASED,
-					       "%s: %s; unmount /dev/cdrive%d, then mount it again",
-					       d->name, why, d->adopt) :
-				 service_error(d, &err, "can't resume the lease");
+	d->size = (uint64_t)m.size;
+	if (!owner_resume(&d->owner, (uint64_t)m.number, (uint64_t)m.raising_to, &props, &err, why,
+			  sizeof(why))) {
+		d->size = props.size;
+		owner_start(&d->owner);
+		return NULL;
+	}
+	if (why[0]) {
+		drive_lost(d, why);
+		return NULL;
+	}
 	/* Not ours to release: the drive may be adopted yet. */
-	if (error)
-		d->blob.lease_id[0] = '\0';
-	d->size = props.size;
-	return error;
+	d->blob.lease_id[0] = '\0';
+	return service_error(d, &err, "can't resume the lease");
 }
 
 static int to_memory(void *arg, const void *buf, size_t len, uint64_t pos)
@@ -184,23 +228,24 @@ static int to_memory(void *arg, const void *buf, size_t len, uint64_t pos)
 	return 0;
 }
 
+static struct az_call *start_footer(struct drive *d, struct question *q)
+{
+	return az_get_range(d->client, &d->blob, d->size - VHD_FOOTER_SIZE, VHD_FOOTER_SIZE,
+			    &(struct az_sink){ to_memory, q->footer }, az_sync_done, q);
+}
+
 /* A VHD is exposed without its footer. */
 static json_t *look_for_footer(struct drive *d)
 {
 	static const char convert[] = "qemu-img convert -O vpc -o subformat=fixed,force_size=on";
-	unsigned char footer[VHD_FOOTER_SIZE];
-	struct az_sync s = { 0 };
+	struct question q = { .start = start_footer };
 	char damage[96];
 	json_t *error;
 
-	error = wait_for(d, &s,
-			 az_get_range(d->client, &d->blob, d->size - VHD_FOOTER_SIZE,
-				      VHD_FOOTER_SIZE, &(struct az_sink){ to_memory, footer },
-				      az_sync_done, &s),
-			 "can't read the last page");
+	error = ask(d, &q, "can't read the last page");
 	if (error)
 		return error;
-	switch (vhd_footer_parse(footer, d->size, &d->size)) {
+	switch (vhd_footer_parse(q.footer, d->size, &d->size)) {
 	case VHD_NONE:
 	case VHD_FIXED:
 		return NULL;
@@ -217,31 +262,30 @@ static json_t *look_for_footer(struct drive *d)
 	}
 	return runtime_error(EXIT_NOT_A_DRIVE,
 			     "%s: its VHD footer is damaged: %s; upload the image again", d->name,
-			     vhd_footer_damage(footer, d->size, damage, sizeof(damage)));
+			     vhd_footer_damage(q.footer, d->size, damage, sizeof(damage)));
 }
-
-struct listing {
-	struct az_sync sync; /* first: az_sync_done() gets the whole */
-	struct pagemap *map;
-};
 
 static void have_range(void *arg, uint64_t offset, uint64_t len)
 {
-	struct listing *l = arg;
+	/* az_get_page_ranges() has one argument for both functions. */
+	struct question *q = arg;
 
-	pagemap_set(l->map, offset, len);
+	pagemap_set(q->map, offset, len);
+}
+
+static struct az_call *start_ranges(struct drive *d, struct question *q)
+{
+	return az_get_page_ranges(d->client, &d->blob, have_range, az_sync_done, q);
 }
 
 static json_t *read_ranges(struct drive *d)
 {
-	struct listing l = { .map = pagemap_new(d->size) };
+	struct question q = { .start = start_ranges, .map = pagemap_new(d->size) };
 
-	if (!l.map)
+	if (!q.map)
 		return runtime_error(EXIT_FAILED, "%s: out of memory", d->name);
-	d->store.map = l.map;
-	return wait_for(d, &l.sync,
-			az_get_page_ranges(d->client, &d->blob, have_range, az_sync_done, &l),
-			"can't read the page ranges");
+	d->store.map = q.map;
+	return ask(d, &q, "can't read the page ranges");
 }
 
 static void too_late(void *arg)
@@ -274,36 +318,58 @@ static json_t *wait_until_ready(struct drive *d)
 	return NULL;
 }
 
-static json_t *attach(struct drive *d)
+/* A lost drive gets no deadline: what is told of it next is that it is fenced. */
+static int adopt(struct drive *d)
 {
-	int ret;
+	int ret = -EBUSY;
 
-	if (d->adopt >= 0) {
-		for (int tries = 0; tries < 50; tries++) {
-			ret = link_adopt(d->link, (unsigned int)d->adopt, 0);
-			if (ret != -EBUSY)
-				break;
+	for (int tries = 0; tries < 50 && ret == -EBUSY; tries++) {
+		if (tries)
 			usleep(20000); /* the old helper's last copy ends */
-		}
-	} else {
-		ret = link_attach(d->link, d->size >> 9, d->read_only, d->park_limit, 0);
+		ret = link_adopt(d->link, (unsigned int)d->adopt,
+				 d->fenced[0] ? 0 : d->owner.lease_until);
 	}
-	if (ret == -ENOSPC)
+	return ret;
+}
+
+static json_t *refused(struct drive *d, int err)
+{
+	if (err == -ENOSPC)
 		return runtime_error(EXIT_FAILED,
 				     "%s: all %d drives of this machine are taken; unmount one",
 				     d->name, CDRIVE_MAX_DRIVES);
-	if (ret == -ENOLINK)
+	if (err == -ENOLINK)
 		return runtime_error(
 			EXIT_FAILED,
 			"%s: /dev/cdrive%d had waited too long and is fenced; unmount it, then mount it again",
 			d->name, d->adopt);
+	return runtime_error(err == -EBUSY ? EXIT_BUSY : EXIT_FAILED,
+			     "%s: the driver refused: %s; see dmesg", d->name, strerror(-err));
+}
+
+static json_t *attach(struct drive *d)
+{
+	uint64_t until = d->owner.lease_until;
+	int ret;
+
+	if (d->adopt >= 0)
+		ret = adopt(d);
+	else
+		ret = link_attach(d->link, d->size >> 9, d->read_only, d->park_limit, until);
 	if (ret < 0)
-		return runtime_error(ret == -EBUSY ? EXIT_BUSY : EXIT_FAILED,
-				     "%s: the driver refused: %s; see dmesg", d->name,
-				     strerror(-ret));
+		return refused(d, ret);
 	d->index = (unsigned int)ret;
 	d->attached = true;
 	drive_record(d, d->owner.number, d->owner.raising_to);
+	if (d->fenced[0]) {
+		drive_fence(d);
+		return NULL;
+	}
+	/* What was to be told before there was a drive. */
+	if (d->owner.lease_until != until)
+		link_lease(d->link, d->owner.lease_until);
+	if (d->stuck)
+		link_park(d->link);
 	return wait_until_ready(d);
 }
 
@@ -345,13 +411,31 @@ static void set_up(struct drive *d)
 	io_queue_init(&d->queue, &store_ops, &d->store, drive_complete, d);
 }
 
+typedef json_t *(*step_fn)(struct drive *d);
+
+/* Everything that only reads what is needed; ends early when the blob is lost. */
+static json_t *open_blob(struct drive *d)
+{
+	static const step_fn fresh[] = { check_blob, acquire, look_for_footer, read_ranges, NULL };
+	static const step_fn adopting[] = { resume, look_for_footer, read_ranges, NULL };
+	json_t *error = NULL;
+
+	for (const step_fn *step = d->adopt >= 0 ? adopting : fresh;
+	     *step && !error && !d->fenced[0]; step++) {
+		error = (*step)(d);
+		if (!error && d->abandoned)
+			error = interrupted(d);
+	}
+	if (!d->fenced[0] || d->abandoned)
+		return error;
+	json_decref(error); /* a consequence */
+	return d->adopt >= 0 ?
+		       NULL :
+		       runtime_error(EXIT_LEASED, "%s: %s; mount it again", d->name, d->fenced);
+}
+
 json_t *drive_open(struct drive *d)
 {
-	json_t *(*const steps[])(struct drive *) = {
-		check_blob,	 d->adopt >= 0 ? resume : acquire,
-		look_for_footer, read_ranges,
-		attach,		 open_control,
-	};
 	json_t *error = open_link(d);
 	int err;
 
@@ -361,12 +445,20 @@ json_t *drive_open(struct drive *d)
 	if (err)
 		return runtime_error(EXIT_FAILED, "%s: %s", d->name, strerror(-err));
 	set_up(d);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-		error = steps[i](d);
-		if (error)
-			return error;
-	}
-	owner_start(&d->owner);
-	d->opened = true;
-	return NULL;
+	error = open_blob(d);
+	if (!error)
+		error = attach(d);
+	if (!error)
+		error = open_control(d);
+	if (!error && d->abandoned)
+		error = interrupted(d);
+	d->opened = !error;
+	return error;
+}
+
+json_t *drive_answer(const struct drive *d)
+{
+	return json_pack("{s:i, s:o, s:s*}", "index", d->index, "device",
+			 json_sprintf("/dev/cdrive%u", d->index), "fenced",
+			 d->fenced[0] ? d->fenced : NULL);
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "drive/owner.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <uuid/uuid.h>
 
 #include "azure/blob.h"
+#include "drive/patience.h"
 
 static void renew(void *arg);
 static void raise_number(void *arg);
@@ -115,6 +117,8 @@ static void raise_number(void *arg)
 	static const struct az_error no_memory = { .class = AZ_LOCAL, .message = "out of memory" };
 	struct owner *o = arg;
 
+	if (o->silent)
+		return;
 	o->raise_call = az_raise_sequence(o->client, o->blob, o->raising_to, raised, o);
 	if (!o->raise_call)
 		failed(o, &o->raise_retry, &o->raise_timer, "raise the sequence number",
@@ -211,7 +215,7 @@ static void renew(void *arg)
 {
 	struct owner *o = arg;
 
-	if (o->lease_call)
+	if (o->lease_call || o->silent)
 		return;
 	o->sent_at = owner_clock();
 	o->lease_call = az_lease(o->client, o->blob,
@@ -242,30 +246,81 @@ void owner_start(struct owner *o)
 	loop_timer_arm(o->loop, &o->lease_timer, at > now ? at - now : 0);
 }
 
+void owner_hurry(struct owner *o)
+{
+	if (o->state == OWNER_LOST || o->lease_call)
+		return;
+	loop_timer_cancel(o->loop, &o->lease_timer);
+	renew(o);
+}
+
+void owner_silence(struct owner *o, bool silent)
+{
+	o->silent = silent;
+	if (silent || o->state == OWNER_LOST)
+		return;
+	owner_hurry(o);
+	if (o->raising_to && !o->raise_call) {
+		loop_timer_cancel(o->loop, &o->raise_timer);
+		raise_number(o);
+	}
+	if (o->state == OWNER_HELD)
+		o->ops->held(o->arg);
+}
+
 /* --- beginning and end ---------------------------------------------------- */
 
-/* One call, waited for. */
-static int wait_for(struct owner *o, struct az_sync *s, struct az_call *call, struct az_error *err)
+/* What is asked of the service while nothing else goes on. */
+struct step {
+	enum { STEP_LEASE, STEP_PROPS, STEP_RAISE } kind;
+	enum az_lease_action action;
+	uint64_t number;
+	struct az_sync sync;
+};
+
+static struct az_call *start_step(struct owner *o, struct step *step)
 {
-	if (!call) {
-		*err = (struct az_error){ .class = AZ_LOCAL, .message = "out of memory" };
-		return -1;
+	switch (step->kind) {
+	case STEP_LEASE:
+		o->sent_at = owner_clock();
+		return az_lease(o->client, o->blob, step->action, OWNER_LEASE_S, az_sync_done,
+				&step->sync);
+	case STEP_PROPS:
+		return az_get_properties(o->client, o->blob, az_sync_done, &step->sync);
+	default:
+		return az_raise_sequence(o->client, o->blob, step->number, az_sync_done,
+					 &step->sync);
 	}
-	if (az_sync_wait(o->loop, s)) {
-		*err = (struct az_error){ .class = AZ_LOCAL, .message = "event loop failed" };
-		return -1;
-	}
-	*err = s->res.err;
+}
+
+/* Repeating any of them is harmless. */
+static int take_step(struct owner *o, struct step *step, struct az_error *err)
+{
+	struct retry r = { 0 };
+	struct az_call *call;
+
+	do {
+		step->sync = (struct az_sync){ 0 };
+		call = start_step(o, step);
+		if (!call) {
+			*err = (struct az_error){ .class = AZ_LOCAL, .message = "out of memory" };
+			return -1;
+		}
+		if (az_sync_wait(o->loop, &step->sync)) {
+			az_call_cancel(call);
+			*err = (struct az_error){ .class = AZ_LOCAL, .message = "interrupted" };
+			return -1;
+		}
+		*err = step->sync.res.err;
+	} while (patience(&r, o->loop, err));
 	return err->class == AZ_OK ? 0 : -1;
 }
 
 static int lease_now(struct owner *o, enum az_lease_action action, struct az_error *err)
 {
-	struct az_sync s = { 0 };
+	struct step step = { .kind = STEP_LEASE, .action = action };
 
-	o->sent_at = owner_clock();
-	if (wait_for(o, &s, az_lease(o->client, o->blob, action, OWNER_LEASE_S, az_sync_done, &s),
-		     err))
+	if (take_step(o, &step, err))
 		return -1;
 	if (action != AZ_LEASE_BREAK)
 		extend(o);
@@ -274,26 +329,26 @@ static int lease_now(struct owner *o, enum az_lease_action action, struct az_err
 
 static int read_props(struct owner *o, struct az_props *props, struct az_error *err)
 {
-	struct az_sync s = { 0 };
+	struct step step = { .kind = STEP_PROPS };
 
-	if (wait_for(o, &s, az_get_properties(o->client, o->blob, az_sync_done, &s), err))
+	if (take_step(o, &step, err))
 		return -1;
-	*props = s.res.props;
+	*props = step.sync.res.props;
 	return 0;
 }
 
 static int raise_now(struct owner *o, uint64_t to, struct az_error *err)
 {
-	struct az_sync s = { 0 };
+	struct step step = { .kind = STEP_RAISE, .number = to };
 
 	o->ops->record(o->arg, o->number, to);
-	if (wait_for(o, &s, az_raise_sequence(o->client, o->blob, to, az_sync_done, &s), err))
+	if (take_step(o, &step, err))
 		return -1;
-	if (s.res.props.sequence_number != to) {
+	if (step.sync.res.props.sequence_number != to) {
 		*err = (struct az_error){ .class = AZ_CORRUPT };
 		snprintf(err->message, sizeof(err->message),
 			 "the sequence number was to be %llu and is %llu", (unsigned long long)to,
-			 (unsigned long long)s.res.props.sequence_number);
+			 (unsigned long long)step.sync.res.props.sequence_number);
 		return -1;
 	}
 	o->number = to;
@@ -336,23 +391,40 @@ int owner_acquire(struct owner *o, bool force, struct az_props *props, struct az
 	return raise_now(o, o->number + 1, err);
 }
 
+/* The lease of before; @acquired: it had been forgotten, and is another now. */
+static int resume_lease(struct owner *o, bool *acquired, struct az_error *err)
+{
+	*acquired = false;
+	if (!lease_now(o, AZ_LEASE_RENEW, err))
+		return 0;
+	if (!az_error_is(err, "LeaseNotPresentWithLeaseOperation"))
+		return -1;
+	*acquired = true;
+	return lease_now(o, AZ_LEASE_ACQUIRE, err);
+}
+
+/* Which failures to resume are for good, as in renewing. */
+static const char *why_lost(const struct az_error *err, bool of_lease)
+{
+	if (err->class == AZ_NOT_FOUND)
+		return "the blob was deleted";
+	return of_lease && lease_error(err) ? "another client took or broke the lease" : "";
+}
+
 int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct az_props *props,
 		 struct az_error *err, char *why, size_t len)
 {
-	bool acquired = false;
+	bool acquired, no_lease;
 
 	o->number = number;
-	if (lease_now(o, AZ_LEASE_RENEW, err)) {
-		if (!az_error_is(err, "LeaseNotPresentWithLeaseOperation"))
-			return -1;
-		if (lease_now(o, AZ_LEASE_ACQUIRE, err))
-			return -1;
-		acquired = true;
-	}
-	if (read_props(o, props, err))
+	no_lease = resume_lease(o, &acquired, err);
+	if (no_lease || read_props(o, props, err)) {
+		snprintf(why, len, "%s", why_lost(err, no_lease));
 		return -1;
+	}
+	*why = '\0';
 	if (acquired && (raising_to || props->sequence_number != number)) {
-		snprintf(why, len, "another machine has mounted it since");
+		snprintf(why, len, "another machine has mounted the blob since");
 		return -1;
 	}
 	/* Whatever the old helper sent and nobody heard of can only fail now. */
@@ -383,6 +455,10 @@ bool owner_release(struct owner *o, unsigned int timeout_s, struct az_error *err
 	owner_stop(o);
 	if (o->state == OWNER_LOST || !o->blob->lease_id[0])
 		return true;
+	if (o->silent) {
+		*err = (struct az_error){ .class = AZ_DENIED, .message = "the SAS has expired" };
+		return false;
+	}
 	r.call = az_lease(o->client, o->blob, AZ_LEASE_RELEASE, 0, az_sync_done, &r.sync);
 	if (!r.call) {
 		*err = (struct az_error){ .class = AZ_LOCAL, .message = "out of memory" };
@@ -390,7 +466,10 @@ bool owner_release(struct owner *o, unsigned int timeout_s, struct az_error *err
 	}
 	loop_timer_init(&timer, give_up, &r);
 	loop_timer_arm(o->loop, &timer, LOOP_SEC(timeout_s));
-	az_sync_wait(o->loop, &r.sync);
+	/* loop_stop() is for the drive, which has ended already. */
+	while (az_sync_wait(o->loop, &r.sync) == -ECANCELED)
+		;
+	give_up(&r);
 	loop_timer_cancel(o->loop, &timer);
 	*err = r.sync.res.err;
 	return err->class == AZ_OK;

@@ -62,6 +62,7 @@ struct owner {
 	void *arg;
 
 	enum owner_state state;
+	bool silent; /* nothing is to be sent: there is no credential */
 	uint64_t number; /* confirmed */
 	uint64_t raising_to; /* 0: no raise in doubt */
 	uint64_t lease_until; /* certainly ours until then, by owner_clock() */
@@ -79,20 +80,31 @@ void owner_init(struct owner *o, struct loop *loop, struct az_client *client, st
 		const struct owner_ops *ops, void *arg);
 
 /*
- * Takes the lease (a fresh id) and raises the number to old + 1, or, to adopt a
- * drive, resumes the lease of blob->lease_id and goes on from @number, with
- * @raising_to in doubt; runs the loop until that is settled.  @props are the
- * blob's, read while the lease is held.  0, or -1 with @err (class AZ_OK and a
- * sentence in @why when the drive was taken by somebody else).
- * @force: a lease that another client holds is broken, once: whoever acquires
- * faster after that has it.
+ * Takes the lease (a fresh id) and raises the number to old + 1; runs the loop until
+ * that is settled.  @props are the blob's, read while the lease is held.  0, or -1
+ * with @err.  @force: a lease that another client holds is broken, once: whoever
+ * acquires faster after that has it.
  */
 int owner_acquire(struct owner *o, bool force, struct az_props *props, struct az_error *err);
+
+/*
+ * For a drive that is adopted: resumes the lease of blob->lease_id, and goes on from
+ * @number, with @raising_to in doubt.  Returns as owner_acquire() does; when it is
+ * certain that the blob was, or may have been, another's since, @why is a sentence
+ * for people, else it is "": a later try may succeed.
+ */
 int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct az_props *props,
 		 struct az_error *err, char *why, size_t len);
 
+/* While there is no credential nothing is sent; afterwards everything that waited,
+ * a renewal first. */
+void owner_silence(struct owner *o, bool silent);
+
 /* Starts renewing: when the last renewal is 20 s old, or at once. */
 void owner_start(struct owner *o);
+
+/* Renews now: it may have become possible, or necessary. */
+void owner_hurry(struct owner *o);
 
 /* Gives the lease back; runs the loop for @timeout_s at most.  False with @err
  * when it was ours and could not be: it runs out by itself. */
@@ -111,6 +123,12 @@ static inline bool owner_certain(const struct owner *o)
 {
 	return (o->state == OWNER_HELD || o->state == OWNER_RAISING) &&
 	       owner_clock() < o->lease_until;
+}
+
+/* Whether reads and writes may be sent. */
+static inline bool owner_may_send(const struct owner *o)
+{
+	return o->state == OWNER_HELD && !o->silent && owner_certain(o);
 }
 
 /*

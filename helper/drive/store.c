@@ -197,8 +197,7 @@ void store_run(struct store *s)
 {
 	static const struct az_error no_memory = { .class = AZ_LOCAL, .message = "out of memory" };
 
-	while (s->first && s->active < s->connections && s->owner->state == OWNER_HELD &&
-	       owner_certain(s->owner)) {
+	while (s->first && s->active < s->connections && owner_may_send(s->owner)) {
 		struct transfer *t = s->first;
 
 		s->first = t->next;

@@ -24,9 +24,10 @@
  *			gone and the lease is released, or could not be, with a
  *			"note" that says why
  *	credential	("sas": "…") the helper goes on with this SAS: {"accepted": true}
- *	agent		("sas": "…") makes the connection the drive's agent channel, and
- *			goes on with this SAS; answers like the start of a helper;
- *			an error when the drive has an agent
+ *	agent		("sas": "…", "user_sas": bool) makes the connection the drive's
+ *			agent channel, and goes on with this SAS; answers like the
+ *			start of a helper; an error, after which the connection ends,
+ *			when the drive has an agent that lives, or the SAS can't be used
  *
  * Agent channel: what ties an agent to its helper.  For a helper that the agent
  * starts (as `clouddrived FD`) it is a SOCK_SEQPACKET socket pair, and begins with
@@ -34,7 +35,10 @@
  *
  *	{"url": "…", "sas": "…", "read_only": bool, "force": bool (break another's
  *	 lease), "connections": 32, "park_limit": seconds (optional), "adopt": N
- *	 (optional: become the helper of that device), "foreground": bool}
+ *	 (optional: become the helper of that device), "foreground": bool,
+ *	 "user_sas": bool (optional: the SAS is one that the user brought, and only
+ *	 the user can bring another), "agent_pid": N (optional: who listens at the
+ *	 other end, when that is not who made the pair)}
  *
  * and the environment that libcurl heeds (proxies), with SSL_CERT_FILE.  There is
  * always a SAS, and never a key: only the agent knows that.  The helper

@@ -2,8 +2,8 @@
 /*
  * fake_loop.h - a loop whose clock goes when it is told to
  *
- * Stands in for helper/lib/loop.c (timers only) and helper/drive/clock.c in a program
- * that includes it:
+ * Stands in for helper/lib/loop.c and helper/drive/clock.c in a program that includes
+ * it (descriptors are only kept: a test calls their handlers itself):
  * what a test defines itself is not taken from the library.  Chance and the
  * log are here too, so that a run is the same each time and says nothing.
  */
@@ -117,6 +117,20 @@ void loop_timer_arm(struct loop *loop, struct loop_timer *t, uint64_t delay_ns)
 		p = &(*p)->next;
 	t->next = *p;
 	*p = t;
+}
+
+int loop_fd_add(struct loop *loop, struct loop_fd *w, int fd, uint32_t events, loop_fd_fn fn,
+		void *arg)
+{
+	(void)loop;
+	*w = (struct loop_fd){ .fd = fd, .events = events, .fn = fn, .arg = arg };
+	return 0;
+}
+
+void loop_fd_del(struct loop *loop, struct loop_fd *w)
+{
+	(void)loop;
+	w->fd = -1;
 }
 
 ssize_t getrandom(void *buf, size_t len, unsigned int flags)

@@ -30,8 +30,10 @@ static void renewed_every_20_s(void **state)
 		assert_true(sent <= fake_now);
 		fake_loop_run(LOOP_SEC(3)); /* of travel */
 		fake_ok(call);
-		/* Counted from before it was sent. */
+		/* Counted from before it was sent, and told to the driver. */
 		assert_int_equal(t.owner.lease_until, sent + OWNER_CERTAIN_NS);
+		assert_int_equal(t.deadline, t.owner.lease_until);
+		assert_int_equal(t.deadlines, i + 1);
 	}
 	assert_int_equal(t.owner.state, OWNER_HELD);
 	assert_int_equal(t.lost + t.troubles, 0);
@@ -264,6 +266,160 @@ static void deleted(void **state)
 	is_lost("deleted");
 }
 
+/* --- the deadline ---------------------------------------------------------------- */
+
+static void no_answer_no_deadline(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_fail(only(FAKE_LEASE), AZ_NO_ANSWER, 0, "");
+	fake_loop_run(LOOP_MS(RETRY_MOST_MS));
+	fake_fail(only(FAKE_LEASE), AZ_BUSY, 503, "ServerBusy");
+	assert_int_equal(t.deadlines, 0);
+	assert_true(owner_certain(&t.owner));
+	fake_loop_run(LOOP_SEC(OWNER_LEASE_S));
+	assert_false(owner_certain(&t.owner));
+	assert_int_equal(t.deadlines, 0);
+}
+
+/* Half a second before the service could give the lease away. */
+static void certain_until_the_margin(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_MS(59499));
+	assert_true(owner_certain(&t.owner));
+	fake_loop_run(LOOP_MS(1));
+	assert_false(owner_certain(&t.owner));
+}
+
+/* An acquired lease is not ours before the number has been compared. */
+static void no_deadline_while_comparing(void **state)
+{
+	(void)state;
+	owner_doubt_lease(&t.owner);
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.deadlines, 0);
+	fake_ok_number(only(FAKE_PROPS), NUMBER);
+	assert_int_equal(t.deadlines, 1);
+}
+
+/* The answer took nearly as long as the lease: the next renewal is due already. */
+static void a_slow_answer(void **state)
+{
+	uint64_t sent;
+
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	sent = t.owner.sent_at;
+	fake_loop_run(LOOP_SEC(50));
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.deadline, sent + OWNER_CERTAIN_NS);
+	assert_true(owner_certain(&t.owner));
+	fake_loop_run(2);
+	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
+	assert_true(t.owner.sent_at > sent + LOOP_SEC(50));
+}
+
+/* The timers stood still, the lease did not. */
+static void suspended(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_SEC(10));
+	fake_suspended += LOOP_SEC(3600);
+	assert_false(owner_certain(&t.owner));
+	assert_false(owner_may_send(&t.owner));
+	assert_int_equal(fake_in_flight, 0);
+	owner_hurry(&t.owner); /* the driver parks, which tells us */
+	fake_ok(only(FAKE_LEASE));
+	assert_true(owner_certain(&t.owner));
+	assert_int_equal(t.deadline, owner_clock() + OWNER_CERTAIN_NS);
+	assert_int_equal(t.held, 1);
+}
+
+/* Suspended while a renewal was on its way: what it extended is over already. */
+static void suspended_in_a_renewal(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_suspended += LOOP_SEC(3600);
+	fake_ok(only(FAKE_LEASE));
+	assert_false(owner_certain(&t.owner));
+	assert_true(t.deadline < owner_clock());
+	fake_loop_run(2); /* and the next is sent at once */
+	fake_ok(only(FAKE_LEASE));
+	assert_true(owner_certain(&t.owner));
+	assert_true(t.deadline > owner_clock());
+}
+
+/* Somebody else had it while we slept. */
+static void suspended_and_taken(void **state)
+{
+	(void)state;
+	fake_suspended += LOOP_SEC(3600);
+	owner_hurry(&t.owner);
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseIdMismatchWithLeaseOperation");
+	is_lost("another client");
+	owner_hurry(&t.owner);
+	nothing_goes_on();
+}
+
+/* --- no credential ---------------------------------------------------------------- */
+
+static void silent_sends_nothing(void **state)
+{
+	struct az_error err;
+
+	(void)state;
+	owner_silence(&t.owner, true);
+	fake_loop_run(LOOP_SEC(300));
+	owner_doubt_write(&t.owner, NUMBER);
+	owner_doubt_lease(&t.owner);
+	owner_hurry(&t.owner);
+	fake_loop_run(LOOP_SEC(300));
+	assert_int_equal(fake_started, 0);
+	assert_false(owner_release(&t.owner, 10, &err));
+	assert_int_equal(fake_started, 0);
+	assert_non_null(strstr(err.message, "expired"));
+}
+
+static void silence_ends(void **state)
+{
+	(void)state;
+	owner_silence(&t.owner, true);
+	owner_doubt_write(&t.owner, NUMBER);
+	fake_loop_run(LOOP_SEC(300));
+	owner_silence(&t.owner, false);
+	assert_int_equal(fake_in_flight, 2);
+	assert_int_equal(fake_calls->kind, FAKE_LEASE); /* it comes first */
+	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_true(owner_may_send(&t.owner));
+	assert_true(t.held > 0);
+	/* Renewals go on. */
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	only(FAKE_LEASE);
+}
+
+/* Refused on its way out, then silenced: what waited to be repeated waits. */
+static void silenced_while_trying(void **state)
+{
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	owner_doubt_write(&t.owner, NUMBER);
+	owner_silence(&t.owner, true);
+	fake_fail(fake_find(FAKE_LEASE), AZ_DENIED, 403, "AuthenticationFailed");
+	fake_fail(fake_find(FAKE_RAISE), AZ_DENIED, 403, "AuthenticationFailed");
+	fake_loop_run(LOOP_SEC(300));
+	assert_int_equal(fake_in_flight, 0);
+	owner_silence(&t.owner, false);
+	assert_int_equal(fake_in_flight, 2);
+	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.owner.state, OWNER_HELD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +437,16 @@ int main(void)
 		TEST(taken_or_broken),
 		WORKING(taken_before_acquiring),
 		WORKING(deleted),
+		WORKING(no_answer_no_deadline),
+		WORKING(certain_until_the_margin),
+		WORKING(no_deadline_while_comparing),
+		WORKING(a_slow_answer),
+		WORKING(suspended),
+		WORKING(suspended_in_a_renewal),
+		WORKING(suspended_and_taken),
+		WORKING(silent_sends_nothing),
+		WORKING(silence_ends),
+		WORKING(silenced_while_trying),
 	};
 
 	return cmocka_run_group_tests_name("lease", tests, NULL, NULL);

@@ -81,6 +81,183 @@ static void acquire_without_memory(void **state)
 	assert_string_equal(t.blob.lease_id, "");
 }
 
+/* --- by force ------------------------------------------------------------------- */
+
+static const char *acquire_by_force(int expected)
+{
+	static struct az_error err;
+	struct az_props props;
+
+	assert_int_equal(owner_acquire(&t.owner, true, &props, &err), expected);
+	return err.code;
+}
+
+/* Which leases were asked for, in order. */
+static enum az_lease_action asked[8];
+static unsigned int n_asked;
+
+static void note_lease(const struct az_call *call)
+{
+	if (call->kind != FAKE_LEASE)
+		return;
+	asked[n_asked++] = call->action;
+	/* The id that acquiring proposes is the same each time, and a fresh one. */
+	assert_int_equal(strlen(call->lease_id), 36);
+}
+
+static int by_force(void **state)
+{
+	setup(state);
+	n_asked = 0;
+	t.answering = note_lease;
+	return 0;
+}
+
+static void force_breaks_and_acquires(void **state)
+{
+	(void)state;
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseAlreadyPresent"));
+	script(FAKE_LEASE, ok);
+	script(FAKE_LEASE, ok);
+	script(FAKE_PROPS, number(7));
+	script(FAKE_RAISE, number(8));
+	acquire_by_force(0);
+	assert_int_equal(t.played, 5);
+	assert_int_equal(n_asked, 3);
+	assert_int_equal(asked[1], AZ_LEASE_BREAK);
+	assert_int_equal(asked[2], AZ_LEASE_ACQUIRE);
+	assert_int_equal(owner_sequence(&t.owner), 8);
+	/* A break makes nothing ours. */
+	assert_int_equal(t.deadlines, 1);
+}
+
+static void force_breaks_nothing_that_is_free(void **state)
+{
+	(void)state;
+	script(FAKE_LEASE, ok);
+	script(FAKE_PROPS, number(7));
+	script(FAKE_RAISE, number(8));
+	acquire_by_force(0);
+	assert_int_equal(n_asked, 1);
+}
+
+/* It was broken for us, and somebody else acquired it: theirs is not broken. */
+static void force_and_somebody_faster(void **state)
+{
+	(void)state;
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseAlreadyPresent"));
+	script(FAKE_LEASE, ok);
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseAlreadyPresent"));
+	assert_string_equal(acquire_by_force(-1), "LeaseAlreadyPresent");
+	assert_int_equal(n_asked, 3);
+	assert_string_equal(t.blob.lease_id, "");
+	nothing_goes_on();
+}
+
+/* The other released it between our two calls. */
+static void force_and_already_free(void **state)
+{
+	(void)state;
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseAlreadyPresent"));
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation"));
+	script(FAKE_LEASE, ok);
+	script(FAKE_PROPS, number(7));
+	script(FAKE_RAISE, number(8));
+	acquire_by_force(0);
+	assert_int_equal(t.played, 5);
+}
+
+static void force_is_refused(void **state)
+{
+	(void)state;
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseAlreadyPresent"));
+	script(FAKE_LEASE, fake_error(AZ_DENIED, 403, "AuthorizationPermissionMismatch"));
+	assert_string_equal(acquire_by_force(-1), "AuthorizationPermissionMismatch");
+	assert_int_equal(n_asked, 2);
+	assert_string_equal(t.blob.lease_id, "");
+}
+
+/* Other refusals are not what force is for. */
+static void force_is_for_leases(void **state)
+{
+	static const char *const codes[] = { "BlobArchived", "InvalidBlobType",
+					     "LeaseIsBreakingAndCannotBeAcquired" };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		by_force(state);
+		script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, codes[i]));
+		assert_string_equal(acquire_by_force(-1), codes[i]);
+		assert_int_equal(n_asked, 1);
+	}
+}
+
+/* --- a service that is busy -------------------------------------------------------- */
+
+static void busy_is_waited_out(void **state)
+{
+	uint64_t began = fake_now;
+	struct az_result busy = fake_error(AZ_BUSY, 503, "ServerBusy");
+	struct az_props props;
+	struct az_error err;
+
+	(void)state;
+	busy.err.retry_after = 3;
+	script(FAKE_LEASE, busy);
+	script(FAKE_LEASE, ok);
+	script(FAKE_PROPS, busy);
+	script(FAKE_PROPS, number(7));
+	script(FAKE_RAISE, fake_error(AZ_BUSY, 500, "InternalError"));
+	script(FAKE_RAISE, number(8));
+	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), 0);
+	assert_int_equal(t.played, 6);
+	assert_true(fake_now - began >= LOOP_SEC(6));
+	assert_true(fake_now - began < LOOP_SEC(8));
+	/* Counted from the request that succeeded, not from the first. */
+	assert_int_equal(t.owner.lease_until, began + LOOP_SEC(3) + 1 + OWNER_CERTAIN_NS);
+	nothing_goes_on();
+}
+
+static void busy_for_too_long(void **state)
+{
+	uint64_t began = fake_now;
+	struct az_result busy = fake_error(AZ_BUSY, 503, "ServerBusy");
+	struct az_props props;
+	struct az_error err;
+
+	(void)state;
+	busy.err.retry_after = 4;
+	for (int i = 0; i < 3; i++)
+		script(FAKE_LEASE, busy);
+	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), -1);
+	assert_string_equal(err.code, "ServerBusy");
+	assert_int_equal(t.played, 3);
+	assert_int_equal((fake_now - began) / LOOP_SEC(1), 8);
+
+	/* One that asks for more than there is patience is not waited for. */
+	setup(state);
+	busy.err.retry_after = 11;
+	script(FAKE_LEASE, busy);
+	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), -1);
+	assert_int_equal(t.played, 1);
+	nothing_goes_on();
+}
+
+/* Nor anything but "busy". */
+static void unreachable_is_told_at_once(void **state)
+{
+	static const enum az_class classes[] = { AZ_UNREACHABLE, AZ_NO_ANSWER, AZ_UNTRUSTED,
+						 AZ_CORRUPT, AZ_DENIED };
+	struct az_props props;
+	struct az_error err;
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		setup(state);
+		script(FAKE_LEASE, fake_error(classes[i], 0, ""));
+		assert_int_equal(owner_acquire(&t.owner, false, &props, &err), -1);
+		assert_int_equal(fake_started, 1);
+	}
+}
+
 /* --- going on for a helper that died ---------------------------------------- */
 
 static int resume(uint64_t mine, uint64_t raising_to, char *why)
@@ -138,10 +315,60 @@ static void resume_finds_another(void **state)
 		assert_non_null(strstr(why, "another machine"));
 		assert_int_equal(t.records, 0); /* nothing was raised */
 	}
-	setup(state);
-	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseIdMismatchWithLeaseOperation"));
+}
+
+/* What is certain is told from what may heal: the device is fenced, or tried again. */
+static void resume_fails(void **state)
+{
+	static const struct {
+		enum az_class class;
+		long http;
+		const char *code, *why;
+	} cases[] = {
+		{ AZ_CONFLICT, 409, "LeaseIdMismatchWithLeaseOperation", "took or broke" },
+		{ AZ_CONFLICT, 409, "LeaseIsBrokenAndCannotBeRenewed", "took or broke" },
+		{ AZ_NOT_FOUND, 404, "BlobNotFound", "deleted" },
+		{ AZ_UNREACHABLE, 0, "", "" },
+		{ AZ_NO_ANSWER, 0, "", "" },
+		{ AZ_DENIED, 403, "AuthenticationFailed", "" },
+		{ AZ_CORRUPT, 200, "", "" },
+	};
+	char why[128];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int step = 0; step < 3; step++) {
+			bool certain;
+
+			setup(state);
+			if (step)
+				script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409,
+							      "LeaseNotPresentWithLeaseOperation"));
+			if (step == 2)
+				script(FAKE_LEASE, ok);
+			script(step == 2 ? FAKE_PROPS : FAKE_LEASE,
+			       fake_error(cases[i].class, cases[i].http, cases[i].code));
+			assert_int_equal(resume(11, 0, why), -1);
+			/* A lease error of a read says nothing of whose it is. */
+			certain = step < 2 || cases[i].class == AZ_NOT_FOUND;
+			assert_int_equal(t.played, t.scripted);
+			if (*cases[i].why && certain)
+				assert_non_null(strstr(why, cases[i].why));
+			else
+				assert_string_equal(why, "");
+		}
+	}
+}
+
+/* Forgotten, and somebody else was faster. */
+static void resume_comes_second(void **state)
+{
+	char why[128];
+
+	(void)state;
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation"));
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseAlreadyPresent"));
 	assert_int_equal(resume(11, 0, why), -1);
-	assert_int_equal(t.played, 1);
+	assert_non_null(strstr(why, "took or broke"));
 }
 
 /* --- the sequence number ------------------------------------------------------ */
@@ -303,6 +530,8 @@ static void release_is_refused(void **state)
 	nothing_goes_on();
 }
 
+#define BY_FORCE(fn) cmocka_unit_test_setup_teardown(fn, by_force, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,9 +539,20 @@ int main(void)
 		TEST(leased_elsewhere),
 		TEST(acquired_half_way),
 		TEST(acquire_without_memory),
+		BY_FORCE(force_breaks_and_acquires),
+		BY_FORCE(force_breaks_nothing_that_is_free),
+		BY_FORCE(force_and_somebody_faster),
+		BY_FORCE(force_and_already_free),
+		BY_FORCE(force_is_refused),
+		BY_FORCE(force_is_for_leases),
+		TEST(busy_is_waited_out),
+		TEST(busy_for_too_long),
+		TEST(unreachable_is_told_at_once),
 		TEST(resumes_by_renewal),
 		TEST(resumes_by_acquiring),
 		TEST(resume_finds_another),
+		TEST(resume_fails),
+		TEST(resume_comes_second),
 		WORKING(a_lost_answer_raises),
 		WORKING(one_raise_for_many),
 		WORKING(a_lost_raise_is_repeated),

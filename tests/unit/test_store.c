@@ -69,6 +69,20 @@ static void nothing_past_the_lease(void **state)
 	finished(6, 0);
 }
 
+/* Nothing is sent with an expired SAS; it goes out when there is another. */
+static void nothing_without_a_credential(void **state)
+{
+	(void)state;
+	owner_silence(&t.owner, true);
+	request(3, CDRIVE_OP_WRITE, 64 * KIB, 4 * KIB);
+	fake_loop_run(LOOP_SEC(5));
+	assert_int_equal(fake_started, 0);
+	owner_silence(&t.owner, false);
+	fake_ok(fake_find(FAKE_PUT));
+	finished(3, 0);
+	only(FAKE_LEASE);
+}
+
 /* What lies between the first and the last block that may hold data is read. */
 static void partly_written_is_narrowed(void **state)
 {
@@ -550,6 +564,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(unwritten_costs_nothing),
 		TEST(nothing_past_the_lease),
+		TEST(nothing_without_a_credential),
 		TEST(partly_written_is_narrowed),
 		TEST(read_within_a_block),
 		TEST(a_corrupt_read_is_repeated),

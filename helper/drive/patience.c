@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include "drive/patience.h"
+
+#include <sys/random.h>
+
+#include "azure/client.h"
+
+static void wake(void *arg)
+{
+	struct az_sync *s = arg;
+
+	s->done = true;
+}
+
+bool patience(struct retry *r, struct loop *loop, const struct az_error *err)
+{
+	struct az_sync s = { 0 };
+	struct loop_timer timer;
+	uint64_t now = loop_now(), delay;
+	uint32_t chance = 0;
+
+	if (err->class != AZ_BUSY)
+		return false;
+	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
+		chance = (uint32_t)now;
+	delay = retry_failed(r, now, err->retry_after, chance);
+	if (now + delay > r->since + LOOP_SEC(PATIENCE_S))
+		return false;
+	loop_timer_init(&timer, wake, &s);
+	loop_timer_arm(loop, &timer, delay);
+	if (!az_sync_wait(loop, &s))
+		return true;
+	loop_timer_cancel(loop, &timer);
+	return false;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * patience.h - waiting for a busy service, for callers with nothing else to do
+ *
+ * Who makes one call after the other and waits for each asks again when the service
+ * says that it is busy (503, 429), for PATIENCE_S counted from the first time, at
+ * the intervals of lib/retry.h.  Every other error is for the caller.
+ */
+#ifndef DRIVE_PATIENCE_H
+#define DRIVE_PATIENCE_H
+
+#include <stdbool.h>
+
+#include "azure/error.h"
+#include "lib/loop.h"
+#include "lib/retry.h"
+
+#define PATIENCE_S 10u
+
+/*
+ * True when @err is of that kind and the time to ask again has come, for which the
+ * loop was run.  @r begins as zeroes.
+ */
+bool patience(struct retry *r, struct loop *loop, const struct az_error *err);
+
+#endif
