@@ -183,10 +183,11 @@ exit 5" "leased by another client" "$url/disk" \
 	put 0 512 - "$tmp/data" , get 0 512 "$tmp/got" , \
 	lease - , put 0 512 - "$tmp/data" , clear 0 512 - , raise 9 , delete , \
 	lease $another , put 0 512 - "$tmp/data"
-blobtool break-lease "$container/disk"
-says "renew: 409 LeaseIsBrokenAndCannotBeRenewed; someone broke the lease; mount the drive again (5)
+says "break: done
+renew: 409 LeaseIsBrokenAndCannotBeRenewed; someone broke the lease; mount the drive again (5)
 put: 412 LeaseNotPresentWithBlobOperation; someone broke the lease; mount the drive again (5)
-exit 5" "a lease that was broken" "$url/disk" lease $another , renew , put 0 512 - "$tmp/data"
+exit 5" "a lease that was broken" "$url/disk" lease $lease , break , \
+	lease $another , renew , put 0 512 - "$tmp/data"
 
 says "raise: done; 5
 put: done

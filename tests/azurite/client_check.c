@@ -5,7 +5,7 @@
  * usage: client_check URL COMMAND [, COMMAND]...
  *
  *   props | create SIZE | delete | delete-all | pages
- *   acquire SECONDS | renew | release | raise NUMBER
+ *   acquire SECONDS | renew | release | break | raise NUMBER
  *   put OFFSET LENGTH SEQUENCE FILE   the same bytes of FILE; SEQUENCE may be -
  *   get OFFSET LENGTH FILE            into FILE, at OFFSET
  *   clear OFFSET LENGTH SEQUENCE
@@ -208,6 +208,8 @@ static void blob_command(char **w)
 		CALL(c, az_lease(client, &blob, AZ_LEASE_RENEW, 0, az_sync_done, &s));
 	} else if (!strcmp(c, "release")) {
 		CALL(c, az_lease(client, &blob, AZ_LEASE_RELEASE, 0, az_sync_done, &s));
+	} else if (!strcmp(c, "break")) {
+		CALL(c, az_lease(client, &blob, AZ_LEASE_BREAK, 0, az_sync_done, &s));
 	} else if (!strcmp(c, "sas")) {
 		int64_t left = strtoll(w[2], NULL, 10), now = time(NULL);
 		char *sas = left > 0 ? az_sas_sign(&url, &cred, w[1], now, (unsigned int)left) :

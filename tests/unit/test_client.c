@@ -240,6 +240,9 @@ static void leases(void **state)
 		{ .text = LEASED("200") "aaaaaaaa-2222-3333-4444-555555555555\r\n\r\n" },
 		{ .text = LEASED("200") "bbbbbbbb-2222-3333-4444-555555555555\r\n\r\n" },
 		{ .text = "HTTP/1.1 200 x\r\n" MARKS "Content-Length: 0\r\n\r\n" },
+		{ .text = "HTTP/1.1 202 x\r\n" MARKS "x-ms-lease-time: 0\r\n"
+			  "Content-Length: 0\r\n\r\n" },
+		{ .end = CLOSE },
 	};
 
 	(void)state;
@@ -259,6 +262,15 @@ static void leases(void **state)
 	expect(AZ_CORRUPT, "another lease");
 	WAIT(az_lease(client, &blob, AZ_LEASE_RELEASE, 0, az_sync_done, &s));
 	expect(AZ_OK, "done");
+	WAIT(az_lease(client, &blob, AZ_LEASE_BREAK, 0, az_sync_done, &s));
+	expect(AZ_OK, "done");
+	assert_true(head_has(4, "\r\nx-ms-lease-action: break\r\n"));
+	assert_true(head_has(4, "\r\nx-ms-lease-break-period: 0\r\n"));
+	assert_false(head_has(4, "\r\nx-ms-lease-id"));
+	assert_false(head_has(4, "proposed"));
+	/* On a kept connection that turns out to be dead: not sent again. */
+	WAIT(az_lease(client, &blob, AZ_LEASE_BREAK, 0, az_sync_done, &s));
+	expect(AZ_NO_ANSWER, "");
 	stop_all();
 }
 
