@@ -509,5 +509,5 @@ int main(void)
 		ALONE(status),
 	};
 
-	return cmocka_run_group_tests_name("agent", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
 }
