@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -28,7 +29,7 @@
 #define PR_SET_IO_FLUSHER 57
 #endif
 
-/* The request holds a key: jansson's memory is cleansed as it is freed. */
+/* Messages hold a SAS: jansson's memory is cleansed as it is freed. */
 static void cleansing_free(void *p)
 {
 	if (p)
@@ -45,10 +46,14 @@ static void cleansing_free(void *p)
  */
 static void harden(char *argv0)
 {
+	/* What is allocated later is locked, too, when there is no capability left. */
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	FILE *f;
 
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
 		log_error("PR_SET_IO_FLUSHER: %s", strerror(errno));
+	if (setrlimit(RLIMIT_MEMLOCK, &all))
+		log_error("RLIMIT_MEMLOCK: %s", strerror(errno));
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		log_error("mlockall: %s", strerror(errno));
 	f = fopen("/proc/self/oom_score_adj", "we");
