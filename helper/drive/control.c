@@ -80,12 +80,15 @@ static json_t *lease_status(const struct drive *d)
 		[OWNER_DOUBTFUL] = "renewing",
 		[OWNER_LOST] = "lost",
 	};
+	enum owner_state state = d->owner.state;
 	uint64_t now = owner_clock();
 	json_int_t left = 0;
 
-	if (d->owner.state != OWNER_LOST && d->owner.lease_until > now)
+	if (state != OWNER_LOST && d->owner.lease_until > now)
 		left = (json_int_t)((d->owner.lease_until - now) / LOOP_SEC(1));
-	return json_pack("{s:s, s:s, s:I}", "id", d->blob.lease_id, "state", names[d->owner.state],
+	else if (state != OWNER_LOST)
+		state = OWNER_DOUBTFUL; /* nobody knows whose it is now */
+	return json_pack("{s:s, s:s, s:I}", "id", d->blob.lease_id, "state", names[state],
 			 "until_seconds", left);
 }
 

@@ -248,7 +248,14 @@ void owner_start(struct owner *o)
 
 void owner_hurry(struct owner *o)
 {
-	if (o->state == OWNER_LOST || o->lease_call)
+	if (o->state == OWNER_LOST)
+		return;
+	/* A renewal whose answer could not help any more is not waited for. */
+	if (o->lease_call && owner_clock() - o->sent_at >= OWNER_CERTAIN_NS) {
+		az_call_cancel(o->lease_call);
+		o->lease_call = NULL;
+	}
+	if (o->lease_call)
 		return;
 	loop_timer_cancel(o->loop, &o->lease_timer);
 	renew(o);

@@ -352,6 +352,24 @@ static void suspended_in_a_renewal(void **state)
 	assert_true(t.deadline > owner_clock());
 }
 
+/* Its connection is dead, too, but that takes long to be noticed. */
+static void suspended_and_no_answer(void **state)
+{
+	struct az_call *old;
+
+	(void)state;
+	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	old = only(FAKE_LEASE);
+	fake_loop_run(LOOP_SEC(10));
+	owner_hurry(&t.owner);
+	assert_ptr_equal(only(FAKE_LEASE), old); /* its answer may yet help */
+	fake_suspended += LOOP_SEC(3600);
+	owner_hurry(&t.owner);
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(fake_started, 2);
+	assert_int_equal(t.deadline, owner_clock() + OWNER_CERTAIN_NS);
+}
+
 /* Somebody else had it while we slept. */
 static void suspended_and_taken(void **state)
 {
@@ -443,6 +461,7 @@ int main(void)
 		WORKING(a_slow_answer),
 		WORKING(suspended),
 		WORKING(suspended_in_a_renewal),
+		WORKING(suspended_and_no_answer),
 		WORKING(suspended_and_taken),
 		WORKING(silent_sends_nothing),
 		WORKING(silence_ends),
