@@ -157,8 +157,6 @@ static void cdrive_set_unparked(struct cdrive *drive, u32 reasons)
 	cdrive_queue_forward(drive);
 }
 
-/* --- the lease ------------------------------------------------------------ */
-
 static void cdrive_lease_start_timer(struct cdrive *drive)
 {
 	hrtimer_start(&drive->lease_timer,
@@ -225,9 +223,9 @@ static void cdrive_lease_set(struct cdrive *drive, u64 until,
 		pr_info("cdrive%u: the lease is held again, %u requests that were done past its deadline end\n",
 			drive->index, n);
 	cdrive_set_unparked(drive, BIT(CDRIVE_PARK_LEASE));
+	/* What came past the old deadline waits even if it was live all along. */
+	cdrive_queue_forward(drive);
 }
-
-/* --- works ---------------------------------------------------------------- */
 
 static void cdrive_park_work(struct work_struct *work)
 {
