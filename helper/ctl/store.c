@@ -32,7 +32,7 @@ int store_url(struct store *s, const struct store_options *o)
 		s->text = az_url_text(&s->url);
 	if (!s->text)
 		return fail(CTL_FAILED, "out of memory");
-	if (s->url.snapshot)
+	if (s->url.snapshot && !o->snapshot)
 		return fail(
 			CTL_USAGE,
 			"%s: snapshots are not available in this version; give the URL of the blob itself",
@@ -124,19 +124,22 @@ static const char *advice(const struct az_error *e)
 	return az_error_advice(e);
 }
 
-static int fail_store(struct store *s, const struct az_error *e)
+int store_fail(struct store *s, const struct az_error *e, const char *left)
 {
 	const char *words = in_words(e);
+	const char *and = left ? ". " : "";
 	char text[384];
 
+	left = left ? left : "";
 	/* Without an answer the class is all that the text would add. */
 	if (words && !e->http && e->message[0])
 		snprintf(text, sizeof(text), "%s", e->message);
 	else
 		az_error_text(e, text, sizeof(text));
 	if (words)
-		return fail(az_error_exit(e), "%s: %s (%s); %s", s->text, words, text, advice(e));
-	return fail(az_error_exit(e), "%s: %s; %s", s->text, text, advice(e));
+		return fail(az_error_exit(e), "%s: %s (%s); %s%s%s", s->text, words, text,
+			    advice(e), and, left);
+	return fail(az_error_exit(e), "%s: %s; %s%s%s", s->text, text, advice(e), and, left);
 }
 
 int store_wait(struct store *s, struct az_call *call, struct az_sync *sync)
@@ -144,6 +147,6 @@ int store_wait(struct store *s, struct az_call *call, struct az_sync *sync)
 	if (!call || az_sync_wait(s->loop, sync))
 		return fail(CTL_FAILED, "out of memory");
 	if (sync->res.err.class)
-		return fail_store(s, &sync->res.err);
+		return store_fail(s, &sync->res.err, NULL);
 	return CTL_OK;
 }

@@ -14,6 +14,7 @@ struct store_options {
 	const char *url;
 	const char *key_file;
 	bool allow_http;
+	bool snapshot; /* the verb's: the URL may be a snapshot's */
 };
 
 #define STORE_OPTIONS(s) TEXT("key-file", &(s)->key_file), FLAG("allow-http", &(s)->allow_http)
@@ -40,6 +41,10 @@ void store_close(struct store *s);
 
 /* Waits for @call, just started with az_sync_done and @sync. */
 int store_wait(struct store *s, struct az_call *call, struct az_sync *sync);
+
+/* Says what went wrong with a call, and, unless it is NULL, what is left (a
+ * sentence); returns the exit status. */
+int store_fail(struct store *s, const struct az_error *e, const char *left);
 
 /* What --help says about credentials and exit statuses, the same in all. */
 #define STORE_HELP                                                                          \

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "image/job.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "lib/retry.h"
+
+static void signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+static void on_signal(void *arg, uint32_t events)
+{
+	struct signalfd_siginfo info;
+	struct job *job = arg;
+
+	(void)events;
+	if (read(job->signals.fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	job->signal = (int)info.ssi_signo;
+	loop_stop(job->loop);
+}
+
+int job_start(struct job *job)
+{
+	sigset_t set;
+	int fd;
+
+	signal_set(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0 || loop_fd_add(job->loop, &job->signals, fd, EPOLLIN, on_signal, job)) {
+		if (fd >= 0)
+			close(fd);
+		return job_fail(job, JOB_EXIT_FAILED, "signalfd: %s; try again", strerror(errno));
+	}
+	return 0;
+}
+
+void job_end(struct job *job)
+{
+	int fd = job->signals.fd;
+
+	if (!job->signals.fn)
+		return;
+	loop_fd_del(job->loop, &job->signals);
+	close(fd);
+}
+
+int job_fail(struct job *job, int exit, const char *fmt, ...)
+{
+	struct job_error *e = &job->error;
+	va_list args;
+
+	if (e->failure)
+		return -1;
+	e->failure = JOB_LOCAL;
+	e->exit = exit;
+	va_start(args, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, args);
+	va_end(args);
+	return -1;
+}
+
+int job_fail_service(struct job *job, const struct az_error *err)
+{
+	if (!job->error.failure) {
+		job->error.failure = JOB_SERVICE;
+		job->error.service = *err;
+	}
+	return -1;
+}
+
+int job_wait(struct job *job, const bool *flag)
+{
+	int err = loop_run_until(job->loop, flag);
+
+	if (!err)
+		return 0;
+	if (err != -ECANCELED)
+		return job_fail(job, JOB_EXIT_FAILED, "waiting: %s; try again", strerror(-err));
+	if (!job->error.failure)
+		job->error.failure = JOB_INTERRUPTED;
+	return -1;
+}
+
+bool job_transient(const struct az_error *err)
+{
+	return az_error_transient(err) || az_error_is(err, "Md5Mismatch") ||
+	       az_error_is(err, "Crc64Mismatch");
+}
+
+static void wake(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static int pause_for(struct job *job, uint64_t ns)
+{
+	struct loop_timer timer;
+	bool over = false;
+	int err;
+
+	loop_timer_init(&timer, wake, &over);
+	loop_timer_arm(job->loop, &timer, ns);
+	err = job_wait(job, &over);
+	loop_timer_cancel(job->loop, &timer);
+	return err;
+}
+
+/* One try; what the service said is in @res, what else went wrong in the job. */
+static int try(struct job *job, job_call_fn start, void *arg, struct az_result *res)
+{
+	struct az_sync sync = { 0 };
+	struct az_call *call = start(job, arg, &sync);
+
+	if (!call)
+		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+	if (job_wait(job, &sync.done)) {
+		az_call_cancel(call);
+		return -1;
+	}
+	*res = sync.res;
+	return 0;
+}
+
+int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_result *res)
+{
+	if (try(job, start, arg, res))
+		return -1;
+	return res->err.class ? job_fail_service(job, &res->err) : 0;
+}
+
+int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *res)
+{
+	struct retry retry = { 0 };
+
+	while (!try(job, start, arg, res)) {
+		uint64_t now = loop_now(), wait;
+
+		if (!res->err.class)
+			return 0;
+		wait = retry_failed(&retry, now, res->err.retry_after, (uint32_t)(now >> 10));
+		if (!job_transient(&res->err) || retry.stuck)
+			return job_fail_service(job, &res->err);
+		if (pause_for(job, wait))
+			return -1;
+	}
+	return -1;
+}
+
+static struct az_call *start_properties(struct job *job, void *arg, struct az_sync *sync)
+{
+	(void)arg;
+	return az_get_properties(job->client, job->blob, az_sync_done, sync);
+}
+
+int job_properties(struct job *job, struct az_result *res)
+{
+	return job_call(job, start_properties, NULL, res);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job.h - a piece of work on one blob that may take long
+ *
+ * What create, upload, download (and copy) have in common: a loop, a client and
+ * a blob, calls that are repeated while that may help, signals that end the
+ * work in an orderly way, and one place for what went wrong.  The verb makes
+ * the job, runs the work, and says what came of it.
+ *
+ * A function that returns -1 has left the reason in job->error, the first one
+ * if there were more.
+ */
+#ifndef IMAGE_JOB_H
+#define IMAGE_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "azure/blob.h"
+#include "lib/loop.h"
+
+enum job_failure {
+	JOB_OK,
+	JOB_SERVICE, /* @service says what */
+	JOB_LOCAL, /* @text and @exit say what */
+	JOB_INTERRUPTED, /* by a signal */
+};
+
+/* CLI.md, "Exit status" */
+#define JOB_EXIT_FAILED 1
+#define JOB_EXIT_USAGE 2
+#define JOB_EXIT_NOT_A_DRIVE 8
+
+struct job_error {
+	enum job_failure failure;
+	struct az_error service;
+	int exit;
+	char text[640];
+};
+
+struct job {
+	struct loop *loop; /* the caller's, as are these */
+	struct az_client *client;
+	struct az_blob *blob;
+	const char *name; /* its URL, for messages */
+	unsigned int connections; /* calls at once */
+
+	struct job_error error;
+	uint64_t done, total; /* bytes, for who watches; total 0: not known */
+
+	/* signals */
+	struct loop_fd signals;
+	int signal; /* the one that came, or 0 */
+};
+
+/* From here on SIGINT, SIGTERM and SIGHUP end what the loop waits for, and only
+ * that: whoever runs the job undoes it, or not.  0 or -1. */
+int job_start(struct job *job);
+void job_end(struct job *job);
+
+/* Notes what went wrong, unless something did before; returns -1.
+ * @fmt: "WHAT: WHY; WHAT TO DO". */
+int job_fail(struct job *job, int exit, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int job_fail_service(struct job *job, const struct az_error *err);
+
+/* "Get Blob Properties" of the blob. */
+int job_properties(struct job *job, struct az_result *res);
+
+/* Waits until *@flag, in the loop.  -1 when a signal came instead. */
+int job_wait(struct job *job, const bool *flag);
+
+/*
+ * One call, started by @start with az_sync_done and @sync, and started anew for
+ * as long as it fails in ways that pass, up to RETRY_CEILING_S: so only for
+ * calls that may be carried out twice.  The last answer is in *@res.
+ */
+typedef struct az_call *(*job_call_fn)(struct job *job, void *arg, struct az_sync *sync);
+int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *res);
+
+/* The same, once. */
+int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_result *res);
+
+/* May the same call succeed when it is repeated?  What came of a body that was
+ * spoilt on its way may, too. */
+bool job_transient(const struct az_error *err);
+
+#endif

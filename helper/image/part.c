@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#include "image/part.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Ours alone: it is written and read on one machine, between two starts of it. */
+struct journal {
+	char magic[16];
+	char boot[40]; /* /proc/sys/kernel/random/boot_id */
+	char etag[64];
+	char url[3200];
+	uint64_t size;
+	uint32_t count;
+};
+
+static const char magic[16] = "CloudDrivePart1";
+
+/* --- files -------------------------------------------------------------------------- */
+
+static int write_at(int fd, const void *buf, size_t len, uint64_t offset)
+{
+	while (len) {
+		ssize_t n = pwrite(fd, buf, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		buf = (const char *)buf + n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+static bool read_at(int fd, void *buf, size_t len, uint64_t offset)
+{
+	return pread(fd, buf, len, (off_t)offset) == (ssize_t)len;
+}
+
+int part_failed(struct job *job, const struct part *p, int err)
+{
+	const char *advice = err == ENOSPC || err == EDQUOT ?
+				     "make room there, then download it again: it goes on" :
+			     err == EFBIG  ? "choose a file system for larger files" :
+			     err == EACCES ? "choose another directory, or be root" :
+			     err == ENOENT ? "make the directory first" :
+			     err == EROFS  ? "choose another directory" :
+					     "check the disk that it is on";
+
+	return job_fail(job, JOB_EXIT_FAILED, "%s: %s; %s", p->path ? p->path : p->file,
+			strerror(err), advice);
+}
+
+/* --- the journal ---------------------------------------------------------------------- */
+
+static void describe(const struct part *p, const char *url, const char *etag, struct journal *j)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+
+	memset(j, 0, sizeof(*j));
+	memcpy(j->magic, magic, sizeof(magic));
+	if (fd >= 0) {
+		n = read(fd, j->boot, sizeof(j->boot) - 1);
+		close(fd);
+	}
+	if (n <= 0) /* who can't tell begins anew */
+		snprintf(j->boot, sizeof(j->boot), "%d.%llu", getpid(),
+			 (unsigned long long)loop_now());
+	snprintf(j->etag, sizeof(j->etag), "%s", etag);
+	snprintf(j->url, sizeof(j->url), "%s", url);
+	j->size = p->size;
+	j->count = p->count;
+}
+
+static uint64_t flags_at(const struct part *p)
+{
+	return p->size + sizeof(struct journal);
+}
+
+static int begin(struct part *p, const struct journal *j)
+{
+	int err;
+
+	/* Nothing may be left of what was there before. */
+	if (ftruncate(p->fd, 0) || ftruncate(p->fd, (off_t)(flags_at(p) + p->count)))
+		return -errno;
+	err = write_at(p->fd, p->arrived, p->count, flags_at(p));
+	return err ? err : write_at(p->fd, j, sizeof(*j), p->size);
+}
+
+static int take_up(struct part *p, const char *url, const char *etag)
+{
+	struct journal want, have;
+
+	describe(p, url, etag, &want);
+	p->resumed = read_at(p->fd, &have, sizeof(have), p->size) &&
+		     !memcmp(&have, &want, sizeof(have)) &&
+		     read_at(p->fd, p->arrived, p->count, flags_at(p));
+	if (p->resumed)
+		return 0;
+	memset(p->arrived, 0, p->count);
+	return begin(p, &want);
+}
+
+/* --- from the first to the last --------------------------------------------------------- */
+
+static int check_target(struct job *job, const char *file)
+{
+	struct stat st;
+
+	if (stat(file, &st) || S_ISREG(st.st_mode))
+		return 0;
+	return job_fail(job, JOB_EXIT_FAILED, "%s: %s; give the name of a file", file,
+			S_ISDIR(st.st_mode) ? "a directory" : "not a regular file");
+}
+
+/* One that is not ours to write is not ours to remove, either. */
+static int not_ours(struct job *job, struct part *p, const char *why)
+{
+	close(p->fd);
+	p->fd = -1;
+	return job_fail(job, JOB_EXIT_FAILED, "%s: %s", p->path, why);
+}
+
+static int lock(struct job *job, struct part *p)
+{
+	struct stat st;
+
+	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+	if (p->fd < 0 || fstat(p->fd, &st))
+		return part_failed(job, p, errno);
+	if (!S_ISREG(st.st_mode))
+		return not_ours(job, p, "not a regular file; remove it");
+	if (flock(p->fd, LOCK_EX | LOCK_NB))
+		return not_ours(job, p,
+				"another download is writing it; wait until that has ended");
+	return 0;
+}
+
+int part_open(struct job *job, struct part *p, const char *file, uint64_t size, uint32_t count,
+	      const char *url, const char *etag)
+{
+	int err;
+
+	*p = (struct part){ .file = file, .fd = -1, .size = size, .count = count };
+	if (check_target(job, file))
+		return -1;
+	p->arrived = calloc(count ? count : 1, 1);
+	if (!p->arrived || asprintf(&p->path, "%s.part", file) < 0) {
+		p->path = NULL;
+		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+	}
+	if (lock(job, p))
+		return -1;
+	err = take_up(p, url, etag);
+	return err ? part_failed(job, p, -err) : 0;
+}
+
+int part_write(struct part *p, const void *buf, size_t len, uint64_t offset)
+{
+	return write_at(p->fd, buf, len, offset);
+}
+
+int part_arrived(struct part *p, uint32_t index)
+{
+	p->arrived[index] = 1;
+	return write_at(p->fd, &p->arrived[index], 1, flags_at(p) + index);
+}
+
+/* The name, too, is to be there after a power loss. */
+static void flush_directory(const struct part *p)
+{
+	char *copy = strdup(p->file);
+	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	free(copy);
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
+}
+
+int part_finish(struct job *job, struct part *p)
+{
+	if (ftruncate(p->fd, (off_t)p->size) || fsync(p->fd))
+		return part_failed(job, p, errno);
+	if (rename(p->path, p->file))
+		return job_fail(job, JOB_EXIT_FAILED, "%s: %s; it is whole as %s, rename that",
+				p->file, strerror(errno), p->path);
+	flush_directory(p);
+	return 0;
+}
+
+void part_close(struct part *p, bool remove)
+{
+	if (remove && p->fd >= 0)
+		unlink(p->path);
+	if (p->fd >= 0)
+		close(p->fd);
+	free(p->path);
+	free(p->arrived);
+	*p = (struct part){ .fd = -1 };
+}

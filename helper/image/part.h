@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * part.h - a file that is being downloaded: FILE.part
+ *
+ * It is FILE's data, sparse, and after it a journal: of which blob it is in
+ * which state (ETag), and a byte for each piece that has arrived.  When all have,
+ * the journal is cut off, the data flushed, and the file renamed to FILE; so FILE
+ * is there whole, or as it was before.  The same download goes on with a
+ * FILE.part that it left, unless the blob has changed since or the machine was
+ * started anew: then what was not flushed may be lost, and it begins again.
+ */
+#ifndef IMAGE_PART_H
+#define IMAGE_PART_H
+
+#include "image/job.h"
+
+struct part {
+	const char *file; /* the caller's */
+	char *path; /* FILE.part */
+	int fd; /* locked: one download at a time */
+	uint64_t size; /* of the data */
+	uint32_t count; /* of pieces */
+	unsigned char *arrived; /* one each */
+	bool resumed;
+};
+
+/* Opens or makes it, for @count pieces of the blob @url with @etag; p->arrived
+ * tells which are there.  0 or -1. */
+int part_open(struct job *job, struct part *p, const char *file, uint64_t size, uint32_t count,
+	      const char *url, const char *etag);
+
+/* sink: @len bytes at @offset; 0 or a negative errno. */
+int part_write(struct part *p, const void *buf, size_t len, uint64_t offset);
+
+/* Piece @index is there. */
+int part_arrived(struct part *p, uint32_t index);
+
+/* All are: makes it FILE.  0 or -1. */
+int part_finish(struct job *job, struct part *p);
+
+/* What to say of an error of writing; -1. */
+int part_failed(struct job *job, const struct part *p, int err);
+
+/* Frees; with @remove the file is deleted. */
+void part_close(struct part *p, bool remove);
+
+#endif

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "image/transfer.h"
+
+#include <stdlib.h>
+
+#include "lib/retry.h"
+
+struct slot {
+	struct transfer *transfer;
+	struct piece piece;
+	struct az_call *call;
+	struct loop_timer timer; /* until the next try */
+	bool busy;
+};
+
+struct transfer {
+	struct job *job;
+	const struct transfer_ops *ops;
+	void *arg;
+	struct retry retry; /* of all: one success shows that the service is there */
+	struct slot *slots;
+	unsigned int busy;
+	bool ended, waiting; /* what next() said last */
+	bool done;
+};
+
+static void finish(struct transfer *t)
+{
+	t->done = true;
+}
+
+static void send_piece(struct slot *s);
+
+static void try_again(void *arg)
+{
+	send_piece(arg);
+}
+
+static void release(struct slot *s)
+{
+	s->busy = false;
+	s->transfer->busy--;
+}
+
+/* Gives every idle slot a piece, as long as there are some. */
+static void fill(struct transfer *t)
+{
+	for (unsigned int i = 0; i < t->job->connections && !t->ended && !t->waiting; i++) {
+		struct slot *s = &t->slots[i];
+
+		if (s->busy)
+			continue;
+		switch (t->ops->next(t->arg, &s->piece)) {
+		case TRANSFER_PIECE:
+			s->busy = true;
+			t->busy++;
+			send_piece(s);
+			break;
+		case TRANSFER_WAIT:
+			t->waiting = true;
+			break;
+		case TRANSFER_END:
+			t->ended = true;
+			break;
+		case TRANSFER_FAILED:
+			finish(t);
+			return;
+		}
+		if (t->done)
+			return;
+	}
+	if (t->ended && !t->busy)
+		finish(t);
+}
+
+static void call_failed(struct slot *s, const struct az_error *err)
+{
+	struct transfer *t = s->transfer;
+	uint64_t now = loop_now(), wait;
+
+	if (err->class == AZ_LOCAL && t->ops->failed)
+		t->ops->failed(t->arg, &s->piece);
+	wait = retry_failed(&t->retry, now, err->retry_after,
+			    (uint32_t)(now >> 10) * 2654435761u + (uint32_t)(s - t->slots));
+	if (!job_transient(err) || t->retry.stuck) {
+		job_fail_service(t->job, err);
+		finish(t);
+		return;
+	}
+	loop_timer_arm(t->job->loop, &s->timer, wait);
+}
+
+static void on_done(void *arg, const struct az_result *res)
+{
+	struct slot *s = arg;
+	struct transfer *t = s->transfer;
+
+	s->call = NULL;
+	if (res->err.class) {
+		call_failed(s, &res->err);
+		return;
+	}
+	retry_reset(&t->retry);
+	release(s);
+	if (t->ops->arrived(t->arg, &s->piece))
+		finish(t);
+	else
+		fill(t);
+}
+
+static void send_piece(struct slot *s)
+{
+	struct transfer *t = s->transfer;
+
+	s->call = t->ops->start(t->arg, &s->piece, on_done, s);
+	if (!s->call) {
+		job_fail(t->job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+		finish(t);
+	}
+}
+
+void transfer_more(struct transfer *t)
+{
+	t->waiting = false;
+	if (!t->done)
+		fill(t);
+}
+
+/* Nothing of it may be left in the client or the loop. */
+static void stop(struct transfer *t)
+{
+	for (unsigned int i = 0; i < t->job->connections; i++) {
+		struct slot *s = &t->slots[i];
+
+		loop_timer_cancel(t->job->loop, &s->timer);
+		if (s->call)
+			az_call_cancel(s->call);
+		if (s->busy && t->ops->dropped)
+			t->ops->dropped(t->arg, &s->piece);
+	}
+}
+
+int transfer_run(struct job *job, const struct transfer_ops *ops, void *arg, struct transfer **self)
+{
+	struct transfer t = { .job = job, .ops = ops, .arg = arg };
+	int err;
+
+	t.slots = calloc(job->connections, sizeof(*t.slots));
+	if (!t.slots)
+		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+	for (unsigned int i = 0; i < job->connections; i++) {
+		t.slots[i].transfer = &t;
+		loop_timer_init(&t.slots[i].timer, try_again, &t.slots[i]);
+	}
+	if (self)
+		*self = &t;
+	fill(&t);
+	err = job_wait(job, &t.done);
+	stop(&t);
+	free(t.slots);
+	if (self)
+		*self = NULL;
+	return err || job->error.failure ? -1 : 0;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+#include "image/upload.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "image/making.h"
+
+#define PIPE_START (1ull << 30) /* what the blob of a pipe begins with */
+#define PROBE_FROM (16ull << 20) /* is worth a call to learn of CRC64 */
+
+/* --- how it begins ----------------------------------------------------------------- */
+
+static int exists(struct job *job, const struct az_props *props)
+{
+	if (props->unfinished[0])
+		return job_fail(
+			job, JOB_EXIT_FAILED,
+			"%s: exists already: the rest of an interrupted create or upload, of something else or of this file before it changed; delete it, then upload again",
+			job->name);
+	return job_fail(job, JOB_EXIT_FAILED,
+			"%s: exists already; choose another name, or delete that blob first",
+			job->name);
+}
+
+static int drop(void *arg, const void *buf, size_t len, uint64_t pos)
+{
+	(void)arg;
+	(void)buf;
+	(void)len;
+	(void)pos;
+	return 0;
+}
+
+static struct az_call *start_probe(struct job *job, void *arg, struct az_sync *sync)
+{
+	return az_get_range(job->client, job->blob, 0, AZ_PAGE, arg, az_sync_done, sync);
+}
+
+/* One read shows whether the service knows CRC64, which costs both sides a
+ * quarter of what MD5 does. */
+static int probe(struct job *job)
+{
+	struct az_sink sink = { drop, NULL };
+	struct az_result res;
+
+	return job_call(job, start_probe, &sink, &res);
+}
+
+/* Nothing there: begin.  This very file's unfinished blob: go on. */
+static int begin(struct upload *u, struct making *m, const char *mark)
+{
+	struct job *job = u->job;
+	struct az_result res;
+
+	if (!job_properties(job, &res)) {
+		if (u->file->pipe || strcmp(res.props.unfinished, mark) != 0 ||
+		    res.props.type != AZ_BLOB_PAGE || res.props.size != u->size)
+			return exists(job, &res.props);
+		u->left = UPLOAD_RESUMABLE;
+		return making_resume(m, job, &res.props, mark);
+	}
+	if (job->error.failure != JOB_SERVICE || res.err.class != AZ_NOT_FOUND ||
+	    az_error_is(&res.err, "ContainerNotFound"))
+		return -1;
+	job->error = (struct job_error){ 0 };
+	if (making_begin(m, job, u->size, mark))
+		return -1;
+	u->left = UPLOAD_REST;
+	return 0;
+}
+
+/* --- the middle ------------------------------------------------------------------------ */
+
+/* A pipe's length is known when it has ended. */
+static int end_of_pipe(struct upload *u, struct making *m, const struct scan *scan)
+{
+	if (scan->have)
+		return job_fail(
+			u->job, JOB_EXIT_NOT_A_DRIVE,
+			"standard input: %llu bytes, which is not a multiple of 512; fill it up with zeroes",
+			(unsigned long long)(scan->pos + scan->have));
+	if (!scan->pos)
+		return job_fail(u->job, JOB_EXIT_NOT_A_DRIVE,
+				"standard input: empty; give the image of a disk");
+	u->size = scan->pos;
+	return making_resize(m, u->size);
+}
+
+static int send(struct upload *u, struct making *m)
+{
+	struct image_file *f = u->file;
+	uint64_t end = f->vhd ? f->size - VHD_FOOTER_SIZE : f->size;
+	struct scan scan;
+	int err = 0;
+
+	u->job->total = f->pipe ? 0 : scan_estimate(f->fd, 0, end);
+	if (f->pipe || u->job->total > PROBE_FROM)
+		err = probe(u->job);
+	scan_init(&scan, f->fd, f->pipe, 0, end);
+	if (!err)
+		err = making_send(m, &scan, 0);
+	if (!err && f->pipe)
+		err = end_of_pipe(u, m, &scan);
+	scan_free(&scan);
+	u->skipped = m->skipped;
+	return err;
+}
+
+static int compare(void *arg, uint64_t offset, const void *buf, size_t len)
+{
+	const struct image_file *f = arg;
+	unsigned char *mine = malloc(len);
+	size_t have = 0;
+	int wrong;
+
+	while (mine && have < len) {
+		ssize_t n = pread(f->fd, mine + have, len - have, (off_t)(offset + have));
+
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	wrong = have < len || memcmp(mine, buf, len) != 0;
+	free(mine);
+	return wrong;
+}
+
+/* From here on the file is what it was when it was opened, or all was in vain. */
+static int complete(struct upload *u, struct making *m)
+{
+	struct image_file *f = u->file;
+
+	if (image_file_unchanged(u->job, f)) {
+		u->left = UPLOAD_REST;
+		return -1;
+	}
+	if (f->vhd && making_put(m, f->size - VHD_FOOTER_SIZE, f->footer, VHD_FOOTER_SIZE))
+		return -1;
+	return making_finish(m, u->verify ? compare : NULL, f);
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+/* After a failure: what the same command can go on with stays. */
+static void clean_up(struct upload *u, struct making *m)
+{
+	if (u->left == UPLOAD_REST && !making_undo(m))
+		u->left = UPLOAD_NOTHING;
+}
+
+int upload_run(struct upload *u)
+{
+	struct making m = { 0 };
+	char mark[AZ_MARK];
+	int err;
+
+	u->size = u->file->pipe ? PIPE_START : u->file->size;
+	u->left = UPLOAD_NOTHING;
+	image_file_identity(u->file, mark, sizeof(mark));
+	err = begin(u, &m, mark);
+	if (!err)
+		err = send(u, &m);
+	if (m.sent.n && !u->file->pipe && u->left == UPLOAD_REST)
+		u->left = UPLOAD_RESUMABLE;
+	if (!err)
+		err = complete(u, &m);
+	if (err)
+		clean_up(u, &m);
+	u->pages = m.pages;
+	making_free(&m);
+	return err;
+}
