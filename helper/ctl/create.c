@@ -5,97 +5,187 @@
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "ctl/store.h"
+#include "ctl/work.h"
+#include "image/create.h"
+#include "vhd/footer.h"
 
 #define MAX_SIZE (8ull << 40) /* "Put Blob": x-ms-blob-content-length */
 
-struct create {
+struct create_options {
 	struct store_options store;
-	const char *fs, *format;
+	const char *fs, *format, *label;
 	uint64_t size;
 	bool json;
 };
 
-static int check(const struct create *c)
+static int check_size(const struct create_options *o, bool vhd)
 {
-	if (strcmp(c->format, "raw") != 0)
-		return fail(
-			CTL_USAGE,
-			"--format: only raw is available in this version; see clouddrivectl create --help");
-	if (strcmp(c->fs, "none") != 0)
-		return fail(
-			CTL_USAGE,
-			"--fs: only none is available in this version; mount it with --no-fs and run mkfs");
-	if (!c->size)
+	if (!o->size)
 		return fail(CTL_USAGE, "--size: missing or zero; see clouddrivectl create --help");
-	if (c->size % AZ_PAGE)
+	if (o->size % AZ_PAGE)
 		return fail(CTL_USAGE, "--size: not a multiple of 512 bytes; round it up");
-	if (c->size > MAX_SIZE)
+	if (vhd && (o->size < VHD_LEAST || o->size > VHD_MOST))
+		return fail(CTL_USAGE,
+			    "--size: a VHD has 16M to 1T; choose another size, or --format raw");
+	if (o->size > MAX_SIZE)
 		return fail(CTL_USAGE, "--size: more than a page blob holds; 8T at most");
 	return CTL_OK;
 }
 
-static int create(struct create *c)
+static int check_label(const struct create_options *o, const struct format *f)
+{
+	if (!o->label)
+		return CTL_OK;
+	if (!f)
+		return fail(CTL_USAGE, "--label: names a file system; leave it out with --fs none");
+	for (const char *s = o->label; *s; s++)
+		if ((unsigned char)*s < ' ' || *s == 127)
+			return fail(CTL_USAGE,
+				    "--label: holds a control character; choose another");
+	if (!*o->label || strlen(o->label) > f->longest_label)
+		return fail(CTL_USAGE, "--label: must have 1 to %zu bytes for %s; choose another",
+			    f->longest_label, f->name);
+	return CTL_OK;
+}
+
+static int check(const struct create_options *o, struct create *c)
+{
+	int status;
+
+	c->vhd = !strcmp(o->format, "vhd");
+	if (!c->vhd && strcmp(o->format, "raw") != 0)
+		return fail(CTL_USAGE,
+			    "--format: neither vhd nor raw; see clouddrivectl create --help");
+	c->format = format_find(o->fs);
+	if (!c->format && strcmp(o->fs, "none") != 0)
+		return fail(CTL_USAGE,
+			    "--fs: not ntfs, ext4, xfs or none; see clouddrivectl create --help");
+	c->size = o->size;
+	c->label = o->label;
+	status = check_size(o, c->vhd);
+	return status ? status : check_label(o, c->format);
+}
+
+static int report(const struct create_options *o, const struct store *s, const struct create *c)
+{
+	const struct az_counters *n = az_client_counters(s->client);
+	char size[16];
+
+	if (o->json)
+		return print_json(json_pack("{s:s, s:I, s:I, s:s, s:s, s:I, s:I}", "url", s->text,
+					    "size", (json_int_t)c->size, "blob_size",
+					    (json_int_t)c->blob_size, "format", o->format, "fs",
+					    o->fs, "pages", (json_int_t)c->pages, "transactions",
+					    (json_int_t)n->calls));
+	printf("%s: %s, %s, %llu pages written in %llu transactions\n", s->text,
+	       size_text(c->size, size, sizeof(size)), c->format ? c->format->name : o->format,
+	       (unsigned long long)c->pages, (unsigned long long)n->calls);
+	return CTL_OK;
+}
+
+/* A raw blob without a file system is made, and finished, by one call. */
+static int make_bare(struct store *s, struct create *c)
 {
 	struct az_sync sync = { 0 };
+
+	c->blob_size = c->size;
+	return store_wait(s, az_create_page_blob(s->client, &s->blob, c->size, az_sync_done, &sync),
+			  &sync);
+}
+
+static int make(struct store *s, struct create *c)
+{
+	struct work w;
+	int status = work_start(&w, s, WORK_CONNECTIONS);
+
+	if (status)
+		return status;
+	c->job = &w.job;
+	status = c->format ? format_check(c->job, c->format) : 0;
+	if (!status) {
+		work_show(&w);
+		status = create_run(c);
+	}
+	work_end(&w);
+	if (!status)
+		return CTL_OK;
+	return work_fail(&w,
+			 c->left ? "The unfinished blob could not be deleted; delete it" : NULL);
+}
+
+static int create(const struct create_options *o, struct create *c)
+{
 	struct store s = { 0 };
 	int status;
 
-	status = store_open(&s, &c->store);
+	status = store_open(&s, &o->store);
 	if (!status)
-		status = store_wait(
-			&s, az_create_page_blob(s.client, &s.blob, c->size, az_sync_done, &sync),
-			&sync);
-	if (!status && c->json)
-		status = print_json(
-			json_pack("{s:s, s:I}", "url", s.text, "size", (json_int_t)c->size));
+		status = c->vhd || c->format ? make(&s, c) : make_bare(&s, c);
+	if (!status)
+		status = report(o, &s, c);
 	store_close(&s);
 	return status;
 }
 
 static int run(int argc, char **argv)
 {
-	struct create c = { .fs = "none", .format = "raw" };
+	struct create_options o = { .fs = "ext4", .format = "vhd" };
+	struct create c = { 0 };
 	const struct option options[] = {
-		STORE_OPTIONS(&c.store),   SIZE("size", &c.size), TEXT("fs", &c.fs),
-		TEXT("format", &c.format), FLAG("json", &c.json), { 0 },
+		STORE_OPTIONS(&o.store),
+		SIZE("size", &o.size),
+		TEXT("fs", &o.fs),
+		TEXT("label", &o.label),
+		TEXT("format", &o.format),
+		FLAG("json", &o.json),
+		{ 0 },
 	};
 	const struct argument arguments[] = {
-		ARGUMENT("URL", &c.store.url),
+		ARGUMENT("URL", &o.store.url),
 		{ 0 },
 	};
 	int status;
 
 	status = options_parse(argc, argv, options, arguments);
 	if (!status)
-		status = check(&c);
-	return status ? status : create(&c);
+		status = check(&o, &c);
+	return status ? status : create(&o, &c);
 }
 
 static const char help[] =
-	"usage: clouddrivectl create URL --size SIZE [--format raw] [--fs none]\n"
-	"                            [--key-file FILE] [--allow-http] [--json]\n"
+	"usage: clouddrivectl create URL --size SIZE [--fs ext4|xfs|ntfs|none] [--label NAME]\n"
+	"                            [--format vhd|raw] [--key-file FILE] [--allow-http] [--json]\n"
 	"\n"
-	"Makes an empty drive: a page blob of SIZE bytes, all zeroes, at URL. Its container\n"
-	"must be there, the blob must not. Space that is never written costs nothing.\n"
+	"Makes a drive: a page blob at URL that is a disk of SIZE bytes with an empty file\n"
+	"system. Its container must be there, the blob must not. Only what the file system's\n"
+	"own tool (mkfs.ext4, mkfs.xfs, mkntfs) wrote is sent: space that is never written\n"
+	"costs nothing. Needs neither root nor the module. Interrupted, it deletes the blob;\n"
+	"killed, it may leave one, which is marked as unfinished and does not mount.\n"
 	"\n"
-	"  --size SIZE      a multiple of 512 bytes, 8T at most; K, M, G and T are powers of 1024\n"
-	"  --format raw     the blob is the disk, byte for byte (the default)\n"
-	"  --fs none        without a file system (the default)\n"
+	"  --size SIZE      of the disk, a multiple of 512 bytes: 16M to 1T for a VHD, 8T at most\n"
+	"                   for a raw blob; K, M, G and T are powers of 1024\n"
+	"  --fs NAME        the file system: ext4 (the default), xfs, ntfs, or none\n"
+	"  --label NAME     its label\n"
+	"  --format vhd     a fixed VHD (the default): the blob has 512 bytes more, its footer;\n"
+	"                   a file system is in one partition, at 1 MiB\n"
+	"  --format raw     the blob is the file system, or the disk, byte for byte\n"
 	"  --key-file FILE  the account key in base64; - is standard input\n"
 	"  --allow-http     plain http to a host other than this one\n"
-	"  --json           print {\"url\", \"size\"}; nothing is printed otherwise\n"
+	"  --json           print {\"url\", \"size\", \"blob_size\", \"format\", \"fs\", \"pages\" (of\n"
+	"                   512 bytes, written), \"transactions\"} instead of a line\n"
 	"\n" STORE_HELP "\n"
 	"Examples:\n"
 	"  clouddrivectl create https://acct.blob.core.windows.net/disks/disk1 --size 10G --key-file key\n"
-	"  clouddrivectl create \"https://acct.blob.core.windows.net/disks/disk1?sv=...&sig=...\" --size 512M\n"
+	"  clouddrivectl create \"https://acct.blob.core.windows.net/disks/disk1?sv=...&sig=...\" --size 1T --fs ntfs --label DATA\n"
 	"\n"
-	"Exit status: 0 done; 1 it failed, or the blob exists already; 2 wrong usage; 3 no such\n"
-	"account or container; 4 not authorised; 7 the service can't be reached.\n";
+	"Exit status: 0 done; 1 it failed, was interrupted, or the blob exists already; 2 wrong\n"
+	"usage; 3 no such account or container; 4 not authorised; 7 the service can't be\n"
+	"reached.\n";
 
 const struct verb verb_create = {
 	.name = "create",
 	.arguments = "URL --size SIZE",
-	.summary = "make an empty drive",
+	.summary = "make a drive",
 	.help = help,
 	.run = run,
 };

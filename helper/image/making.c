@@ -17,13 +17,36 @@ static struct az_call *start_create(struct job *job, void *arg, struct az_sync *
 	return az_create_unfinished(job->client, job->blob, m->size, m->mark, az_sync_done, sync);
 }
 
+/* Was it made, though no answer came?  When that can't be found out, it may be. */
+static bool look_up(struct making *m)
+{
+	struct job *job = m->job;
+	struct job_error why = job->error;
+	struct az_result res;
+	bool there;
+
+	if (why.failure != JOB_INTERRUPTED &&
+	    !(why.failure == JOB_SERVICE && az_error_maybe_applied(&why.service)))
+		return false;
+	job->error = (struct job_error){ 0 };
+	if (job_properties(job, &res))
+		there = res.err.class != AZ_NOT_FOUND;
+	else
+		there = !strcmp(res.props.unfinished, m->mark);
+	job->error = why;
+	return there;
+}
+
 /* Not repeated: a second one could not tell its own first from another's. */
 int making_begin(struct making *m, struct job *job, uint64_t size, const char *mark)
 {
 	struct az_result res;
+	int err;
 
 	*m = (struct making){ .job = job, .mark = mark, .size = size };
-	return job_call_once(job, start_create, m, &res);
+	err = job_call_once(job, start_create, m, &res);
+	m->there = !err || look_up(m);
+	return err;
 }
 
 static struct az_call *start_raise(struct job *job, void *arg, struct az_sync *sync)
@@ -79,6 +102,7 @@ int making_resume(struct making *m, struct job *job, const struct az_props *prop
 	*m = (struct making){
 		.job = job,
 		.mark = mark,
+		.there = true,
 		.size = props->size,
 		.sequence = props->sequence_number + 1,
 	};

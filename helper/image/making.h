@@ -27,6 +27,7 @@
 struct making {
 	struct job *job;
 	const char *mark;
+	bool there; /* an unfinished blob is, or may be, which is ours */
 	uint64_t size; /* of the blob, now */
 	uint64_t sequence;
 	struct ranges present; /* what it held when it was found */
@@ -44,7 +45,8 @@ struct making {
 };
 
 /* Makes it, of @size bytes.  @mark says what it is to be, and lives as long as
- * the making.  -1 with BlobAlreadyExists when there is one. */
+ * the making.  -1 with BlobAlreadyExists when there is one; m->there tells
+ * whether it was made nevertheless: when no answer came, that is looked up. */
 int making_begin(struct making *m, struct job *job, uint64_t size, const char *mark);
 
 /* Goes on with the one that is there, whose properties are @props. */

@@ -58,17 +58,13 @@ static int begin(struct upload *u, struct making *m, const char *mark)
 		if (u->file->pipe || strcmp(res.props.unfinished, mark) != 0 ||
 		    res.props.type != AZ_BLOB_PAGE || res.props.size != u->size)
 			return exists(job, &res.props);
-		u->left = UPLOAD_RESUMABLE;
 		return making_resume(m, job, &res.props, mark);
 	}
 	if (job->error.failure != JOB_SERVICE || res.err.class != AZ_NOT_FOUND ||
 	    az_error_is(&res.err, "ContainerNotFound"))
 		return -1;
 	job->error = (struct job_error){ 0 };
-	if (making_begin(m, job, u->size, mark))
-		return -1;
-	u->left = UPLOAD_REST;
-	return 0;
+	return making_begin(m, job, u->size, mark);
 }
 
 /* --- the middle ------------------------------------------------------------------------ */
@@ -127,15 +123,10 @@ static int compare(void *arg, uint64_t offset, const void *buf, size_t len)
 	return wrong;
 }
 
-/* From here on the file is what it was when it was opened, or all was in vain. */
 static int complete(struct upload *u, struct making *m)
 {
 	struct image_file *f = u->file;
 
-	if (image_file_unchanged(u->job, f)) {
-		u->left = UPLOAD_REST;
-		return -1;
-	}
 	if (f->vhd && making_put(m, f->size - VHD_FOOTER_SIZE, f->footer, VHD_FOOTER_SIZE))
 		return -1;
 	return making_finish(m, u->verify ? compare : NULL, f);
@@ -144,14 +135,18 @@ static int complete(struct upload *u, struct making *m)
 /* --- the end ------------------------------------------------------------------------------ */
 
 /* After a failure: what the same command can go on with stays. */
-static void clean_up(struct upload *u, struct making *m)
+static enum upload_left clean_up(struct making *m, bool resumable)
 {
-	if (u->left == UPLOAD_REST && !making_undo(m))
-		u->left = UPLOAD_NOTHING;
+	if (!m->there)
+		return UPLOAD_NOTHING;
+	if (resumable && (m->present.n || m->sent.n))
+		return UPLOAD_RESUMABLE;
+	return making_undo(m) ? UPLOAD_REST : UPLOAD_NOTHING;
 }
 
 int upload_run(struct upload *u)
 {
+	bool resumable = !u->file->pipe;
 	struct making m = { 0 };
 	char mark[AZ_MARK];
 	int err;
@@ -162,12 +157,15 @@ int upload_run(struct upload *u)
 	err = begin(u, &m, mark);
 	if (!err)
 		err = send(u, &m);
-	if (m.sent.n && !u->file->pipe && u->left == UPLOAD_REST)
-		u->left = UPLOAD_RESUMABLE;
+	/* What was sent of a file that has changed is of no use. */
+	if (!err && image_file_unchanged(u->job, u->file)) {
+		resumable = false;
+		err = -1;
+	}
 	if (!err)
 		err = complete(u, &m);
 	if (err)
-		clean_up(u, &m);
+		u->left = clean_up(&m, resumable);
 	u->pages = m.pages;
 	making_free(&m);
 	return err;

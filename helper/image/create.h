@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * create.h - a new drive, with a file system
+ *
+ * Of a VHD: master boot record, partition, footer; of a raw blob the file system
+ * is the whole.  It is made as making.h has it, and deleted again when that does
+ * not come to its end.
+ */
+#ifndef IMAGE_CREATE_H
+#define IMAGE_CREATE_H
+
+#include "image/format.h"
+#include "image/job.h"
+
+struct create {
+	struct job *job;
+	uint64_t size; /* of the disk */
+	bool vhd;
+	const struct format *format; /* NULL: without a file system */
+	const char *label; /* or NULL */
+
+	/* what came of it */
+	uint64_t blob_size;
+	uint64_t pages; /* written, of 512 bytes */
+	bool left; /* after a failure: an unfinished blob, which could not be deleted */
+};
+
+/* 0 or -1. */
+int create_run(struct create *c);
+
+#endif
