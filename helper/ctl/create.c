@@ -77,9 +77,10 @@ static int report(const struct create_options *o, const struct store *s, const s
 					    (json_int_t)c->blob_size, "format", o->format, "fs",
 					    o->fs, "pages", (json_int_t)c->pages, "transactions",
 					    (json_int_t)n->calls));
-	printf("%s: %s, %s, %llu pages written in %llu transactions\n", s->text,
+	printf("%s: %s, %s, %llu pages written in %llu transaction%s\n", s->text,
 	       size_text(c->size, size, sizeof(size)), c->format ? c->format->name : o->format,
-	       (unsigned long long)c->pages, (unsigned long long)n->calls);
+	       (unsigned long long)c->pages, (unsigned long long)n->calls,
+	       n->calls == 1 ? "" : "s");
 	return CTL_OK;
 }
 

@@ -42,9 +42,6 @@ static void overview(void)
 	     "\n"
 	     "  URL=https://ACCOUNT.blob.core.windows.net/CONTAINER/disk1\n"
 	     "  clouddrivectl create $URL --size 10G --key-file key\n"
-	     "  clouddrivectl mount $URL --no-fs --key-file key       # prints /dev/cdrive0\n"
-	     "  mkfs.ext4 /dev/cdrive0\n"
-	     "  clouddrivectl unmount $URL\n"
 	     "  clouddrivectl mount $URL --key-file key               # prints /dev/cdrive0 /mnt/cdrive0\n"
 	     "\n"
 	     "More: clouddrivectl VERB --help, man clouddrivectl, clouddrivectl --version");

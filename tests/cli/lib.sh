@@ -6,7 +6,7 @@
 #
 #	cd "$(dirname "$0")/../.." && . tests/cli/lib.sh
 #	rejected 3 "no such container" "a container that isn't there" \
-#		create "$azurite_url/nowhere/disk" --size 1M
+#		create "$azurite_url/nowhere/disk" --size 64M
 
 . tests/vm/lib.sh
 
@@ -69,6 +69,22 @@ done_quietly() {
 		pass "$quiet_name"
 	else
 		fail "$quiet_name"
+		show_output
+	fi
+}
+
+# reports PATTERN NAME ARGUMENT...: it succeeds and says one line on standard output
+# that matches PATTERN (grep -E); nothing else but how far it is.
+reports() {
+	report_pattern=$1 report_name=$2
+	shift 2
+	ctl "$@"
+	if [ "$got" = 0 ] && [ "$(wc -l <"$tmp/stdout")" = 1 ] && keeps_secrets &&
+		grep -Eq -e "$report_pattern" "$tmp/stdout" &&
+		! grep -Eqv '^clouddrivectl: [a-z]+: .*/s(, [0-9:]+ left)?$' "$tmp/stderr"; then
+		pass "$report_name"
+	else
+		fail "$report_name: $report_pattern"
 		show_output
 	fi
 }

@@ -12,18 +12,18 @@ wrong_key >"$key"
 add_secret "$(cat "$key")"
 
 create() {
-	rejected "$1" "$2" "$3" create "$server_url" --size 1M --key-file "$key"
+	rejected "$1" "$2" "$3" create "$server_url" --size 1M --format raw --fs none --key-file "$key"
 }
 
 server_url=http://127.0.0.1:$(free_port)/$azurite_account/disks/disk
 create 7 "can't be reached .*; check" "server down"
 rejected 7 "can't be reached" "server down, delete" delete "$server_url" --key-file "$key"
 rejected 7 "can't be reached" "no such host" \
-	create https://nosuchaccount.invalid/disks/disk --size 1M --key-file "$key"
+	create https://nosuchaccount.invalid/disks/disk --size 1M --format raw --fs none --key-file "$key"
 # 192.0.2.0/24 leads nowhere (RFC 5737).
 server_url=http://192.0.2.1:10000/$azurite_account/disks/disk
 rejected 7 "can't be reached" "server out of reach" \
-	create "$server_url" --size 1M --key-file "$key" --allow-http
+	create "$server_url" --size 1M --format raw --fs none --key-file "$key" --allow-http
 
 for mode in close reset header; do
 	start_server $mode

@@ -27,56 +27,57 @@ size_of() {
 
 # --- that it works ----------------------------------------------------------------------
 
-done_quietly "create" create "$base/disk" --size 64M --key-file "$key"
+reports "^$base/disk: 64M, raw, 0 pages written in 1 transaction$" "create" create "$base/disk" --size 64M --format raw --fs none --key-file "$key"
 is "$(size_of disk)" "PageBlob 67108864" "a page blob of that size"
 is "$(tool pages "$container/disk")" "" "that holds nothing"
-done_quietly "create with all its options" \
+reports "^$base/dir/disk%202: 512, raw" "a blob of one page" \
 	create "$base/dir/disk%202" --size 512 --format raw --fs none --key-file "$key"
 is "$(size_of 'dir/disk 2')" "PageBlob 512" "a name with a slash and a blank"
-"$ctl" create "$base/stdin" --size 1M --json --key-file - <"$key" >"$tmp/stdout" 2>&1
+"$ctl" create "$base/stdin" --size 1M --format raw --fs none --json --key-file - <"$key" >"$tmp/stdout" 2>&1
 is "$?" 0 "the key from standard input"
-is "$(jq -c . "$tmp/stdout")" "{\"url\":\"$base/stdin\",\"size\":1048576}" "create --json"
-AZURE_STORAGE_KEY=$azurite_key "$ctl" create "$base/environment" --size 1M
+is "$(jq -c '[.url, .size, .blob_size, .fs, .transactions]' "$tmp/stdout")" \
+	"[\"$base/stdin\",1048576,1048576,\"none\",1]" "create --json"
+AZURE_STORAGE_KEY=$azurite_key "$ctl" create "$base/environment" --size 1M --format raw --fs none >/dev/null
 is "$?" 0 "the key from AZURE_STORAGE_KEY"
 AZURE_STORAGE_CONNECTION_STRING=$connection "$ctl" delete "$base/environment"
 is "$?" 0 "the key from AZURE_STORAGE_CONNECTION_STRING"
 
 sas=$(tool sas "$container" rwcd 600)
 add_secret "$(echo "$sas" | sed -n 's/.*sig=\([^&]*\).*/\1/p')"
-done_quietly "a SAS in the URL" create "$base/sas?$sas" --size 1M
+reports "^$base/sas: 1M" "a SAS in the URL" create "$base/sas?$sas" --size 1M --format raw --fs none
 AZURE_STORAGE_SAS_TOKEN=$sas "$ctl" delete "$base/sas"
 is "$?" 0 "a SAS in AZURE_STORAGE_SAS_TOKEN"
 
 # --- what is there and what isn't ----------------------------------------------------------
 
 rejected 1 "create: $base/disk: exists already .*; choose another name" "a blob that exists" \
-	create "$base/disk" --size 1M --key-file "$key"
+	create "$base/disk" --size 1M --format raw --fs none --key-file "$key"
 is "$(size_of disk)" "PageBlob 67108864" "which stays as it was"
 rejected 3 "no such container .*; create the container" "no such container" \
-	create "$azurite_url/nowhere/disk" --size 1M --key-file "$key"
+	create "$azurite_url/nowhere/disk" --size 1M --format raw --fs none --key-file "$key"
 rejected 3 "no such (blob|container)" "delete: no such container" \
 	delete "$azurite_url/nowhere/disk" --key-file "$key"
 rejected 3 "no such blob" "delete: no such blob" delete "$base/nothing" --key-file "$key"
 echo text | tool put-block-blob /dev/stdin "$container/text"
-rejected 1 "exists already" "create over a block blob" create "$base/text" --size 1M --key-file "$key"
+rejected 1 "exists already" "create over a block blob" create "$base/text" --size 1M --format raw --fs none --key-file "$key"
 
 # --- who may -----------------------------------------------------------------------------------
 
 wrong_key >"$tmp/wrong"
 add_secret "$(cat "$tmp/wrong")"
 rejected 4 "not authorised .*; check the account key" "a wrong key" \
-	create "$base/new" --size 1M --key-file "$tmp/wrong"
+	create "$base/new" --size 1M --format raw --fs none --key-file "$tmp/wrong"
 rejected 4 "not authorised" "delete with a wrong key" delete "$base/disk" --key-file "$tmp/wrong"
-rejected '[34]' . "no such account" create "${azurite_url%/*}/otheraccount/$container/new" --size 1M \
+rejected '[34]' . "no such account" create "${azurite_url%/*}/otheraccount/$container/new" --size 1M --format raw --fs none \
 	--key-file "$key"
 expired=$(tool sas "$container" rwcd -60)
 add_secret "$(echo "$expired" | sed -n 's/.*sig=\([^&]*\).*/\1/p')"
-rejected 4 "the SAS has expired; make a new SAS" "an expired SAS" create "$base/new?$expired" --size 1M
+rejected 4 "the SAS has expired; make a new SAS" "an expired SAS" create "$base/new?$expired" --size 1M --format raw --fs none
 rejected 4 "the SAS has expired" "delete with an expired SAS" delete "$base/disk?$expired"
 reader=$(tool sas "$container" r 600)
-rejected 4 "not authorised" "a SAS that may only read" create "$base/new?$reader" --size 1M
+rejected 4 "not authorised" "a SAS that may only read" create "$base/new?$reader" --size 1M --format raw --fs none
 rejected 4 "not authorised" "a SAS with a wrong signature" \
-	create "$base/new?$(echo "$sas" | sed 's/sig=[^&]*/sig=SECRET/')" --size 1M
+	create "$base/new?$(echo "$sas" | sed 's/sig=[^&]*/sig=SECRET/')" --size 1M --format raw --fs none
 tool props "$container/new" >/dev/null 2>&1
 is "$?" 1 "none of them made a blob"
 
@@ -98,7 +99,7 @@ text" "what is left"
 # --- what others can see while it runs ------------------------------------------------------------
 
 start_server hang
-AZURE_STORAGE_KEY=$azurite_key "$ctl" create "$server_url?sv=2021-12-02&sr=c&sp=rw&sig=SECRET" --size 1M \
+AZURE_STORAGE_KEY=$azurite_key "$ctl" create "$server_url?sv=2021-12-02&sr=c&sp=rw&sig=SECRET" --size 1M --format raw --fs none \
 	>/dev/null 2>&1 &
 pid=$!
 at_exit "kill $pid 2>/dev/null"

@@ -47,10 +47,10 @@ at_exit stop_azurite
 
 serve good
 rejected 7 "certificate is not trusted .*SSL_CERT_FILE" "an unknown certificate" \
-	create "$base/disk" --size 1M --key-file "$key"
+	create "$base/disk" --size 1M --format raw --fs none --key-file "$key"
 SSL_CERT_FILE=$tmp/good.pem
 export SSL_CERT_FILE
-done_quietly "trusted through SSL_CERT_FILE" create "$base/disk" --size 1M --key-file "$key"
+reports "disk: 1M, raw" "trusted through SSL_CERT_FILE" create "$base/disk" --size 1M --format raw --fs none --key-file "$key"
 SSL_CERT_FILE=$tmp/other.pem
 rejected 7 "certificate is not trusted" "SSL_CERT_FILE with another" delete "$base/disk" --key-file "$key"
 SSL_CERT_FILE=$tmp/nothing.pem
@@ -63,6 +63,6 @@ stop_azurite
 serve other
 SSL_CERT_FILE=$tmp/other.pem
 rejected 7 "certificate is not trusted" "a certificate for another host" \
-	create "$base/disk" --size 1M --key-file "$key"
+	create "$base/disk" --size 1M --format raw --fs none --key-file "$key"
 
 plan

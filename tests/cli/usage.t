@@ -8,7 +8,7 @@
 cd "$(dirname "$0")/../.." && . tests/cli/lib.sh
 
 make_tmp
-verbs='create mount unmount list status delete'
+verbs='create mount unmount list status upload download delete'
 url=https://account.blob.core.windows.net/disks/disk
 
 # --- help --------------------------------------------------------------------------
@@ -54,7 +54,7 @@ is "$got" 0 "--help wins over what else is wrong"
 rejected 2 'frob: no such verb; see clouddrivectl --help' "unknown verb" frob
 rejected 2 'URL: no such verb' "a URL for a verb" "$url?sig=SECRET"
 rejected 2 '-x: no such verb' "an option for a verb" -x
-for verb in init-cache snapshot copy upload download; do
+for verb in init-cache snapshot copy; do
 	rejected 2 "$verb: not available in this version" "$verb" $verb
 done
 for verb in $verbs; do
@@ -69,7 +69,7 @@ for verb in unmount status; do
 done
 rejected 2 'list: .*one argument too many' "list with an argument" list /dev/cdrive0
 rejected 2 "create: $url: one argument too many" "an argument too many" \
-	create "$url" "$url?sig=SECRET" --size 1M
+	create "$url" "$url?sig=SECRET" --size 64M
 rejected 2 'mount: --cache: no such option' "mount --cache" mount "$url" --cache 1G
 rejected 2 'mount: --force: no such option' "mount --force" mount "$url" --force
 rejected 2 '--connections: not a number from 1 to 128' "no connections" mount "$url" --connections 0
@@ -84,10 +84,27 @@ for size in 1.5G 10GB -1 x ''; do
 	rejected 2 '--size: not a size' "size \"$size\"" create "$url" --size "$size"
 done
 rejected 2 '--size: not a multiple of 512' "an odd size" create "$url" --size 1000
-rejected 2 '--size: .*8T at most' "more than a blob holds" create "$url" --size 9T
+rejected 2 '--size: .*8T at most' "more than a blob holds" create "$url" --size 9T --format raw
 rejected 2 '--size: too large' "more than a number holds" create "$url" --size 99999999T
-rejected 2 '--format: only raw' "a VHD" create "$url" --size 1M --format vhd
-rejected 2 '--fs: only none' "a file system" create "$url" --size 1M --fs ext4
+rejected 2 '--size: a VHD has 16M to 1T' "a VHD too small" create "$url" --size 15M
+rejected 2 '--size: a VHD has 16M to 1T' "a VHD too large" create "$url" --size 1025G
+rejected 2 '--format: neither vhd nor raw' "another format" create "$url" --size 64M --format vhdx
+rejected 2 '--format: neither vhd nor raw' "another format, by upload" upload x "$url" --format qcow2
+rejected 2 '--fs: not ntfs, ext4, xfs or none' "another file system" create "$url" --size 64M --fs fat
+rejected 2 '--label: names a file system' "a label for nothing" \
+	create "$url" --size 64M --fs none --label x
+for fs in 'ext4 12345678901234567' 'xfs 1234567890123' 'ext4 '; do
+	rejected 2 '--label: must have 1 to 1[26] bytes' "a label for $fs" \
+		create "$url" --size 64M --fs "${fs%% *}" --label "${fs#* }"
+done
+rejected 2 '--label: holds a control character' "a label of two lines" \
+	create "$url" --size 64M --label "a
+b"
+rejected 2 'upload: URL: missing' "upload without a URL" upload x
+rejected 2 'download: FILE: missing' "download without a file" download "$url"
+rejected 2 'FILE: must be a file' "download to standard output" download "$url" -
+rejected 2 'standard input is the image' "the key and the image from standard input" \
+	upload - "$url" --format raw --key-file -
 
 # --- URLs --------------------------------------------------------------------------------
 
@@ -96,18 +113,18 @@ for bad in ftp://account.blob.core.windows.net/disks/disk disks/disk '' https://
 	https://account.blob.core.windows.net/Disks/disk https://account.blob.core.windows.net/disks/ \
 	https://account.blob.core.windows.net/disks/../disk https://account.blob.core.windows.net:99999/disks/disk \
 	"$url?frob=1" "$url%zz" "$url?sv=1" "https://user:SECRET@account.blob.core.windows.net/disks/disk"; do
-	rejected 2 'see clouddrivectl create --help$' "malformed URL \"$bad\"" create "$bad" --size 1M
+	rejected 2 'see clouddrivectl create --help$' "malformed URL \"$bad\"" create "$bad" --size 64M
 done
 rejected 2 'see clouddrivectl mount --help$' "malformed URL of mount" mount https://x
 rejected 2 'see clouddrivectl delete --help$' "malformed URL of delete" delete https://x
 rejected 2 "mount: .*snapshots are not available in this version" "a snapshot" \
 	mount "$url?snapshot=2026-11-20T10:00:00.0000000Z"
 rejected 2 "plain http.*--allow-http" "http to another host" \
-	create http://account.blob.core.windows.net/disks/disk --size 1M
+	create http://account.blob.core.windows.net/disks/disk --size 64M
 rejected 2 "plain http.*--allow-http" "http to another host, by mount" \
 	mount "http://192.0.2.1/account/disks/disk?sv=1&sig=SECRET"
 rejected 2 "plain http" "http to something that looks like loopback" \
-	create http://127.0.0.1.example.com/disks/disk --size 1M
+	create http://127.0.0.1.example.com/disks/disk --size 64M
 
 # --- drives that are not there ------------------------------------------------------------
 
@@ -127,22 +144,22 @@ done
 
 # --- credentials ---------------------------------------------------------------------------
 
-rejected 4 'no credential; give --key-file' "no credential" create "$url" --size 1M
+rejected 4 'no credential; give --key-file' "no credential" create "$url" --size 64M
 rejected 4 'key file /nonexistent: No such file' "no such key file" \
-	create "$url" --size 1M --key-file /nonexistent
+	create "$url" --size 64M --key-file /nonexistent
 echo "SECRET not base64" >"$tmp/key"
-rejected 4 'does not hold an account key' "not a key" create "$url" --size 1M --key-file "$tmp/key"
+rejected 4 'does not hold an account key' "not a key" create "$url" --size 64M --key-file "$tmp/key"
 : >"$tmp/key"
-rejected 4 'does not hold an account key' "an empty key file" create "$url" --size 1M --key-file "$tmp/key"
-rejected 4 'does not hold an account key' "no key on standard input" create "$url" --size 1M --key-file -
+rejected 4 'does not hold an account key' "an empty key file" create "$url" --size 64M --key-file "$tmp/key"
+rejected 4 'does not hold an account key' "no key on standard input" create "$url" --size 64M --key-file -
 AZURE_STORAGE_KEY=SECRET/
 export AZURE_STORAGE_KEY
-rejected 4 'AZURE_STORAGE_KEY' "not a key in the environment" create "$url" --size 1M
+rejected 4 'AZURE_STORAGE_KEY' "not a key in the environment" create "$url" --size 64M
 unset AZURE_STORAGE_KEY
 AZURE_STORAGE_CONNECTION_STRING="AccountName=other;AccountKey=U0VDUkVU"
 export AZURE_STORAGE_CONNECTION_STRING
 add_secret U0VDUkVU
-rejected 4 'is for account "other"' "another account's connection string" create "$url" --size 1M
+rejected 4 'is for account "other"' "another account's connection string" create "$url" --size 64M
 unset AZURE_STORAGE_CONNECTION_STRING
 
 # --- root, and the module --------------------------------------------------------------------

@@ -20,7 +20,7 @@ fault() {
 }
 
 create() {
-	clouddrivectl create "$store/drives/$1" --size 1M --format raw >"$tmp/out" 2>&1
+	clouddrivectl create "$store/drives/$1" --size 1M --format raw --fs none >"$tmp/out" 2>&1
 }
 
 # exits STATUS COMMAND...

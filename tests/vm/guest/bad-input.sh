@@ -119,7 +119,7 @@ tls=$TEST_TLS/$container/disk
 mount_rejected 7 'not trusted.*SSL_CERT_FILE' "a certificate that nobody signed" "$tls" --no-fs --key-file "$key"
 SSL_CERT_FILE=$VM_OUT/tls.pem
 export SSL_CERT_FILE
-try "TLS, trusted through SSL_CERT_FILE: create" "$ctl" create "$tls" --size 1M --key-file "$key"
+try "TLS, trusted through SSL_CERT_FILE: create" "$ctl" create "$tls" --size 1M --format raw --fs none --key-file "$key"
 try "TLS, trusted through SSL_CERT_FILE: mount" "$ctl" mount "$tls" --no-fs --key-file "$key"
 try "TLS, trusted through SSL_CERT_FILE: unmount" "$ctl" unmount "$tls"
 unset SSL_CERT_FILE
@@ -175,7 +175,7 @@ done
 # --- too many ----------------------------------------------------------------------------------------------
 
 for i in $(seq 17); do
-	"$ctl" create "$base/many$i" --size 64K --key-file "$key" || bail_out "create"
+	"$ctl" create "$base/many$i" --size 64K --format raw --fs none --key-file "$key" || bail_out "create"
 done
 for i in $(seq 16); do
 	"$ctl" mount "$base/many$i" --no-fs --connections 1 --key-file "$key" >>"$tmp/devices"
