@@ -29,8 +29,11 @@ bench_src := $(wildcard tests/bench/*.c)
 # All of clouddrived but its main(), for programs that bring their own.
 serve_src := $(filter-out helper/drive/main.c,$(drive_src))
 unit_src  := $(wildcard tests/unit/test_*.c)
+# late, and late without this or that; what of it a unit test uses, too.
+late_src  := $(filter-out tests/late/without_%,$(wildcard tests/late/*.c))
+late_lib  := tests/late/machine.c tests/late/schedule.c
 # What unit tests share.
-unit_lib  := $(filter-out $(unit_src),$(wildcard tests/unit/*.c))
+unit_lib  := $(filter-out $(unit_src),$(wildcard tests/unit/*.c)) $(late_lib)
 module_src := Kbuild $(wildcard driver/*.[ch] uapi/linux/*.h)
 
 obj  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -40,6 +43,7 @@ programs := $(if $(ctl_src),$(BUILD)/clouddrivectl) \
 	    $(if $(filter %/main.c,$(drive_src)),$(BUILD)/clouddrived) \
 	    $(if $(bench_src),$(BUILD)/cdrive-bench-mem)
 units    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
+lates    := $(addprefix $(BUILD)/late/,late without_conditions without_raise)
 
 all: module programs
 programs: $(programs)
@@ -62,8 +66,9 @@ $(BUILD)/obj/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -c -o $@ $<
 
 # Objects are secondary: a new one in the list alone makes no archive anew.
-$(BUILD)/obj/libcd.a $(BUILD)/asan/libcd.a: Makefile
+$(BUILD)/obj/libcd.a $(BUILD)/obj/libserve.a $(BUILD)/asan/libcd.a: Makefile
 $(BUILD)/obj/libcd.a: $(call obj,$(lib_src))
+$(BUILD)/obj/libserve.a: $(call obj,$(serve_src))
 $(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(store_src) $(unit_lib))
 %.a:
 	@mkdir -p $(@D)
@@ -82,9 +87,32 @@ $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/libcd.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LDLIBS) -lcmocka
 
-unit-programs: $(units)
+unit-programs: $(units) $(lates)
 unit: unit-programs
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(units)
+
+# --- writes that arrive late ------------------------------------------------------
+
+# The helper's parts with the real client, but with a driver, a clock and chance of
+# tests/late; without_* lack what their --wrap replaces.
+wrap := -Wl,--wrap=clock_gettime,--wrap=epoll_pwait2,--wrap=getrandom
+$(BUILD)/late/without_conditions: wrap += -Wl,--wrap=az_put_page,--wrap=az_clear_pages
+$(BUILD)/late/without_raise: wrap += -Wl,--wrap=owner_doubt_write
+$(BUILD)/late/without_%: LDFLAGS += $(wrap)
+$(BUILD)/late/late $(BUILD)/late/sanitized: LDFLAGS += $(wrap)
+
+$(BUILD)/late/late: $(call obj,$(late_src)) $(BUILD)/obj/libserve.a $(BUILD)/obj/libcd.a
+	@mkdir -p $(@D)
+	$(link)
+
+$(BUILD)/late/without_%: $(BUILD)/obj/tests/late/without_%.o $(call obj,$(late_src)) \
+		$(BUILD)/obj/libserve.a $(BUILD)/obj/libcd.a
+	@mkdir -p $(@D)
+	$(link)
+
+$(BUILD)/late/sanitized: $(call asan,$(late_src)) $(BUILD)/asan/libcd.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # --- the module -----------------------------------------------------------------
 

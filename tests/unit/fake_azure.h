@@ -18,10 +18,11 @@
 
 #include "fake_loop.h"
 
-enum fake_kind { FAKE_PUT, FAKE_CLEAR, FAKE_GET, FAKE_RAISE, FAKE_LEASE, FAKE_PROPS };
+enum fake_kind { FAKE_PUT, FAKE_CLEAR, FAKE_GET, FAKE_RAISE, FAKE_LEASE, FAKE_PROPS, FAKE_RANGES };
 
 struct az_call {
 	enum fake_kind kind;
+	struct az_client *client;
 	uint64_t offset, len;
 	uint64_t number; /* that a write names, or that is to be the number */
 	enum az_lease_action action;
@@ -29,6 +30,7 @@ struct az_call {
 	char lease_id[37];
 	struct az_source source;
 	struct az_sink sink;
+	void (*range)(void *arg, uint64_t offset, uint64_t len);
 	az_done_fn done;
 	void *arg;
 	struct az_call *next;
@@ -73,6 +75,13 @@ static struct az_call *fake_start(enum fake_kind kind, const struct az_blob *b, 
 	*p = call;
 	fake_started++;
 	fake_in_flight++;
+	return call;
+}
+
+static struct az_call *fake_of(struct az_client *c, struct az_call *call)
+{
+	if (call)
+		call->client = c;
 	return call;
 }
 
@@ -139,9 +148,8 @@ struct az_call *az_put_page(struct az_client *c, const struct az_blob *b, uint64
 			    uint32_t len, uint64_t seq, const struct az_source *source,
 			    az_done_fn done, void *arg)
 {
-	struct az_call *call = fake_start(FAKE_PUT, b, done, arg);
+	struct az_call *call = fake_of(c, fake_start(FAKE_PUT, b, done, arg));
 
-	(void)c;
 	if (call) {
 		call->offset = offset;
 		call->len = len;
@@ -154,9 +162,8 @@ struct az_call *az_put_page(struct az_client *c, const struct az_blob *b, uint64
 struct az_call *az_clear_pages(struct az_client *c, const struct az_blob *b, uint64_t offset,
 			       uint64_t len, uint64_t seq, az_done_fn done, void *arg)
 {
-	struct az_call *call = fake_start(FAKE_CLEAR, b, done, arg);
+	struct az_call *call = fake_of(c, fake_start(FAKE_CLEAR, b, done, arg));
 
-	(void)c;
 	if (call) {
 		call->offset = offset;
 		call->len = len;
@@ -168,9 +175,8 @@ struct az_call *az_clear_pages(struct az_client *c, const struct az_blob *b, uin
 struct az_call *az_get_range(struct az_client *c, const struct az_blob *b, uint64_t offset,
 			     uint32_t len, const struct az_sink *sink, az_done_fn done, void *arg)
 {
-	struct az_call *call = fake_start(FAKE_GET, b, done, arg);
+	struct az_call *call = fake_of(c, fake_start(FAKE_GET, b, done, arg));
 
-	(void)c;
 	if (call) {
 		call->offset = offset;
 		call->len = len;
@@ -182,9 +188,8 @@ struct az_call *az_get_range(struct az_client *c, const struct az_blob *b, uint6
 struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b, uint64_t number,
 				  az_done_fn done, void *arg)
 {
-	struct az_call *call = fake_start(FAKE_RAISE, b, done, arg);
+	struct az_call *call = fake_of(c, fake_start(FAKE_RAISE, b, done, arg));
 
-	(void)c;
 	if (call)
 		call->number = number;
 	return call;
@@ -193,9 +198,8 @@ struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b, 
 struct az_call *az_lease(struct az_client *c, const struct az_blob *b, enum az_lease_action action,
 			 int seconds, az_done_fn done, void *arg)
 {
-	struct az_call *call = fake_start(FAKE_LEASE, b, done, arg);
+	struct az_call *call = fake_of(c, fake_start(FAKE_LEASE, b, done, arg));
 
-	(void)c;
 	if (call) {
 		call->action = action;
 		call->seconds = seconds;
@@ -206,8 +210,7 @@ struct az_call *az_lease(struct az_client *c, const struct az_blob *b, enum az_l
 struct az_call *az_get_properties(struct az_client *c, const struct az_blob *b, az_done_fn done,
 				  void *arg)
 {
-	(void)c;
-	return fake_start(FAKE_PROPS, b, done, arg);
+	return fake_of(c, fake_start(FAKE_PROPS, b, done, arg));
 }
 
 void az_call_cancel(struct az_call *call)
