@@ -23,6 +23,7 @@ LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm
 
 lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c helper/image/*.c)
 ctl_src   := $(wildcard helper/ctl/*.c)
+agent_src := $(wildcard helper/agent/*.c)
 drive_src := $(wildcard helper/drive/*.c)
 store_src := $(wildcard helper/devstore/*.c)
 bench_src := $(wildcard tests/bench/*.c)
@@ -52,7 +53,7 @@ programs: $(programs)
 
 link = $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/clouddrivectl: $(call obj,$(ctl_src) $(store_src)) $(BUILD)/obj/libcd.a
+$(BUILD)/clouddrivectl: $(call obj,$(ctl_src) $(agent_src) $(store_src)) $(BUILD)/obj/libcd.a
 	$(link)
 
 $(BUILD)/clouddrived: $(call obj,$(drive_src)) $(BUILD)/obj/libcd.a
@@ -69,7 +70,7 @@ $(BUILD)/obj/%.o: %.c
 $(BUILD)/obj/libcd.a $(BUILD)/obj/libserve.a $(BUILD)/asan/libcd.a: Makefile
 $(BUILD)/obj/libcd.a: $(call obj,$(lib_src))
 $(BUILD)/obj/libserve.a: $(call obj,$(serve_src))
-$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(store_src) $(unit_lib))
+$(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(agent_src) $(store_src) $(unit_lib))
 %.a:
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/lock.h"
 #include "ctl/ctl.h"
 #include "ctl/drives.h"
 #include "ctl/mounts.h"
@@ -15,16 +16,19 @@ static json_t *describe(const struct drive *drive)
 	char device[DEVICE_SIZE];
 	const char *url = drive_url(drive);
 	const struct driver_drive *d = &drive->driver;
+	struct agent_info agent;
 	struct mounts m;
 
 	if (mounts_of(d->index, &m))
 		return NULL;
-	json_t *o = json_pack("{s:i, s:s, s:s?, s:s?, s:I, s:b, s:s, s:o}", "index", (int)d->index,
-			      "device", device_name(d->index, device), "mount_point",
+	agent_look(d->index, &agent);
+	json_t *o = json_pack("{s:i, s:s, s:s?, s:s?, s:I, s:b, s:s, s:o, s:o}", "index",
+			      (int)d->index, "device", device_name(d->index, device), "mount_point",
 			      m.count ? m.dirs[0] : NULL, "url", url, "size", drive_size(drive),
 			      "read_only", d->read_only, "state", driver_state_name(d->state),
 			      "helper_pid",
-			      d->helper_pid ? json_integer(d->helper_pid) : json_null());
+			      d->helper_pid ? json_integer(d->helper_pid) : json_null(),
+			      "agent_pid", agent.alive ? json_integer(agent.pid) : json_null());
 
 	mounts_free(&m);
 	return o;
@@ -107,11 +111,13 @@ static const char help[] =
 	"Lists the drives of this machine: device, mount point, URL, size and state. A dash\n"
 	"stands for what there is not; URLs are shown to root only.\n"
 	"\n"
-	"States: live; parked: requests wait, as the service can't be reached or the drive has\n"
-	"no helper; fenced: requests fail, unmount it.\n"
+	"States: live; parked: requests wait, as the service can't be reached, the SAS or the\n"
+	"lease has run out, or the drive has no helper; fenced: requests fail, unmount it.\n"
 	"\n"
 	"  --json  an array of {\"index\", \"device\", \"mount_point\", \"url\", \"size\", \"read_only\",\n"
-	"          \"state\", \"helper_pid\"}; size in bytes, null for what there is not\n"
+	"          \"state\", \"helper_pid\", \"agent_pid\"}; size in bytes, null for what there is\n"
+	"          not, and for what root alone may see (url, agent_pid); more members may be\n"
+	"          added, none changes\n"
 	"\n"
 	"Example:\n"
 	"  clouddrivectl list --json | jq -r '.[] | select(.state != \"live\").device'\n"

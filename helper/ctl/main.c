@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
 #include "ctl/ctl.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -108,6 +109,9 @@ static int run(int argc, char **argv)
 		printf("clouddrivectl %s\n", CD_VERSION);
 		return CTL_OK;
 	}
+	/* For programs: mount starts it. */
+	if (!strcmp(argv[1], "agent"))
+		return agent_main(argc, argv);
 	return run_verb(argc - 1, argv + 1);
 }
 
@@ -144,7 +148,7 @@ static void open_standard_files(void)
 		close(fd);
 }
 
-/* jansson holds the key on its way to the helper. */
+/* jansson holds the key on its way to the agent. */
 static void cleansing_free(void *p)
 {
 	if (!p)

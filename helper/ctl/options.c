@@ -127,7 +127,7 @@ static int take_option(int argc, char **argv, int *i, const struct option *optio
 	return set_value(o, arg, argv[++*i]);
 }
 
-static int unexpected(const char *arg)
+int options_unexpected(const char *arg)
 {
 	char *s = shown(arg);
 	int status = usage(s ? s : "argument", s ? strlen(s) : 8, "one argument too many");
@@ -150,12 +150,14 @@ int options_parse(int argc, char **argv, const struct option *options,
 			if (status)
 				return status;
 		} else if (!arguments->name) {
-			return unexpected(argv[i]);
+			return options_unexpected(argv[i]);
+		} else if (arguments->rest) {
+			arguments->rest->items[arguments->rest->count++] = argv[i];
 		} else {
 			*arguments++->value = argv[i];
 		}
 	}
-	if (arguments->name && !arguments->optional)
+	if (arguments->name && !arguments->optional && !(arguments->rest && arguments->rest->count))
 		return usage(arguments->name, strlen(arguments->name), "missing");
 	return CTL_OK;
 }

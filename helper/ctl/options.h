@@ -10,6 +10,7 @@
 #define CTL_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum option_kind {
@@ -26,10 +27,17 @@ struct option {
 	uint64_t min, max;
 };
 
+/* All arguments that are left, one at least; @items has room for argc. */
+struct rest {
+	const char **items;
+	size_t count;
+};
+
 struct argument {
 	const char *name; /* "URL"; NULL ends a table */
 	const char **value;
 	bool optional;
+	struct rest *rest; /* instead of value */
 };
 
 /* Entries of the two tables. */
@@ -58,9 +66,17 @@ struct argument {
 		.name = (n), .value = (v), .optional = true \
 	}
 
+#define REST(n, r)                       \
+	{                                \
+		.name = (n), .rest = (r) \
+	}
+
 /* CTL_OK, or CTL_USAGE with a message that names what is wrong. */
 int options_parse(int argc, char **argv, const struct option *options,
 		  const struct argument *arguments);
+
+/* Says that @arg is one argument too many: CTL_USAGE. */
+int options_unexpected(const char *arg);
 
 /* "4096", "10G": digits and K, M, G or T (powers of 1024); 0, -EINVAL, or
  * -ERANGE past 64 bits. */

@@ -19,53 +19,26 @@
 #include "ctl/ctl.h"
 #include "lib/runtime.h"
 
-#define PROGRAM "clouddrived"
-/* How long an interrupted helper may take to give the lease back. */
-#define UNDO_MS 30000
+/* An interrupted agent ends its helper after 30 s; then it may end itself. */
+#define UNDO_MS 35000
+/* After it has said that it failed. */
+#define END_MS 5000
 
-/* --- the program, and what it inherits --------------------------------------- */
-
-/* Beside this program, as built and as installed; else where distributions put
- * programs that are not for users. */
-static int find_program(char *path, size_t len)
-{
-	static const char *const dirs[] = { "/usr/local/libexec", "/usr/libexec", "/usr/local/sbin",
-					    "/usr/sbin" };
-	char self[PATH_MAX];
-	char *slash;
-	ssize_t n;
-	size_t i;
-
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
-		*slash = '\0';
-		snprintf(path, len, "%s/" PROGRAM, self);
-		if (!access(path, X_OK))
-			return 0;
-	}
-	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(path, len, "%s/" PROGRAM, dirs[i]);
-		if (!access(path, X_OK))
-			return 0;
-	}
-	return -ENOENT;
-}
+/* --- what the agent inherits --------------------------------------------------- */
 
 static char *setting(const char *name, const char *value)
 {
 	char path[PATH_MAX];
 	char *s;
 
-	/* The helper's current directory is another. */
+	/* Its current directory is another. */
 	if (!strncmp(name, "SSL_CERT_", 9) && realpath(value, path))
 		value = path;
 	return asprintf(&s, "%s=%s", name, value) < 0 ? NULL : s;
 }
 
-/* The helper gets its credential by message, and of the environment only what
- * is named here: secrets may be in any of the rest. */
+/* It gets its credential by message, and of the environment only what is named
+ * here, for its helper: secrets may be in any of the rest. */
 static char *const *clean_environment(void)
 {
 	static const char *const names[] = {
@@ -106,184 +79,188 @@ static void inherit_nothing(int fd, bool foreground)
 		_exit(126);
 }
 
-static void exec_helper(const char *path, int fd, bool foreground)
+static void exec_agent(int fd, bool foreground)
 {
 	char number[16];
-	char *const argv[] = { (char *)PROGRAM, number, NULL };
+	char *const argv[] = { (char *)"clouddrivectl", (char *)"agent", number, NULL };
 	char *const *env = clean_environment();
 	sigset_t none;
 
 	snprintf(number, sizeof(number), "%d", fd);
 	inherit_nothing(fd, foreground);
-	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execve(path, argv, (char **)env);
+	execve("/proc/self/exe", argv, (char **)env);
 	_exit(127);
 }
 
 /* --- starting ------------------------------------------------------------------ */
 
+static void the_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
 static int catch_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	the_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int spawn(struct helper *h, const char *path, bool foreground)
+static int spawn(struct agent_start *a, bool foreground)
 {
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
-	h->pid = fork();
-	if (h->pid == 0)
-		exec_helper(path, pair[1], foreground);
+	a->pid = fork();
+	if (a->pid == 0)
+		exec_agent(pair[1], foreground);
 	close(pair[1]);
-	h->fd = pair[0];
-	return h->pid < 0 ? -errno : 0;
+	a->fd = pair[0];
+	return a->pid < 0 ? -errno : 0;
 }
 
-int helper_start(struct helper *h, const json_t *request, bool foreground)
+int agent_start(struct agent_start *a, const json_t *request, bool foreground)
 {
-	char path[PATH_MAX + 16];
 	int err;
 
-	*h = (struct helper){ .fd = -1, .signals = -1 };
-	if (find_program(path, sizeof(path)))
-		return fail(CTL_FAILED,
-			    PROGRAM ": not found beside clouddrivectl; install both: make install");
-	h->signals = catch_signals();
-	err = h->signals < 0 ? -errno : spawn(h, path, foreground);
+	*a = AGENT_START_NONE;
+	a->signals = catch_signals();
+	err = a->signals < 0 ? -errno : spawn(a, foreground);
 	/* One that could not be started is noticed when it is waited for. */
 	if (!err)
-		err = runtime_send(h->fd, request);
+		err = runtime_send(a->fd, request);
 	if (err && err != -ECONNRESET)
-		return fail(CTL_FAILED, PROGRAM ": %s; it could not be started", strerror(-err));
+		return fail(CTL_FAILED, "the drive's agent could not be started: %s; try again",
+			    strerror(-err));
 	return CTL_OK;
 }
 
 /* --- waiting --------------------------------------------------------------------- */
 
-bool helper_interrupted(struct helper *h)
+bool agent_interrupted(struct agent_start *a)
 {
 	struct signalfd_siginfo info;
 
-	if (read(h->signals, &info, sizeof(info)) == sizeof(info))
-		h->interrupted = true;
-	return h->interrupted;
+	if (a->signals >= 0 && read(a->signals, &info, sizeof(info)) == sizeof(info))
+		a->interrupted = true;
+	return a->interrupted;
 }
 
-static int ended_early(struct helper *h)
+/* It is our child until it is reaped, so its number is its own. */
+static void reap(struct agent_start *a)
 {
-	char why[64] = "it ended";
-	int status = 0;
+	struct pollfd p = { .fd = a->pid > 0 ? pidfd_open(a->pid, 0) : -1, .events = POLLIN };
 
-	if (waitpid(h->pid, &status, 0) == h->pid && WIFSIGNALED(status))
-		snprintf(why, sizeof(why), "it was ended by signal %d", WTERMSIG(status));
-	else if (WIFEXITED(status))
-		snprintf(why, sizeof(why), "it exited with status %d", WEXITSTATUS(status));
-	h->pid = 0;
-	if (h->interrupted)
-		return fail(CTL_FAILED, "interrupted; nothing is mounted");
-	return fail(
-		CTL_FAILED,
-		PROGRAM
-		": %s before the drive was ready; see the system log (journalctl -t clouddrived)",
-		why);
+	if (p.fd < 0)
+		return;
+	if (poll(&p, 1, END_MS) == 0)
+		kill(a->pid, SIGKILL);
+	waitpid(a->pid, NULL, 0);
+	a->pid = 0;
+	close(p.fd);
 }
 
-/* CTL_OK: an answer may be there. */
-static void take_signal(struct helper *h, int *timeout)
+static void take_signal(struct agent_start *a, int *timeout)
 {
-	bool again = h->interrupted;
+	bool again = a->interrupted;
 
-	h->interrupted = false;
-	if (!helper_interrupted(h)) {
-		h->interrupted = again;
+	a->interrupted = false;
+	if (!agent_interrupted(a)) {
+		a->interrupted = again;
 		return;
 	}
 	if (again)
-		kill(h->pid, SIGKILL);
-	shutdown(h->fd, SHUT_WR);
+		kill(a->pid, SIGTERM);
+	shutdown(a->fd, SHUT_WR);
 	*timeout = UNDO_MS;
 }
 
-static int wait_for_answer(struct helper *h, json_t **answer)
+static int wait_for_answer(struct agent_start *a, json_t **answer)
 {
-	struct pollfd p[] = { { .fd = h->fd, .events = POLLIN },
-			      { .fd = h->signals, .events = POLLIN } };
+	struct pollfd p[] = { { .fd = a->fd, .events = POLLIN },
+			      { .fd = a->signals, .events = POLLIN } };
 	int timeout = -1, n;
 
 	for (;;) {
 		n = poll(p, 2, timeout);
 		if (n == 0) {
-			kill(h->pid, SIGKILL);
+			kill(a->pid, SIGKILL);
 			timeout = -1;
 		} else if (n > 0 && p[0].revents) {
-			return runtime_receive(h->fd, answer, 0);
+			return runtime_receive(a->fd, answer, 0);
 		} else if (n > 0) {
-			take_signal(h, &timeout);
+			take_signal(a, &timeout);
 		}
 	}
 }
 
-int helper_wait(struct helper *h, unsigned int *index)
+static int judge(struct agent_start *a, int err, const json_t *answer)
 {
-	json_t *answer = NULL;
-	json_t *number;
+	if (a->interrupted && (err || json_object_get(answer, "error")))
+		return fail(CTL_FAILED, "interrupted; nothing is mounted");
+	if (err)
+		return fail(
+			CTL_FAILED,
+			"the drive's agent: its answer: %s; see the system log (journalctl -t clouddrive-agent)",
+			strerror(-err));
+	if (json_object_get(answer, "error"))
+		return fail_answer(answer);
+	if (!json_is_integer(json_object_get(answer, "index")))
+		return fail(
+			CTL_FAILED,
+			"clouddrived: its answer names no device; install programs of one version");
+	return CTL_OK;
+}
+
+int agent_wait(struct agent_start *a, json_t **answer)
+{
 	int err, status;
 
-	err = wait_for_answer(h, &answer);
-	if (err == -ECONNRESET)
-		return ended_early(h);
-	if (err)
-		return fail(CTL_FAILED, PROGRAM ": its answer: %s; see the system log",
-			    strerror(-err));
-	number = json_object_get(answer, "index");
-	if (h->interrupted && json_object_get(answer, "error"))
-		status = fail(CTL_FAILED, "interrupted; nothing is mounted");
-	else
-		status = fail_answer(answer);
-	if (!status && !json_is_integer(number))
-		status = fail(CTL_FAILED, PROGRAM
-			      ": its answer names no device; install programs of one version");
-	*index = json_integer_value(number);
-	json_decref(answer);
+	*answer = NULL;
+	err = wait_for_answer(a, answer);
+	status = judge(a, err, *answer);
+	if (!status)
+		return CTL_OK;
+	json_decref(*answer);
+	*answer = NULL;
+	reap(a);
 	return status;
 }
 
-bool helper_watch(struct helper *h)
+bool agent_watch(struct agent_start *a)
 {
-	struct pollfd p[] = { { .fd = pidfd_open(h->pid, 0), .events = POLLIN },
-			      { .fd = h->signals, .events = POLLIN } };
-	bool signalled = false;
+	struct pollfd p[] = { { .fd = a->fd, .events = POLLIN },
+			      { .fd = a->signals, .events = POLLIN } };
 
 	for (;;) {
 		if (poll(p, 2, -1) < 0)
 			continue;
 		if (p[0].revents)
-			break;
-		h->interrupted = false;
-		signalled = helper_interrupted(h);
-		if (signalled)
-			break;
+			return false;
+		a->interrupted = false;
+		if (agent_interrupted(a))
+			return true;
 	}
-	close(p[0].fd);
-	return signalled;
 }
 
-void helper_forget(struct helper *h)
+void agent_forget(struct agent_start *a)
 {
-	if (h->fd >= 0)
-		close(h->fd);
-	if (h->signals >= 0)
-		close(h->signals);
-	h->fd = h->signals = -1;
+	sigset_t set;
+
+	if (a->fd >= 0)
+		close(a->fd);
+	if (a->signals >= 0) {
+		close(a->signals);
+		the_signals(&set);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+	}
+	*a = AGENT_START_NONE;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start.h - starting a helper, and waiting until its drive is ready
+ * start.h - starting a drive's agent, and waiting until its drive is ready
  *
- * From helper_start() on SIGINT, SIGTERM and SIGHUP are blocked: they are
- * taken in where something can be undone.
+ * From agent_start() to agent_forget() SIGINT, SIGTERM and SIGHUP are blocked: they
+ * are taken in where something can be undone.
  */
 #ifndef CTL_START_H
 #define CTL_START_H
@@ -13,31 +13,33 @@
 
 #include <jansson.h>
 
-struct helper {
+struct agent_start {
 	pid_t pid;
 	int fd; /* our end of the socket pair */
 	int signals; /* signalfd(2) of the three */
 	bool interrupted;
 };
 
-/* Starts clouddrived and sends it @request (runtime.h).  CTL_OK, or a status
+#define AGENT_START_NONE ((struct agent_start){ .fd = -1, .signals = -1 })
+
+/* Starts an agent and sends it @request (helper/agent/agent.h).  CTL_OK, or a status
  * with its message. */
-int helper_start(struct helper *h, const json_t *request, bool foreground);
+int agent_start(struct agent_start *a, const json_t *request, bool foreground);
 
 /*
  * Waits for its answer for as long as it lives: how long to go on trying is
- * its decision.  A signal tells it to undo what it has done, a second one
- * ends it.  CTL_OK and the device's index, or a status with its message;
- * h->interrupted may be true with either.
+ * the helper's decision.  A signal has it undo what was done, a second one
+ * ends the helper.  CTL_OK and the answer, which is the caller's; or a status with
+ * its message, the agent and its helper having ended.
  */
-int helper_wait(struct helper *h, unsigned int *index);
+int agent_wait(struct agent_start *a, json_t **answer);
 
 /* Waits until it ends or a signal comes; true: a signal. */
-bool helper_watch(struct helper *h);
+bool agent_watch(struct agent_start *a);
 
 /* Whether a signal came meanwhile. */
-bool helper_interrupted(struct helper *h);
+bool agent_interrupted(struct agent_start *a);
 
-void helper_forget(struct helper *h);
+void agent_forget(struct agent_start *a);
 
 #endif

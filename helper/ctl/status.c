@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/lock.h"
 #include "ctl/ctl.h"
 #include "ctl/drives.h"
 #include "ctl/mounts.h"
@@ -34,6 +36,17 @@ static json_t *driver_facts(const struct drive *drive)
 			 d->read_only, "in_flight", (int)d->in_flight, "openers", (int)d->openers,
 			 "park_limit", (int)d->park_limit, "helper_pid",
 			 d->helper_pid ? json_integer(d->helper_pid) : json_null());
+}
+
+static json_t *agent_facts(unsigned int index)
+{
+	struct agent_info agent;
+
+	agent_look(index, &agent);
+	if (!agent.alive)
+		return json_null();
+	return json_pack("{s:i, s:s}", "pid", (int)agent.pid, "credential",
+			 agent.has_key ? "key" : "sas");
 }
 
 static json_t *mount_points(unsigned int index)
@@ -82,6 +95,7 @@ static int gather(const struct drive *drive, json_t **out)
 	if (err)
 		o = from_record(drive);
 	json_object_set_new(o, "mount_points", mount_points(index));
+	json_object_set_new(o, "agent", agent_facts(index));
 	json_object_set_new(o, "driver", driver_facts(drive));
 	*out = o;
 	return CTL_OK;
@@ -129,11 +143,53 @@ static void print_transactions(const json_t *o)
 	       (long long)integer(t, "failed"), (long long)integer(o, "retries"));
 }
 
+static bool has_agent(const json_t *o)
+{
+	return json_is_object(json_object_get(o, "agent"));
+}
+
+static void print_agent(const json_t *o, const struct drive *drive)
+{
+	json_t *agent = json_object_get(o, "agent");
+	const char *until =
+		json_string_value(json_object_get(json_object_get(o, "credential"), "expires"));
+
+	if (has_agent(o))
+		printf("agent:         process %lld, holds %s\n", (long long)integer(agent, "pid"),
+		       !strcmp(string(agent, "credential"), "key") ? "the account key" : "a SAS");
+	else if (drive->driver.state == CDRIVE_STATE_FENCED)
+		puts("agent:         none");
+	else if (until)
+		printf("agent:         none: requests wait from %s on; bring one back with clouddrivectl mount %s\n",
+		       until, string(o, "url"));
+	else
+		printf("agent:         none: bring one back with clouddrivectl mount %s\n",
+		       string(o, "url"));
+}
+
+static void print_credential(const json_t *o)
+{
+	json_t *c = json_object_get(o, "credential");
+	const char *until = json_string_value(json_object_get(c, "expires"));
+
+	if (!c)
+		return;
+	if (until)
+		printf("credential:    a SAS, valid until %s (%lld s)\n", until,
+		       (long long)integer(c, "expires_seconds"));
+	else
+		puts("credential:    a SAS, valid for as long as its stored access policy says");
+}
+
 static void print_helper(const json_t *o, const struct drive *drive)
 {
 	int pid = drive->driver.helper_pid;
 
-	if (!pid)
+	if (!pid && drive->driver.state == CDRIVE_STATE_FENCED)
+		puts("helper:        none");
+	else if (!pid && has_agent(o))
+		puts("helper:        none: requests wait; its agent is about to bring one back");
+	else if (!pid)
 		puts("helper:        none: requests wait; bring one back with clouddrivectl mount URL");
 	else if (json_object_get(o, "connections"))
 		printf("helper:        process %d, %lld connections\n", pid,
@@ -146,12 +202,16 @@ static void print_state(const json_t *o)
 {
 	const char *state = string(o, "state");
 	json_t *since = json_object_get(o, "parked_since_seconds");
+	const char *why = json_string_value(
+		json_object_get(o, !strcmp(state, "fenced") ? "fenced" : "parked_because"));
 
 	printf("state:         %s", state);
 	if (!strcmp(state, "parked") && json_is_integer(since))
 		printf(" for %lld s", (long long)json_integer_value(since));
+	if (why)
+		printf(": %s", why);
 	if (!strcmp(state, "fenced"))
-		printf(": requests fail; unmount it");
+		printf("%s requests fail; unmount it", why ? ";" : ":");
 	putchar('\n');
 }
 
@@ -171,7 +231,9 @@ static void print_text(const json_t *o, const struct drive *drive)
 	printf("size:          %s (%llu bytes)%s\n", size_text(bytes, size, sizeof(size)),
 	       (unsigned long long)bytes, drive->driver.read_only ? ", read-only" : "");
 	print_state(o);
+	print_agent(o, drive);
 	print_helper(o, drive);
+	print_credential(o);
 	print_lease(o);
 	print_requests(o);
 	print_transactions(o);
@@ -224,15 +286,18 @@ static int run(int argc, char **argv)
 static const char help[] =
 	"usage: clouddrivectl status DRIVE [--json]\n"
 	"\n"
-	"Shows what a drive is doing: state, lease, requests, and the transactions it has\n"
-	"made so far, as the service bills them. DRIVE is a URL, a device or a mount point.\n"
-	"Needs root.\n"
+	"Shows what a drive is doing: state and why, agent, until when its SAS is valid, lease,\n"
+	"requests, and the transactions it has made so far, as the service bills them. DRIVE is\n"
+	"a URL, a device or a mount point. Needs root.\n"
 	"\n"
 	"  --json  one object with all there is: \"index\", \"device\", \"url\", \"state\", \"size\",\n"
-	"          \"read_only\", \"mount_points\", \"helper_pid\", \"connections\", \"lease\" {\"id\",\n"
-	"          \"state\", \"until_seconds\"}, \"sequence_number\", \"requests\", \"transactions\",\n"
-	"          \"retries\", \"last_error\", and \"driver\" with the kernel's view. A drive\n"
-	"          without helper has no counters, and null as its \"helper_pid\".\n"
+	"          \"read_only\", \"mount_points\", \"agent\" (null: none) {\"pid\", \"credential\":\n"
+	"          \"key\" or \"sas\"}, \"helper_pid\", \"connections\", \"credential\" {\"kind\",\n"
+	"          \"expires\" (null: not known), \"expires_seconds\"}, \"lease\" {\"id\", \"state\",\n"
+	"          \"until_seconds\"}, \"sequence_number\", \"requests\", \"transactions\", \"retries\",\n"
+	"          \"last_error\", \"parked_because\", \"parked_since_seconds\" and \"fenced\" (why)\n"
+	"          where they apply, and \"driver\" with the kernel's view. A drive without\n"
+	"          helper has no counters, and null as its \"helper_pid\".\n"
 	"\n"
 	"Examples:\n"
 	"  clouddrivectl status /dev/cdrive0\n"

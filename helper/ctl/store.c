@@ -58,21 +58,25 @@ int store_credential(struct store *s, const struct store_options *o)
 	return CTL_OK;
 }
 
-int store_open(struct store *s, const struct store_options *o)
+int store_connect(struct store *s)
 {
 	static const struct az_client_options options;
-	int status;
 
-	status = store_url(s, o);
-	if (!status)
-		status = store_credential(s, o);
-	if (status)
-		return status;
 	if (loop_new(&s->loop) || az_client_new(&s->client, s->loop, &options))
 		return fail(CTL_FAILED, "out of memory");
 	s->blob.url = &s->url;
 	s->blob.cred = &s->cred;
 	return CTL_OK;
+}
+
+int store_open(struct store *s, const struct store_options *o)
+{
+	int status;
+
+	status = store_url(s, o);
+	if (!status)
+		status = store_credential(s, o);
+	return status ? status : store_connect(s);
 }
 
 void store_close(struct store *s)

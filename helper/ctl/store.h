@@ -35,7 +35,9 @@ struct store {
 int store_url(struct store *s, const struct store_options *o);
 /* Finds the credential. */
 int store_credential(struct store *s, const struct store_options *o);
-/* Both, and makes a client ready for calls. */
+/* Makes a client ready for calls with what these found. */
+int store_connect(struct store *s);
+/* All three. */
 int store_open(struct store *s, const struct store_options *o);
 void store_close(struct store *s);
 

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/lock.h"
 #include "ctl/ctl.h"
 #include "ctl/mounts.h"
 #include "lib/loop.h"
@@ -28,6 +29,9 @@
 #define FORCED_MS 5000 /* then the device goes, and umount(2) with it */
 #define HELPER_MS 90000 /* for the helper to answer "unmount" */
 #define HELPER_FORCED_MS 30000
+#define HELPER_FENCED_MS 3000 /* it has nothing left to wait for */
+#define HELPER_BACK_MS 5000 /* for an agent to bring one back */
+#define AGENT_S 5 /* for the agent to end, after the drive */
 #define OPEN_MS 5000 /* for passing users, like udev */
 
 /* --- file systems --------------------------------------------------------------- */
@@ -163,6 +167,8 @@ static int detach_patiently(unsigned int index, bool force)
 
 static int detach_orphan(unsigned int index, bool force)
 {
+	struct driver_drive d;
+	bool fenced = !driver_look(index, &d) && d.state == CDRIVE_STATE_FENCED;
 	int err = detach_patiently(index, force);
 
 	if (err == -EBUSY)
@@ -174,8 +180,9 @@ static int detach_orphan(unsigned int index, bool force)
 		return fail(CTL_FAILED, "/dev/cdrive%u: detaching: %s; see dmesg", index,
 			    strerror(-err));
 	runtime_remove(index);
-	note("/dev/cdrive%u: detached without its helper; its lease could not be released, and runs out within 60 s",
-	     index);
+	if (!fenced)
+		note("/dev/cdrive%u: detached without its helper; its lease could not be released, and runs out within 60 s",
+		     index);
 	return CTL_OK;
 }
 
@@ -213,17 +220,53 @@ static int no_answer(unsigned int index, bool force, int err)
 		index, look ? 0 : (int)now.helper_pid, strerror(-err));
 }
 
+static int helper_patience(const struct drive *drive, bool force)
+{
+	if (drive->driver.state == CDRIVE_STATE_FENCED)
+		return HELPER_FENCED_MS;
+	return force ? HELPER_FORCED_MS : HELPER_MS;
+}
+
+/* Only a helper can release the lease, and an agent is about to bring one back. */
+static void wait_for_helper(unsigned int index)
+{
+	uint64_t end = loop_now() + LOOP_MS(HELPER_BACK_MS);
+	struct driver_drive d;
+
+	while (!driver_look(index, &d) && !d.helper_pid && d.state != CDRIVE_STATE_FENCED &&
+	       loop_now() < end)
+		usleep(50000);
+}
+
+/* A helper that is just adopting has no control socket yet. */
+static int ask_to_unmount(const struct drive *drive, bool force, json_t **answer)
+{
+	json_t *question = json_pack("{s:s, s:b}", "command", "unmount", "force", force);
+	uint64_t end = loop_now() + LOOP_MS(HELPER_BACK_MS);
+	unsigned int index = drive->driver.index;
+	struct driver_drive d;
+	int err;
+
+	for (;;) {
+		err = runtime_ask(index, question, answer, helper_patience(drive, force));
+		if ((err != -ENOENT && err != -ECONNREFUSED) || driver_look(index, &d) ||
+		    !d.helper_pid || d.state == CDRIVE_STATE_FENCED || loop_now() > end)
+			break;
+		usleep(50000);
+	}
+	json_decref(question);
+	return err;
+}
+
 static int detach(const struct drive *drive, bool force)
 {
 	unsigned int index = drive->driver.index;
-	json_t *question, *answer;
+	json_t *answer;
 	int err, status;
 
 	if (!drive->driver.helper_pid)
 		return detach_orphan(index, force);
-	question = json_pack("{s:s, s:b}", "command", "unmount", "force", force);
-	err = runtime_ask(index, question, &answer, force ? HELPER_FORCED_MS : HELPER_MS);
-	json_decref(question);
+	err = ask_to_unmount(drive, force, &answer);
 	if (err)
 		return no_answer(index, force, err);
 	status = fail_answer(answer);
@@ -234,19 +277,40 @@ static int detach(const struct drive *drive, bool force)
 	return status;
 }
 
+static int take_down_patiently(const struct drive *drive, bool force)
+{
+	unsigned int index = drive->driver.index;
+	struct drive now = *drive;
+	struct agent_info agent;
+	int err, status;
+
+	agent_look(index, &agent);
+	if (agent.alive && !force && !now.driver.helper_pid) {
+		wait_for_helper(index);
+		err = driver_look(index, &now.driver);
+		if (err)
+			return err == -ENODEV || err == -ENOENT ? CTL_OK : CTL_FAILED;
+	}
+	status = umount_all(index, force);
+	if (!status)
+		status = detach(&now, force);
+	/* It has seen the drive go, and ends: nothing of it is left when this returns. */
+	if (!status)
+		agent_wait_end(&agent, AGENT_S);
+	return status;
+}
+
 int take_down(const struct drive *drive, bool force)
 {
 	const char *made = json_string_value(json_object_get(drive->record, "made_mount_point"));
 	bool fenced = drive->driver.state == CDRIVE_STATE_FENCED;
-	unsigned int index = drive->driver.index;
 	int status;
 
-	status = umount_all(index, force);
-	if (!status)
-		status = detach(drive, force);
+	/* Whoever has something open on a fenced drive gets errors anyway. */
+	status = take_down_patiently(drive, force || fenced);
 	if (!status && fenced && !force)
 		note("/dev/cdrive%u: was fenced; what was not written before that is lost, check the file system with fsck",
-		     index);
+		     drive->driver.index);
 	/* Fails, as it should, when someone has put something there. */
 	if (!status && made)
 		rmdir(made);

@@ -262,7 +262,7 @@ int runtime_receive(int fd, json_t **message, int timeout_ms)
 	return err;
 }
 
-static int connect_helper(unsigned int index)
+int runtime_connect(unsigned int index)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	/* How long connecting may wait: the helper accepts at every turn. */
@@ -290,7 +290,7 @@ int runtime_ask(unsigned int index, const json_t *question, json_t **answer, int
 	int fd, err;
 
 	*answer = NULL;
-	fd = connect_helper(index);
+	fd = runtime_connect(index);
 	if (fd < 0)
 		return fd;
 	err = runtime_send(fd, question);

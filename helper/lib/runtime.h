@@ -10,8 +10,11 @@
  *			object a message, one answer to each)
  *
  *	cdriveN.agent	locked (flock) by the drive's agent for as long as it lives;
- *			holds its process id
+ *			holds its process id, and in a second line what it has:
+ *			"key" or "sas"
  *	url-HASH.lock	locked by whoever is mounting that URL
+ *
+ * The last two exist only while they are held: see helper/agent/lock.h.
  *
  * None ever holds a key or a SAS.  $CLOUDDRIVE_RUNTIME_DIR names another
  * directory, for tests.
@@ -87,6 +90,9 @@ void runtime_remove(unsigned int index); /* record and socket */
  * @timeout_ms (-1: for ever), -ETIMEDOUT; -ECONNRESET at the end. */
 int runtime_send(int fd, const json_t *message);
 int runtime_receive(int fd, json_t **message, int timeout_ms);
+
+/* Connects to the helper of a drive: a descriptor, or -errno as below. */
+int runtime_connect(unsigned int index);
 
 /* Asks the helper of a drive; *answer is the caller's.  -ECONNREFUSED or
  * -ENOENT: no helper there. */

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/lock.h"
+#include "agent/spawner.h"
+#include "agent/supervise.h"
+#include "lib/log.h"
+#include "lib/runtime.h"
+#include "lib/secret.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+#define REQUEST_MS 10000
+/* The last agent of the same device may just be ending. */
+#define LOCK_S 10
+/* How long an interrupted helper may take to give the lease back. */
+#define UNDO_MS 30000
+#define NEVER_S (1ll << 33) /* seconds since the epoch */
+
+struct agent {
+	struct supervisor sup;
+	struct loop *loop;
+	struct loop_fd front; /* mount */
+	struct loop_fd signals;
+	struct loop_fd clock;
+	struct loop_timer undo;
+	bool foreground;
+	int lock; /* cdriveN.agent, or -1 */
+	int status; /* exit status */
+};
+
+/*
+ * File systems wait for a helper that only this process and the spawner can bring
+ * back.  So they never wait for memory that those file systems would have to
+ * free, are not swapped out, not killed for want of memory, and not ended at shutdown
+ * before the file systems are (systemd, "Root Storage Daemons").  Pages are locked as
+ * they are touched: most of what is mapped never is.
+ */
+static void harden(char *argv0)
+{
+	FILE *f;
+
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		log_error("PR_SET_IO_FLUSHER: %s", strerror(errno));
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		log_error("mlockall: %s", strerror(errno));
+	f = fopen("/proc/self/oom_score_adj", "we");
+	if (!f || fputs("-1000", f) < 0 || fclose(f))
+		log_error("oom_score_adj: %s", strerror(errno));
+	argv0[0] = '@';
+}
+
+/* --- mount, in front --------------------------------------------------------------- */
+
+static void front_close(struct agent *a)
+{
+	int fd = a->front.fd;
+
+	if (fd < 0)
+		return;
+	loop_fd_del(a->loop, &a->front);
+	close(fd);
+}
+
+static void undo_late(void *arg)
+{
+	struct agent *a = arg;
+
+	supervise_kill(&a->sup);
+}
+
+static void undo(struct agent *a)
+{
+	supervise_undo(&a->sup);
+	if (!loop_timer_armed(&a->undo))
+		loop_timer_arm(a->loop, &a->undo, LOOP_MS(UNDO_MS));
+}
+
+/* It says nothing more: this is its end, or an interruption. */
+static void front_readable(void *arg, uint32_t events)
+{
+	struct agent *a = arg;
+
+	if (a->sup.up) {
+		front_close(a);
+		return;
+	}
+	undo(a);
+	if (events & EPOLLHUP)
+		front_close(a);
+	else
+		loop_fd_mod(a->loop, &a->front, 0);
+}
+
+static void tell_front(struct agent *a, const json_t *answer)
+{
+	if (a->front.fd >= 0)
+		runtime_send(a->front.fd, answer);
+	if (!a->foreground)
+		front_close(a);
+	else if (a->front.fd >= 0)
+		loop_fd_mod(a->loop, &a->front, EPOLLIN);
+}
+
+/* --- the drive ------------------------------------------------------------------------ */
+
+static void on_answered(void *arg, const json_t *answer)
+{
+	struct agent *a = arg;
+	json_t *error;
+
+	loop_timer_cancel(a->loop, &a->undo);
+	if (json_object_get(answer, "error")) {
+		a->status = EXIT_FAILURE;
+		tell_front(a, answer);
+		return;
+	}
+	a->lock = agent_lock((unsigned int)a->sup.index, key_signs(a->sup.key), LOCK_S);
+	if (a->lock >= 0) {
+		tell_front(a, answer);
+		return;
+	}
+	error = runtime_error(
+		1, "/dev/cdrive%d: %s/cdrive%d.agent: %s; unmount the drive and mount it again",
+		a->sup.index, runtime_dir(), a->sup.index, strerror(-a->lock));
+	json_object_set_new(error, "index", json_integer(a->sup.index));
+	tell_front(a, error);
+	json_decref(error);
+	a->status = EXIT_FAILURE;
+	loop_stop(a->loop);
+}
+
+static void on_done(void *arg)
+{
+	struct agent *a = arg;
+
+	loop_stop(a->loop);
+}
+
+static const struct supervisor_ops ops = { .answered = on_answered, .done = on_done };
+
+/* --- signals and the clock --------------------------------------------------------------- */
+
+static void say_goodbye(const struct agent *a)
+{
+	int64_t until = key_until(a->sup.key, time(NULL));
+	char when[32] = "its SAS ends";
+	time_t t = (time_t)until;
+	struct tm tm;
+
+	if (until && gmtime_r(&t, &tm))
+		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	log_info(
+		"the agent of /dev/cdrive%d ends; the drive goes on without it until %s at the latest; bring one back: clouddrivectl mount %s",
+		a->sup.index, when, a->sup.name);
+}
+
+static void signalled(void *arg, uint32_t events)
+{
+	struct agent *a = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(a->signals.fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (a->sup.up) {
+		say_goodbye(a);
+		loop_stop(a->loop);
+	} else if (loop_timer_armed(&a->undo)) {
+		supervise_kill(&a->sup);
+	} else {
+		undo(a);
+	}
+}
+
+static int watch_signals(struct agent *a)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : loop_fd_add(a->loop, &a->signals, fd, EPOLLIN, signalled, a);
+}
+
+/* The timer never goes off, but is cancelled when the wall clock is set, and after
+ * the machine was suspended: tokens may be out of date, or not valid yet. */
+static int arm_clock(int fd)
+{
+	const struct itimerspec never = { .it_value.tv_sec = NEVER_S };
+
+	return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) ?
+		       -errno :
+		       0;
+}
+
+static void clock_was_set(void *arg, uint32_t events)
+{
+	struct agent *a = arg;
+	uint64_t count;
+
+	(void)events;
+	if (read(a->clock.fd, &count, sizeof(count)) < 0 && errno != ECANCELED)
+		return;
+	arm_clock(a->clock.fd);
+	supervise_refresh(&a->sup);
+}
+
+static int watch_clock(struct agent *a)
+{
+	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = arm_clock(fd);
+	return err ? err : loop_fd_add(a->loop, &a->clock, fd, EPOLLIN, clock_was_set, a);
+}
+
+/* --- the request --------------------------------------------------------------------------- */
+
+/* What is left of it is what a helper is asked. */
+static int configure(struct agent *a, json_t *request, int *join)
+{
+	struct supervisor *s = &a->sup;
+	int lifetime = PACE_LIFETIME_S, foreground = 0;
+	const char *url = NULL;
+	char why[256];
+
+	*join = -1;
+	if (json_unpack(request, "{s:s, s?i, s?b, s?i}", "url", &url, "lifetime", &lifetime,
+			"foreground", &foreground, "join", join) ||
+	    lifetime <= 0 || az_url_parse(url, &s->url, why, sizeof(why)))
+		return -EINVAL;
+	s->name = az_url_text(&s->url);
+	s->key = key_new(request, (unsigned int)lifetime);
+	if (!s->name || !s->key)
+		return s->key ? -ENOMEM : -errno;
+	a->foreground = foreground;
+	s->refresh_s = pace_refresh_s((unsigned int)lifetime);
+	json_object_del(request, "key");
+	json_object_del(request, "sas");
+	json_object_del(request, "lifetime");
+	json_object_del(request, "join");
+	json_object_set_new(request, "agent_pid", json_integer(getpid()));
+	s->request = json_incref(request);
+	if (*join >= 0)
+		json_object_set_new(request, "adopt", json_integer(*join));
+	return 0;
+}
+
+static int set_up(struct agent *a, json_t *request, int spawner, int *join)
+{
+	int err;
+
+	err = configure(a, request, join);
+	if (err) {
+		close(spawner);
+		return err;
+	}
+	a->sup.loop = a->loop;
+	a->sup.ops = &ops;
+	a->sup.arg = a;
+	loop_timer_init(&a->undo, undo_late, a);
+	err = supervise_init(&a->sup, spawner);
+	if (!err)
+		err = watch_signals(a);
+	return err ? err : watch_clock(a);
+}
+
+static void tear_down(struct agent *a)
+{
+	if (a->sup.loop)
+		supervise_free(&a->sup);
+	if (a->lock >= 0)
+		agent_unlock(a->lock, (unsigned int)a->sup.index);
+	front_close(a);
+	loop_free(a->loop);
+}
+
+static int serve(struct agent *a, json_t *request, int front, int spawner)
+{
+	int join, err;
+
+	err = set_up(a, request, spawner, &join);
+	json_decref(request);
+	if (!err)
+		err = loop_fd_add(a->loop, &a->front, front, EPOLLIN | EPOLLRDHUP, front_readable,
+				  a);
+	if (!err && join >= 0)
+		err = supervise_join(&a->sup, (unsigned int)join);
+	else if (!err)
+		supervise_start(&a->sup);
+	if (err) {
+		json_t *error =
+			runtime_error(1, "the drive's agent: %s; try again", strerror(-err));
+
+		runtime_send(front, error);
+		json_decref(error);
+		a->status = EXIT_FAILURE;
+	} else {
+		loop_run(a->loop);
+	}
+	tear_down(a);
+	return a->status;
+}
+
+int agent_main(int argc, char **argv)
+{
+	static struct agent a = {
+		.lock = -1, .front.fd = -1, .sup.channel.fd = -1, .sup.spawner.fd = -1
+	};
+	int front = argc == 3 ? (int)strtol(argv[2], NULL, 10) : 0;
+	json_t *request;
+	int spawner, err;
+
+	if (front < 3 || fcntl(front, F_SETFD, FD_CLOEXEC)) {
+		fputs("clouddrivectl: agent: it is started by clouddrivectl mount\n", stderr);
+		return 2;
+	}
+	secret_protect_process();
+	log_open("clouddrive-agent", true);
+	harden(argv[0]);
+	spawner = spawner_fork();
+	prctl(PR_SET_NAME, "cdrive-agent");
+	if (spawner < 0 || loop_new(&a.loop))
+		return EXIT_FAILURE;
+	err = runtime_receive(front, &request, REQUEST_MS);
+	if (err)
+		return EXIT_FAILURE;
+	if (!json_is_true(json_object_get(request, "foreground")))
+		log_to_syslog();
+	return serve(&a, request, front, spawner);
+}

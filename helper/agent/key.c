@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "agent/key.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "azure/credential.h"
+#include "azure/sas.h"
+#include "lib/secret.h"
+#include "lib/text.h"
+
+#define SAS_MOST 2048
+
+/* The credential's sas points to the buffer beside it: everything secret is in
+ * this one piece of memory. */
+struct key {
+	struct az_credential cred;
+	char sas[SAS_MOST];
+	unsigned int lifetime_s;
+};
+
+static int set_sas(struct key *key, const char *sas)
+{
+	struct az_credential checked = { 0 };
+	int err = az_credential_set_sas(&checked, sas);
+
+	if (!err && strlen(checked.sas) >= sizeof(key->sas))
+		err = -EINVAL;
+	if (!err) {
+		strcpy(key->sas, checked.sas);
+		key->cred.kind = AZ_CREDENTIAL_SAS;
+		key->cred.sas = key->sas;
+	}
+	az_credential_free(&checked);
+	return err;
+}
+
+struct key *key_new(const json_t *request, unsigned int lifetime_s)
+{
+	const char *base64 = json_string_value(json_object_get(request, "key"));
+	const char *sas = json_string_value(json_object_get(request, "sas"));
+	struct key *key = secret_alloc(sizeof(*key));
+	int err;
+
+	if (!key)
+		return NULL;
+	key->lifetime_s = lifetime_s;
+	if (base64)
+		err = az_credential_set_key(&key->cred, base64);
+	else
+		err = sas ? set_sas(key, sas) : -EINVAL;
+	if (!err)
+		return key;
+	secret_free(key);
+	errno = -err;
+	return NULL;
+}
+
+void key_free(struct key *key)
+{
+	secret_free(key);
+}
+
+bool key_signs(const struct key *key)
+{
+	return key->cred.kind == AZ_CREDENTIAL_KEY;
+}
+
+char *key_token(const struct key *key, const struct az_url *url, int64_t now)
+{
+	if (key_signs(key))
+		return az_sas_sign(url, &key->cred, AZ_SAS_DRIVE, now, key->lifetime_s);
+	return strdup(key->sas);
+}
+
+int64_t key_until(const struct key *key, int64_t now)
+{
+	return key_signs(key) ? now + key->lifetime_s : az_credential_expiry(&key->cred);
+}
+
+int key_replace(struct key *key, const char *sas)
+{
+	return key_signs(key) ? -EINVAL : set_sas(key, sas);
+}

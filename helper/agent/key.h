@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * key.h - the credential of a drive, and the tokens made of it
+ */
+#ifndef AGENT_KEY_H
+#define AGENT_KEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "azure/url.h"
+
+struct key;
+
+/* From "key" or "sas" of mount's request, into memory of secret.h; NULL with errno:
+ * EINVAL when it has neither. */
+struct key *key_new(const json_t *request, unsigned int lifetime_s);
+void key_free(struct key *key); /* cleanses; NULL is fine */
+
+/* Whether it is an account key, so that fresh tokens can be made. */
+bool key_signs(const struct key *key);
+
+/* What a helper gets at time @now (since the epoch): a token for @url, or the SAS.
+ * malloc'ed, to be freed by text_free_secret(); NULL when memory is out. */
+char *key_token(const struct key *key, const struct az_url *url, int64_t now);
+
+/* When what key_token() gave at @now ends; 0: not known (a stored access policy). */
+int64_t key_until(const struct key *key, int64_t now);
+
+/* A user handed in another SAS; 0, or -EINVAL: it is none, or there is a key. */
+int key_replace(struct key *key, const char *sas);
+
+#endif

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Messages are structures, as both ends are one program: what the privileged end
+ * reads needs no parser.
+ */
+#include "agent/spawner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/driver.h"
+
+#define PROGRAM "clouddrived"
+
+struct call {
+	enum spawner_command command;
+	unsigned int index;
+	pid_t pid;
+};
+
+struct spawner {
+	char program[PATH_MAX + 16];
+	int fd; /* to the agent */
+	pid_t pid; /* the helper being watched */
+	int pidfd; /* or -1 */
+	struct driver *driver;
+};
+
+/* --- the program, and what it inherits --------------------------------------- */
+
+/* Beside this program, as built and as installed; else where distributions put
+ * programs that are not for users. */
+static void find_program(char *path, size_t len)
+{
+	static const char *const dirs[] = { "/usr/local/libexec", "/usr/libexec", "/usr/local/sbin",
+					    "/usr/sbin" };
+	char self[PATH_MAX];
+	char *slash;
+	ssize_t n;
+	size_t i;
+
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n > 0) {
+		self[n] = '\0';
+		slash = strrchr(self, '/');
+		*slash = '\0';
+		snprintf(path, len, "%s/" PROGRAM, self);
+		if (!access(path, X_OK))
+			return;
+	}
+	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, len, "%s/" PROGRAM, dirs[i]);
+		if (!access(path, X_OK))
+			return;
+	}
+	path[0] = '\0';
+}
+
+/* Of ours it has the environment, which mount has cleaned, and standard error. */
+static void exec_helper(const struct spawner *s, int fd)
+{
+	char number[16];
+	char *const argv[] = { (char *)PROGRAM, number, NULL };
+	sigset_t none;
+
+	snprintf(number, sizeof(number), "%d", fd);
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+	fcntl(fd, F_SETFD, 0);
+	setsid();
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(s->program, argv);
+	_exit(127);
+}
+
+/* --- the spawner ------------------------------------------------------------------ */
+
+static void say(const struct spawner *s, const struct spawner_event *event, int fd)
+{
+	struct iovec iov = { .iov_base = (void *)event, .iov_len = sizeof(*event) };
+	union {
+		struct cmsghdr header;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	while (sendmsg(s->fd, &msg, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+static void say_ended(struct spawner *s, const siginfo_t *info)
+{
+	struct spawner_event event = { .what = SPAWNER_ENDED, .pid = s->pid };
+
+	event.code = info->si_code;
+	event.status = info->si_status;
+	say(s, &event, -1);
+}
+
+static void watch(struct spawner *s, pid_t pid)
+{
+	static const siginfo_t unknown;
+
+	if (s->pidfd >= 0)
+		close(s->pidfd);
+	s->pid = pid;
+	s->pidfd = pidfd_open(pid, 0);
+	if (s->pidfd < 0)
+		say_ended(s, &unknown);
+}
+
+static int start_helper(struct spawner *s, int *fd)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (!s->program[0])
+		return -ENOENT;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		exec_helper(s, pair[1]);
+	if (pid < 0) {
+		int err = -errno;
+
+		close(pair[0]);
+		close(pair[1]);
+		return err;
+	}
+	close(pair[1]);
+	*fd = pair[0];
+	return pid;
+}
+
+static void spawn(struct spawner *s)
+{
+	struct spawner_event event = { .what = SPAWNER_STARTED };
+	int fd = -1, n = start_helper(s, &fd);
+
+	event.err = n < 0 ? n : 0;
+	event.pid = n > 0 ? n : 0;
+	say(s, &event, fd);
+	if (n > 0)
+		watch(s, n);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void ended(struct spawner *s)
+{
+	siginfo_t info = { 0 };
+
+	/* Not a child of ours, when the agent joined: then there is no status. */
+	if (waitid(P_PIDFD, (id_t)s->pidfd, &info, WEXITED))
+		info.si_code = 0;
+	close(s->pidfd);
+	s->pidfd = -1;
+	say_ended(s, &info);
+}
+
+static void look(struct spawner *s, unsigned int index)
+{
+	struct spawner_event event = { .what = SPAWNER_LOOKED };
+
+	event.err = s->driver ? driver_get(s->driver, index, &event.drive) : -ENOENT;
+	say(s, &event, -1);
+}
+
+static bool obey(struct spawner *s)
+{
+	struct call call;
+	ssize_t n = recv(s->fd, &call, sizeof(call), 0);
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n != sizeof(call))
+		return false;
+	switch (call.command) {
+	case SPAWNER_SPAWN:
+		spawn(s);
+		break;
+	case SPAWNER_WATCH:
+		watch(s, call.pid);
+		break;
+	case SPAWNER_KILL:
+		if (s->pidfd >= 0)
+			pidfd_send_signal(s->pidfd, SIGKILL, NULL, 0);
+		break;
+	case SPAWNER_LOOK:
+		look(s, call.index);
+		break;
+	}
+	return true;
+}
+
+static void serve(struct spawner *s)
+{
+	bool more = true;
+
+	while (more) {
+		struct pollfd p[] = { { .fd = s->fd, .events = POLLIN },
+				      { .fd = s->pidfd, .events = POLLIN } };
+
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[1].revents)
+			ended(s);
+		if (p[0].revents)
+			more = obey(s);
+	}
+}
+
+/* What ends an agent ends its spawner by the socket; a terminal's signals are
+ * for neither. */
+static void run(int fd)
+{
+	static struct spawner s = { .pidfd = -1 };
+	sigset_t set;
+
+	prctl(PR_SET_NAME, "cdrive-spawner");
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s.fd = fd;
+	find_program(s.program, sizeof(s.program));
+	if (driver_open(&s.driver))
+		s.driver = NULL;
+	serve(&s);
+}
+
+/* --- the agent's side ---------------------------------------------------------------- */
+
+int spawner_fork(void)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		/* The agent's descriptors are not the spawner's. */
+		dup2(pair[1], 3);
+		close_range(4, ~0U, 0);
+		fcntl(3, F_SETFD, FD_CLOEXEC);
+		run(3);
+		_exit(0);
+	}
+	close(pair[1]);
+	if (pid > 0)
+		return pair[0];
+	close(pair[0]);
+	return -EAGAIN;
+}
+
+int spawner_tell(int fd, enum spawner_command command, unsigned int index, pid_t pid)
+{
+	const struct call call = { .command = command, .index = index, .pid = pid };
+
+	return send(fd, &call, sizeof(call), MSG_NOSIGNAL) == sizeof(call) ? 0 : -errno;
+}
+
+static void take_descriptor(struct msghdr *msg, int *fd)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+}
+
+int spawner_hear(int spawner, struct spawner_event *event, int *fd)
+{
+	struct iovec iov = { .iov_base = event, .iov_len = sizeof(*event) };
+	union {
+		struct cmsghdr header;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	ssize_t n;
+
+	*fd = -1;
+	do {
+		n = recvmsg(spawner, &msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	take_descriptor(&msg, fd);
+	return n == sizeof(*event) ? 0 : -ECONNRESET;
+}

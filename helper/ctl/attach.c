@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From URL to device.  Two mounts of one URL at a time take turns, so that what is
+ * seen here stays as it is:
+ *
+ *	not there		an agent, whose helper makes the drive
+ *	fenced			taken away first, as unmount --force does
+ *	no agent, no helper	an agent, whose helper adopts the drive
+ *	no agent, a helper	an agent, which becomes that helper's
+ *	an agent		the drive is answered as it is, if it works; of what was
+ *				asked for only another SAS changes it
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/lock.h"
+#include "ctl/ctl.h"
+#include "ctl/drives.h"
+#include "ctl/mount.h"
+#include "ctl/mounts.h"
+#include "ctl/takedown.h"
+#include "lib/base64.h"
+#include "lib/runtime.h"
+
+#define HELPER_S 30 /* for an agent to bring its helper back */
+#define ANSWER_MS 10000 /* of a helper */
+#define LIVE_S 3 /* for one that is just getting over something */
+#define LIVE_SAS_S 15 /* and with a SAS that it has just been given */
+#define AGAIN_US 50000
+
+/* --- by an agent of ours -------------------------------------------------------------- */
+
+static void add_credential(json_t *o, const struct az_credential *cred)
+{
+	char key[BASE64_SIZE(sizeof(cred->key))];
+
+	if (cred->kind == AZ_CREDENTIAL_SAS) {
+		json_object_set_new(o, "sas", json_string(cred->sas));
+		return;
+	}
+	base64_encode(cred->key, cred->key_len, key);
+	json_object_set_new(o, "key", json_string(key));
+	explicit_bzero(key, sizeof(key));
+}
+
+/* @how: NULL, "adopt" or "join" the drive @index. */
+static json_t *request_new(const struct mount *m, const char *how, unsigned int index)
+{
+	json_t *o;
+
+	o = json_pack("{s:s, s:b, s:b, s:I, s:I, s:b}", "url", m->store.text, "read_only",
+		      m->read_only, "force", m->force && !how, "connections",
+		      (json_int_t)m->connections, "lifetime", (json_int_t)m->lifetime, "foreground",
+		      m->foreground);
+	add_credential(o, &m->store.cred);
+	if (m->park_limit)
+		json_object_set_new(o, "park_limit", json_integer((json_int_t)m->park_limit));
+	if (how)
+		json_object_set_new(o, how, json_integer(index));
+	return o;
+}
+
+/* *@lost: it is there, but turned out to be another's by now. */
+static int start(struct mount *m, const char *how, unsigned int index, bool *lost)
+{
+	json_t *request, *answer;
+	const char *why;
+	int status;
+
+	if (m->no_credential)
+		return fail(CTL_DENIED, "%s: %s", m->store.text, m->why);
+	request = request_new(m, how, index);
+	status = agent_start(&m->agent, request, m->foreground);
+	json_decref(request);
+	if (!status)
+		status = agent_wait(&m->agent, &answer);
+	if (status)
+		return status;
+	m->index = (unsigned int)json_integer_value(json_object_get(answer, "index"));
+	m->was_there = how != NULL;
+	why = json_string_value(json_object_get(answer, "fenced"));
+	*lost = why != NULL;
+	if (why)
+		note("%s: /dev/cdrive%u is lost: %s", m->store.text, m->index, why);
+	json_decref(answer);
+	return CTL_OK;
+}
+
+/* The paper's known issue 8.5: never answer with a drive that doesn't work. */
+static int take_away(struct mount *m, unsigned int index)
+{
+	int status = take_down_index(index, true);
+
+	agent_forget(&m->agent);
+	if (!status)
+		note("%s: /dev/cdrive%u was fenced, and was taken away; the blob is mounted afresh",
+		     m->store.text, index);
+	return status;
+}
+
+/* --- one that has an agent -------------------------------------------------------------- */
+
+static int ask(unsigned int index, json_t *question, json_t **answer)
+{
+	int err = runtime_ask(index, question, answer, ANSWER_MS);
+
+	json_decref(question);
+	return err;
+}
+
+/* What the helper says of itself; its agent brings one back, if need be. */
+static int ask_status(const struct mount *m, unsigned int index, json_t **answer, bool *lost)
+{
+	uint64_t end = loop_now() + LOOP_SEC(HELPER_S);
+	struct driver_drive d;
+	int err;
+
+	*answer = NULL;
+	do {
+		err = driver_look(index, &d);
+		if (err)
+			return fail(CTL_FAILED, "%s: /dev/cdrive%u: %s; try again", m->store.text,
+				    index, strerror(-err));
+		*lost = d.state == CDRIVE_STATE_FENCED;
+		if (*lost)
+			return CTL_OK;
+		err = ask(index, json_pack("{s:s}", "command", "status"), answer);
+		if (!err || err == -ETIMEDOUT)
+			break;
+		usleep(AGAIN_US);
+	} while (loop_now() < end);
+	if (err)
+		return fail(
+			d.helper_pid ? CTL_FAILED : CTL_UNREACHABLE,
+			"%s: is /dev/cdrive%u, whose helper %s; see the system log (journalctl -t clouddrive-agent)",
+			m->store.text, index,
+			d.helper_pid ? "does not answer" :
+				       "is gone and could not be brought back yet");
+	return fail_answer(*answer);
+}
+
+/* Once the service has accepted it. */
+static int hand_in(struct mount *m, unsigned int index)
+{
+	struct az_sync sync = { 0 };
+	json_t *answer;
+	int err, status;
+
+	status = store_connect(&m->store);
+	if (!status)
+		status = store_wait(&m->store,
+				    az_get_properties(m->store.client, &m->store.blob, az_sync_done,
+						      &sync),
+				    &sync);
+	if (status)
+		return status;
+	err = ask(index, json_pack("{s:s, s:s}", "command", "credential", "sas", m->store.cred.sas),
+		  &answer);
+	if (err)
+		return fail(CTL_FAILED,
+			    "%s: /dev/cdrive%u: its helper does not take the SAS: %s; try again",
+			    m->store.text, index, strerror(-err));
+	status = fail_answer(answer);
+	json_decref(answer);
+	return status;
+}
+
+static int not_live(const struct mount *m, unsigned int index, const json_t *answer)
+{
+	const char *error = json_string_value(json_object_get(answer, "last_error"));
+
+	return fail(CTL_UNREACHABLE,
+		    "%s: is /dev/cdrive%u, whose requests wait: %s; see clouddrivectl status %s",
+		    m->store.text, index, error && *error ? error : "the service can't be reached",
+		    m->store.text);
+}
+
+static int wait_until_live(const struct mount *m, unsigned int index, unsigned int seconds,
+			   bool *lost)
+{
+	uint64_t end = loop_now() + LOOP_SEC(seconds);
+	int status;
+
+	for (;;) {
+		const char *state;
+		json_t *answer;
+
+		status = ask_status(m, index, &answer, lost);
+		state = json_string_value(json_object_get(answer, "state"));
+		if (!status && !*lost && state) {
+			*lost = !strcmp(state, "fenced");
+			if (!*lost && strcmp(state, "live") != 0)
+				status = -EAGAIN;
+		}
+		if (status == -EAGAIN && loop_now() >= end)
+			status = not_live(m, index, answer);
+		json_decref(answer);
+		if (status != -EAGAIN)
+			return status;
+		usleep(AGAIN_US);
+	}
+}
+
+static int use(struct mount *m, unsigned int index, const struct agent_info *agent, bool *lost)
+{
+	bool sas = !m->no_credential && m->store.cred.kind == AZ_CREDENTIAL_SAS && !agent->has_key;
+	json_t *answer;
+	int status;
+
+	status = ask_status(m, index, &answer, lost);
+	json_decref(answer);
+	if (!status && !*lost && sas)
+		status = hand_in(m, index);
+	if (!status && !*lost)
+		status = wait_until_live(m, index, sas ? LIVE_SAS_S : LIVE_S, lost);
+	m->index = index;
+	m->was_there = true;
+	return status;
+}
+
+/* --- what is there already --------------------------------------------------------------- */
+
+static int elsewhere(const struct mount *m, unsigned int index, const char *how)
+{
+	return fail(
+		CTL_BUSY,
+		"%s: already mounted on this machine as /dev/cdrive%u%s; use it there, or unmount it first",
+		m->store.text, index, how);
+}
+
+/* Whether it is what was asked for. */
+static int check_same(const struct mount *m, const struct drive *d)
+{
+	char how[PATH_MAX + 8] = "";
+	bool same = !m->dir[0];
+	struct mounts at;
+	size_t i;
+
+	if (m->read_only != d->driver.read_only)
+		return elsewhere(m, d->driver.index,
+				 m->read_only ? ", to be written to" : ", read-only");
+	if (mounts_of(d->driver.index, &at))
+		return fail(CTL_FAILED, "out of memory");
+	for (i = 0; i < at.count && !same; i++)
+		same = !strcmp(at.dirs[i], m->dir);
+	if (!same && at.count)
+		snprintf(how, sizeof(how), " at %s", at.dirs[0]);
+	same = same || !at.count;
+	mounts_free(&at);
+	return same ? CTL_OK : elsewhere(m, d->driver.index, how);
+}
+
+static int attach_there(struct mount *m, const struct drive *d, bool *lost)
+{
+	unsigned int index = d->driver.index;
+	struct agent_info agent;
+	int status;
+
+	*lost = d->driver.state == CDRIVE_STATE_FENCED;
+	if (*lost)
+		return CTL_OK;
+	status = check_same(m, d);
+	if (status)
+		return status;
+	agent_look(index, &agent);
+	if (!agent.alive)
+		return start(m, d->driver.helper_pid ? "join" : "adopt", index, lost);
+	if (m->several)
+		return elsewhere(m, index, "");
+	return use(m, index, &agent, lost);
+}
+
+/* *@again: what was there is gone now. */
+static int try_attach(struct mount *m, bool *again)
+{
+	struct drives drives;
+	bool lost = false;
+	struct drive *d;
+	unsigned int index;
+	int status;
+
+	*again = false;
+	status = drives_load(&drives);
+	if (status)
+		return status;
+	d = drives_by_url(&drives, &m->store.url);
+	index = d ? d->driver.index : 0;
+	if (d)
+		status = attach_there(m, d, &lost);
+	else if (drives.count == CDRIVE_MAX_DRIVES)
+		status = fail(CTL_FAILED,
+			      "%s: all %d drives of this machine are in use; unmount one first",
+			      m->store.text, CDRIVE_MAX_DRIVES);
+	else
+		status = start(m, NULL, 0, &lost);
+	drives_free(&drives);
+	if (!status && lost) {
+		*again = true;
+		return take_away(m, d ? index : m->index);
+	}
+	return status;
+}
+
+int attach(struct mount *m)
+{
+	bool again;
+	int status;
+
+	status = try_attach(m, &again);
+	if (!status && again)
+		status = try_attach(m, &again);
+	if (!status && again)
+		status = fail(CTL_FAILED,
+			      "%s: is lost as soon as it is mounted; see the system log",
+			      m->store.text);
+	return status;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mount.h - one mount, as its parts see it
+ *
+ *	mount.c		the verb: what was asked for, in turn, and what is printed
+ *	attach.c	from URL to device: a new drive, or one that is there
+ *	place.c		from device to mount point
+ */
+#ifndef CTL_MOUNT_H
+#define CTL_MOUNT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ctl/start.h"
+#include "ctl/store.h"
+
+struct mount {
+	/* as asked for */
+	struct store_options options;
+	const char *where; /* DIR as given, or NULL */
+	bool read_only, no_fs, foreground, json, force;
+	bool several; /* one of several URLs, of which a free one is meant */
+	uint64_t connections, park_limit, lifetime;
+
+	struct store store;
+	int no_credential; /* az_credential_load()'s error, and why */
+	char why[256];
+
+	unsigned int index;
+	bool was_there; /* the device: not this program's to take away */
+	struct agent_start agent; /* the one that was started, if any */
+	char dir[PATH_MAX]; /* mount point; "" while there is none */
+	bool made_dir;
+};
+
+/* Makes the blob a device, or finds that it is one.  CTL_OK, or a status with its
+ * message.  A status of CTL_BUSY or CTL_LEASED: somebody has it. */
+int attach(struct mount *m);
+
+/* Mounts the file system on it, unless it is mounted; likewise. */
+int place(struct mount *m);
+/* Before anything: whether DIR will do. */
+int place_check(struct mount *m);
+
+#endif

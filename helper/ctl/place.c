@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ctl/ctl.h"
+#include "ctl/filesystem.h"
+#include "ctl/mount.h"
+#include "ctl/mounts.h"
+#include "lib/runtime.h"
+
+int place_check(struct mount *m)
+{
+	struct stat st;
+
+	if (!m->where)
+		return CTL_OK;
+	if (m->no_fs)
+		return fail(CTL_USAGE,
+			    "%s: a mount point, but --no-fs mounts nothing; leave one of them out",
+			    m->where);
+	/* A drive's own file system may hang: it is not asked where it is. */
+	if (mounts_drive_at(m->where) >= 0 && m->where[0] == '/') {
+		snprintf(m->dir, sizeof(m->dir), "%s", m->where);
+		return CTL_OK;
+	}
+	if (!realpath(m->where, m->dir) || stat(m->dir, &st))
+		return fail(CTL_FAILED, "%s: %s; make the mount point first", m->where,
+			    strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return fail(CTL_FAILED, "%s: not a directory; name one to mount at", m->where);
+	return CTL_OK;
+}
+
+static int choose_dir(struct mount *m)
+{
+	snprintf(m->dir, sizeof(m->dir), "/mnt/cdrive%u", m->index);
+	if (mkdir(m->dir, 0755) == 0)
+		m->made_dir = true;
+	else if (errno != EEXIST)
+		return fail(CTL_FAILED, "%s: %s; name a mount point: clouddrivectl mount URL DIR",
+			    m->dir, strerror(errno));
+	else if (is_mount_point(m->dir))
+		return fail(
+			CTL_FAILED,
+			"%s: something else is mounted there; name a mount point: clouddrivectl mount URL DIR",
+			m->dir);
+	return CTL_OK;
+}
+
+static int mount_filesystem(struct mount *m)
+{
+	struct filesystem fs;
+	char why[384];
+	int status;
+
+	if (filesystem_find(m->index, &fs, why, sizeof(why)))
+		return fail(CTL_FAILED, "%s: %s", m->store.text, why);
+	status = m->where ? CTL_OK : choose_dir(m);
+	if (status)
+		return status;
+	if (!mounts_mount(fs.device, fs.type, m->dir, m->read_only, why, sizeof(why)))
+		return CTL_OK;
+	if (m->made_dir)
+		rmdir(m->dir);
+	return fail(
+		CTL_FAILED,
+		"%s: its %s file system can't be mounted at %s: %s; check it with fsck after mount --no-fs",
+		m->store.text, fs.type, m->dir, why);
+}
+
+/* A drive that was there has its file system mounted as it was; attach() has
+ * compared that with what was asked for. */
+static bool still_mounted(struct mount *m)
+{
+	struct mounts at;
+	bool found;
+
+	if (!m->was_there || mounts_of(m->index, &at))
+		return false;
+	found = at.count;
+	if (found && !m->where)
+		snprintf(m->dir, sizeof(m->dir), "%s", at.dirs[0]);
+	mounts_free(&at);
+	return found;
+}
+
+static void write_down(const struct mount *m)
+{
+	json_t *changes = json_pack("{s:s}", "mounted_at", m->dir);
+
+	if (m->made_dir)
+		json_object_set_new(changes, "made_mount_point", json_string(m->dir));
+	runtime_update(m->index, changes);
+	json_decref(changes);
+}
+
+int place(struct mount *m)
+{
+	int status;
+
+	if (m->no_fs || still_mounted(m))
+		return CTL_OK;
+	status = mount_filesystem(m);
+	if (!status)
+		write_down(m);
+	return status;
+}
