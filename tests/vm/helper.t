@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The helper dies by SIGKILL in the middle of a verified load, several times, and is
-# brought back by mount: nobody notices but for a pause. One that nobody brings back:
-# errors after the park limit. Also tracepoints.
+# brought back by its agent, or by mount: nobody notices but for a pause. One that
+# nobody brings back: errors after the park limit. Also tracepoints.
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh

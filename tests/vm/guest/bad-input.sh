@@ -25,7 +25,7 @@ no_device() {
 }
 
 no_process() {
-	! pgrep -x clouddrived >/dev/null
+	! pgrep -x 'clouddrived|cdrive-agent|cdrive-spawner' >/dev/null
 }
 
 no_record() {
@@ -38,7 +38,7 @@ left_nothing() {
 		pass "$1: no device, no process, no record left"
 	else
 		fail "$1: no device, no process, no record left"
-		diag "$(ls /dev/cdrive* /mnt; "$ctl" list; pgrep -xa clouddrived; ls /run/clouddrive)"
+		diag "$(ls /dev/cdrive* /mnt; "$ctl" list; pgrep -a "clouddrive|cdrive-"; ls /run/clouddrive)"
 	fi
 }
 
@@ -77,8 +77,8 @@ mount_rejected 4 'no credential' "no credential" "$base/disk"
 
 head -c 64 /dev/zero | base64 -w 0 >/tmp/wrong
 mount_rejected 4 'check the account key' "a wrong key" "$base/disk" --key-file /tmp/wrong
-mount_rejected 4 'expired; make a new SAS' "an expired SAS" "$base/disk?$TEST_EXPIRED"
-mount_rejected 4 . "a SAS that may only read" "$base/disk?$TEST_READER"
+mount_rejected 4 'the SAS expired at .*; make a new one' "an expired SAS" "$base/disk?$TEST_EXPIRED"
+mount_rejected 4 'lacks .*write' "a SAS that may only read" "$base/disk?$TEST_READER"
 mount_rejected '[34]' . "no such account" "${TEST_URL%/*}/nobody/$container/disk" --key-file "$key"
 mount_rejected 3 . "no such container" "$TEST_URL/nowhere/disk" --key-file "$key"
 mount_rejected 3 . "no such blob" "$base/nothing" --key-file "$key"
@@ -132,8 +132,9 @@ device=$("$ctl" mount "$url?$TEST_WRITER" --no-fs) || bail_out "the drive could 
 pid=$(pgrep -x clouddrived)
 ! grep -q sig= "/proc/$pid/cmdline" "/proc/$pid/environ" /run/clouddrive/*.json
 ok $? "the SAS is in no command line, environment or record"
-rejected 6 "already mounted on this machine as $device" "the same blob twice" \
-	mount "$url" --no-fs --key-file "$key"
+rejected 6 "already mounted on this machine as $device, to be written to" "the same blob twice, read-only" \
+	mount "$url" --no-fs --read-only --key-file "$key"
+is "$("$ctl" mount "$url" --no-fs --key-file "$key" 2>&1)" "$device" "the same blob twice"
 rejected 6 "mounted on this machine as $device" "delete of what is mounted" delete "$url" --key-file "$key"
 rejected 3 "not a drive's device or mount point" "unmount of another mount point" unmount /tmp
 rejected 3 "not mounted on this machine" "unmount of another blob" unmount "$base/nothing"
@@ -183,7 +184,8 @@ done
 is "$(sort -V "$tmp/devices" | tr '\n' ' ')" "$(seq -f /dev/cdrive%.0f -s ' ' 0 15) " "16 drives"
 rejected 1 'all 16 drives of this machine are in use; unmount one' "a 17th drive" \
 	mount "$base/many17" --no-fs --key-file "$key"
-is "$("$ctl" list | wc -l) $(pgrep -xc clouddrived)" "17 16" "which leaves the 16 alone"
+is "$("$ctl" list | wc -l) $(pgrep -xc clouddrived) $(pgrep -xc cdrive-agent)" "17 16 16" \
+	"which leaves the 16 alone"
 for i in $(seq 16); do
 	"$ctl" unmount "$base/many$i" || fail "unmount $i"
 done
