@@ -336,7 +336,8 @@ int agent_main(int argc, char **argv)
 	int spawner, err;
 
 	if (front < 3 || fcntl(front, F_SETFD, FD_CLOEXEC)) {
-		fputs("clouddrivectl: agent: it is started by clouddrivectl mount\n", stderr);
+		fputs("clouddrivectl: agent: not for users; clouddrivectl mount starts it\n",
+		      stderr);
 		return 2;
 	}
 	secret_protect_process();

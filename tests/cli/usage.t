@@ -72,11 +72,11 @@ rejected 2 "create: $url: one argument too many" "an argument too many" \
 	create "$url" "$url?sig=SECRET" --size 64M
 rejected 2 'mount: --cache: no such option' "mount --cache" mount "$url" --cache 1G
 rejected 2 '--force: says not which of 2 blobs' "mount --force of several" mount "$url" "$url" --force
-rejected 2 'mount: URL: missing' "two directories" mount /mnt /tmp
+rejected 2 'mount: /tmp: one argument too many' "two directories" mount /mnt /tmp
 rejected 2 'mount: /tmp: one argument too many' "a URL and two directories" mount "$url" /mnt /tmp
 rejected 2 '--sas-lifetime: not a number from 10 to 86400' "a SAS too short" mount "$url" --sas-lifetime 9
 rejected 2 'account name' "several URLs, one malformed" mount "$url" http://127.0.0.1:1/a/b/c
-rejected 2 'agent: it is started by clouddrivectl mount' "agent" agent 9
+rejected 2 'agent: not for users; clouddrivectl mount starts it' "agent" agent 9
 rejected 2 '--connections: not a number from 1 to 128' "no connections" mount "$url" --connections 0
 rejected 2 '--park-limit: not a number' "a limit that isn't one" mount "$url" --park-limit never
 rejected 2 '--park-limit: takes a value' "a limit left out" mount "$url" --park-limit
