@@ -2,6 +2,7 @@
 #include "agent/key.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static int set_sas(struct key *key, const char *sas)
 	if (!err && strlen(checked.sas) >= sizeof(key->sas))
 		err = -EINVAL;
 	if (!err) {
-		strcpy(key->sas, checked.sas);
+		snprintf(key->sas, sizeof(key->sas), "%s", checked.sas);
 		key->cred.kind = AZ_CREDENTIAL_SAS;
 		key->cred.sas = key->sas;
 	}

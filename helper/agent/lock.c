@@ -138,8 +138,8 @@ void agent_unlock(int fd, unsigned int index)
 
 void agent_look(unsigned int index, struct agent_info *info)
 {
-	char path[PATH_MAX], buf[64], kind[8] = "";
-	int fd, pid;
+	char path[PATH_MAX], buf[64], *kind;
+	int fd;
 	ssize_t n;
 
 	memset(info, 0, sizeof(*info));
@@ -151,10 +151,10 @@ void agent_look(unsigned int index, struct agent_info *info)
 	n = read(fd, buf, sizeof(buf) - 1);
 	close(fd);
 	buf[n > 0 ? n : 0] = '\0';
-	if (info->alive && sscanf(buf, "%d %7s", &pid, kind) == 2) {
-		info->pid = pid;
-		info->has_key = !strcmp(kind, "key");
-	}
+	if (!info->alive)
+		return;
+	info->pid = (pid_t)strtol(buf, &kind, 10);
+	info->has_key = !strcmp(kind, "\nkey\n");
 }
 
 void agent_wait_end(const struct agent_info *info, unsigned int seconds)

@@ -326,22 +326,23 @@ static bool still_ours(const struct supervisor *s)
 static void on_looked(struct supervisor *s, const struct spawner_event *event)
 {
 	const struct driver_drive *d = &event->drive;
+	bool gone = event->err == -ENODEV || event->err == -ENOENT;
+	uint64_t wait = LOOP_MS(PACE_MOST_MS); /* to look again, if it can't be told */
 
-	if (event->err == -ENODEV || event->err == -ENOENT) {
-		s->ops->done(s->arg);
-	} else if (event->err) {
-		loop_timer_arm(s->loop, &s->again, LOOP_MS(PACE_MOST_MS));
-	} else if (d->state == CDRIVE_STATE_FENCED) {
+	if (!event->err && d->state == CDRIVE_STATE_FENCED) {
 		log_error("/dev/cdrive%d is fenced and has no helper; unmount it", s->index);
-		s->ops->done(s->arg);
-	} else if (d->helper_pid && d->helper_pid == s->helper) {
-		loop_timer_arm(s->loop, &s->again, LOOP_MS(LOOK_AGAIN_MS));
-	} else if (d->helper_pid || !still_ours(s)) {
-		s->ops->done(s->arg);
-	} else {
+		gone = true;
+	} else if (!event->err && d->helper_pid && d->helper_pid == s->helper) {
+		wait = LOOP_MS(LOOK_AGAIN_MS);
+	} else if (!event->err) {
+		gone = d->helper_pid || !still_ours(s);
 		s->helper = 0;
-		loop_timer_arm(s->loop, &s->again, LOOP_MS(pace_delay_ms(&s->pace, loop_now())));
+		wait = LOOP_MS(pace_delay_ms(&s->pace, loop_now()));
 	}
+	if (gone)
+		s->ops->done(s->arg);
+	else
+		loop_timer_arm(s->loop, &s->again, wait);
 }
 
 /* What the time has come for depends on where we are. */

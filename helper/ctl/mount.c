@@ -238,9 +238,9 @@ static int mount_request(struct request *r)
 	status = prepare(r);
 	if (!status)
 		status = mount_first(r, &m);
-	if (!status)
+	if (!status && m)
 		status = print_result(m);
-	if (!status && m->foreground)
+	if (!status && m && m->foreground)
 		status = stay(m);
 	for (i = 0; i < r->count; i++) {
 		agent_forget(&r->mounts[i].agent);
