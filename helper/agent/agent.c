@@ -20,6 +20,7 @@
 #include "agent/supervise.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
+#include "lib/sandbox.h"
 #include "lib/secret.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -308,6 +309,9 @@ static int serve(struct agent *a, json_t *request, int front, int spawner)
 	if (!err)
 		err = loop_fd_add(a->loop, &a->front, front, EPOLLIN | EPOLLRDHUP, front_readable,
 				  a);
+	/* All that is needed is open, or is in the runtime directory. */
+	if (!err)
+		err = sandbox_enter(SANDBOX_AGENT);
 	if (!err && join >= 0)
 		err = supervise_join(&a->sup, (unsigned int)join);
 	else if (!err)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/driver.h"
+#include "lib/sandbox.h"
 
 #define PROGRAM "clouddrived"
 
@@ -247,7 +248,8 @@ static void run(int fd)
 	find_program(s.program, sizeof(s.program));
 	if (driver_open(&s.driver))
 		s.driver = NULL;
-	serve(&s);
+	if (!sandbox_enter(SANDBOX_SPAWNER))
+		serve(&s);
 }
 
 /* --- the agent's side ---------------------------------------------------------------- */

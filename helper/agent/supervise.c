@@ -371,7 +371,10 @@ static void spawner_lost(struct supervisor *s)
 	log_error(
 		"%s: the process that starts helpers is gone: the next helper's death is the drive's",
 		s->name);
-	if (!s->up || !s->helper)
+	if (!s->up)
+		failed_start(s,
+			     "the process that starts helpers could not go on; see the system log");
+	else if (!s->helper)
 		s->ops->done(s->arg);
 }
 
