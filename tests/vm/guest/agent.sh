@@ -13,6 +13,10 @@ agent_pid() {
 	clouddrivectl list --json | jq '.[0].agent_pid'
 }
 
+no_agent() {
+	[ "$(agent_pid)" = null ]
+}
+
 helper_pid() {
 	cat "$sysfs/cdrive/helper_pid"
 }
@@ -72,11 +76,11 @@ is "$(agent_pid)" "$agent" "the agent is the same"
 helper=$(helper_pid)
 kill -9 "$agent"
 is "$(agent_pid)" null "the agent is killed, and list says so"
-try "so does status" says '' sh -c "clouddrivectl status $device | grep -q '^agent: *none: .*mount $url'"
+try "so does status" sh -c "clouddrivectl status $device | grep -q '^agent: *none: .*mount $url'"
 is "$(sum)" "$sum" "the drive works on"
 is "$(helper_pid)" "$helper" "with the same helper"
 try "it parks when the SAS has ended" wait_for 25 state_is parked
-try "and says why" says '' sh -c "clouddrivectl status $device | grep -q '^state:.*SAS expired.*mount'"
+try "and says why" sh -c "clouddrivectl status $device | grep -q '^state:.*SAS expired.*mount'"
 (sum >/tmp/sum) &
 reader=$!
 is "$(mount_it "$url" --no-fs --sas-lifetime 60 2>&1)" "$device" "mount brings the same device back"
@@ -88,7 +92,7 @@ agent=$(agent_pid)
 kill -9 "$helper"
 try "the new agent brings a helper back, too" wait_for 10 another_than "$helper"
 kill -TERM "$agent"
-try "an agent that is told to ends" wait_for 5 [ "$(agent_pid)" = null ]
+try "an agent that is told to ends" wait_for 5 no_agent
 kill -9 "$(helper_pid)"
 is "$(mount_it "$url" --no-fs 2>&1)" "$device" "neither agent nor helper: the same device"
 is "$(sum)" "$sum" "the data is right"
@@ -170,7 +174,7 @@ take_it() {
 
 take_it "$1/disk"
 try "another takes it: fenced" wait_for 25 state_is fenced
-try "status says why" says '' sh -c "clouddrivectl status $device | grep -q '^state: *fenced: .*lease'"
+try "status says why" sh -c "clouddrivectl status $device | grep -q '^state: *fenced: .*lease'"
 is "$(status_of mount_it "$url" --no-fs)" 5 "mounted again: leased by the other"
 try "the dead device was taken away first" grep -q 'was fenced, and was taken away' /tmp/of
 is "$(clouddrivectl list --json)" '[]' "and is gone"
