@@ -9,6 +9,7 @@
 
 #include "lib/log.h"
 #include "lib/runtime.h"
+#include "lib/sandbox.h"
 
 /* A service that is down makes many calls fail: how often that is logged. */
 #define LOG_AGAIN_S 10
@@ -117,6 +118,22 @@ const char *drive_parked_because(const struct drive *d)
 	return "it is about to go on";
 }
 
+/*
+ * Names can't be resolved any more when the resolver's files were replaced after the
+ * sandbox was closed.  A helper that begins anew sees the new ones; without an agent
+ * nobody would begin it.
+ */
+static void leave_when_stale(struct drive *d, const struct az_error *err)
+{
+	if (err->class != AZ_UNREACHABLE || d->leaving || d->agent.channel.fd < 0 || !d->opened ||
+	    !sandbox_stale())
+		return;
+	log_error("%s: %s; the resolver's files were replaced: another helper goes on", d->name,
+		  d->last_error);
+	d->leaving = true;
+	loop_stop(d->loop);
+}
+
 void drive_trouble(void *arg, struct retry *r, const char *what, const struct az_error *err)
 {
 	struct drive *d = arg;
@@ -142,6 +159,7 @@ void drive_trouble(void *arg, struct retry *r, const char *what, const struct az
 		r->counted = true;
 		park(d);
 	}
+	leave_when_stale(d, err);
 }
 
 void drive_complete(void *arg, uint32_t tag, int status)

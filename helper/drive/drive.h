@@ -70,6 +70,7 @@ struct drive {
 	bool abandoned; /* nobody wants it any more: drive_open() is to undo */
 	bool lease_left; /* it could not be released: last_error says why */
 	bool ending; /* detached: release the lease and leave */
+	bool leaving; /* for another helper: leave everything as it is */
 };
 
 /*

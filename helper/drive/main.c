@@ -15,8 +15,8 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
@@ -24,6 +24,7 @@
 #include "drive/drive.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
+#include "lib/sandbox.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -46,14 +47,10 @@ static void cleansing_free(void *p)
  */
 static void harden(char *argv0)
 {
-	/* What is allocated later is locked, too, when there is no capability left. */
-	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
 	FILE *f;
 
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
 		log_error("PR_SET_IO_FLUSHER: %s", strerror(errno));
-	if (setrlimit(RLIMIT_MEMLOCK, &all))
-		log_error("RLIMIT_MEMLOCK: %s", strerror(errno));
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		log_error("mlockall: %s", strerror(errno));
 	f = fopen("/proc/self/oom_score_adj", "we");
@@ -105,6 +102,21 @@ static int watch_signals(struct signals *s, struct loop *loop)
 
 /* --- the drive's life ----------------------------------------------------- */
 
+/*
+ * What is left to do needs no privilege: the drive is the socket's that attached it.
+ * The log's time zone is looked up while that can be.
+ */
+static json_t *give_up_privileges(struct drive *d)
+{
+	int err;
+
+	tzset();
+	err = sandbox_enter(SANDBOX_HELPER);
+	return err ? runtime_error(1, "%s: can't give up privileges: %s; see the system log",
+				   d->name, strerror(-err)) :
+		     NULL;
+}
+
 /* Nobody reads what we say any more; our caller's pipes must end. */
 static void detach_from_terminal(void)
 {
@@ -134,7 +146,10 @@ static int serve(struct drive *d, struct signals *signals, int fd)
 {
 	json_t *error = drive_open(d);
 
+	if (!error)
+		error = give_up_privileges(d);
 	if (error) {
+		d->opened = false; /* what was adopted is left as it was */
 		drive_close(d); /* before it is told: nothing is left behind */
 		runtime_send(fd, error);
 		json_decref(error);
@@ -147,6 +162,8 @@ static int serve(struct drive *d, struct signals *signals, int fd)
 	log_info("/dev/cdrive%u is %s", d->index, d->name);
 	if (!d->ending)
 		loop_run(d->loop);
+	if (d->leaving)
+		return EXIT_FAILURE; /* all stays as it is, for the next helper */
 	drive_close(d);
 	return EXIT_SUCCESS;
 }
