@@ -122,8 +122,6 @@ static void gone(struct agent *a)
 	hang_up(a);
 	if (!a->announced)
 		a->ops->abandoned(a->arg);
-	else if (a->cred->kind != AZ_CREDENTIAL_SAS)
-		return;
 	else if (when)
 		log_error("%s: its agent is gone; the SAS is valid until %s; %s", a->name,
 			  date(when, text), advice(a));
@@ -253,8 +251,7 @@ json_t *agent_credential_status(const struct agent *a)
 	int64_t when = az_credential_expiry(a->cred), left = when - wall_clock();
 	char text[DATE_SIZE];
 
-	return json_pack("{s:s, s:s?, s:o}", "kind",
-			 a->cred->kind == AZ_CREDENTIAL_SAS ? "sas" : "key", "expires",
+	return json_pack("{s:s, s:s?, s:o}", "kind", "sas", "expires",
 			 when ? date(when, text) : NULL, "expires_seconds",
 			 when ? json_integer(left > 0 ? left : 0) : json_null());
 }

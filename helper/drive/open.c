@@ -45,27 +45,24 @@
 
 json_t *drive_configure(struct drive *d, const json_t *request, int fd)
 {
-	const char *url = NULL, *key = NULL, *sas = NULL;
+	const char *url = NULL, *sas = NULL;
 	int connections = CONNECTIONS, park_limit = 0, adopt = -1;
 	int read_only = 0, force = 0, foreground = 0;
 	json_error_t e;
 	char why[DRIVE_MESSAGE];
 	int err;
 
-	if (json_unpack_ex((json_t *)request, &e, 0,
-			   "{s:s, s?s, s?s, s?b, s?b, s?i, s?i, s?i, s?b}", "url", &url, "key",
-			   &key, "sas", &sas, "read_only", &read_only, "force", &force,
+	if (json_unpack_ex((json_t *)request, &e, 0, "{s:s, s:s, s?b, s?b, s?i, s?i, s?i, s?b}",
+			   "url", &url, "sas", &sas, "read_only", &read_only, "force", &force,
 			   "connections", &connections, "park_limit", &park_limit, "adopt", &adopt,
 			   "foreground", &foreground))
 		return runtime_error(EXIT_FAILED, "clouddrived: %s", e.text);
 	if (az_url_parse(url, &d->url, why, sizeof(why)))
 		return runtime_error(2, "%s", why);
 	d->name = az_url_text(&d->url);
-	err = key ? az_credential_set_key(&d->cred, key) :
-	      sas ? az_credential_set_sas(&d->cred, sas) :
-		    -EINVAL;
+	err = az_credential_set_sas(&d->cred, sas);
 	if (err || !d->name)
-		return runtime_error(4, "%s: no usable credential", url);
+		return runtime_error(4, "%s: no usable SAS", url);
 	if (connections < 1 || connections > CONNECTIONS_MOST)
 		return runtime_error(2, "connections: must be 1 to %d", CONNECTIONS_MOST);
 	d->read_only = read_only;

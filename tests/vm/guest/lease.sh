@@ -11,6 +11,10 @@ property() {
 	host blobtool props "$blob" | jq -r "$1"
 }
 
+fenced_because() {
+	status .fenced | grep -q "$1"
+}
+
 blob=$1/disk
 mount_drive "$TEST_URL/$blob" 64M
 is "$(property .leaseState)" leased "the blob is leased"
@@ -50,15 +54,34 @@ try "reads fail, too" refused 'Input/output error' dd if="$device" of=/dev/null 
 is "$(clouddrivectl list --json | jq -r '.[0].state')" fenced "list says so"
 is "$(status .lease.state)" lost "status says so"
 try "there was an event" wait_for 5 grep -qx 'CDRIVE_STATE=fenced' /tmp/events
-new=$(host blobtool acquire-lease "$blob" 60)
+new=$(host blobtool acquire-lease "$blob")
 ok $? "whoever broke it has it: $new"
 unload
 is "$(property .leaseState)" leased "and keeps it"
 
+# --- taken over -------------------------------------------------------------------------
+
+number=$(property .blobSequenceNumber)
+try "what another has leased is refused" refused '409 LeaseAlreadyPresent.*--force' \
+	clouddrivectl mount "$url" --no-fs
+is "$(property .blobSequenceNumber)" "$number" "and left alone"
+mount_again --force
+ok $? "mount --force takes it over"
+is "$(property .blobSequenceNumber)" $((number + 1)) "and the sequence number is one more"
+is "$(property .leaseDuration)" fixed "the other's lease, without end, is no more"
+
+# --- found out by the helper's successor --------------------------------------------------
+
+kill -STOP "$(status .helper_pid)"
+host blobtool break-lease "$blob"
+kill -9 "$(cat "$sysfs/cdrive/helper_pid")"
+try "a helper that takes over finds the lease broken, and fences" wait_for 25 state_is fenced
+try "status says why" wait_for 10 fenced_because 'another client took or broke the lease'
+unload
+
 # --- the same while nothing is done ----------------------------------------------------
 
-host blobtool break-lease "$blob" && mount_again
-ok $? "mounted again"
+mount_again
 host blobtool break-lease "$blob"
 try "an idle drive is fenced within 25 s, too" wait_for 25 state_is fenced
 unload
