@@ -275,7 +275,7 @@ void owner_silence(struct owner *o, bool silent)
 	if (silent || o->state == OWNER_LOST)
 		return;
 	owner_hurry(o);
-	if (o->raising_to && !o->raise_call) {
+	if (o->raising_to && !o->raise_call && !o->reacquiring) {
 		loop_timer_cancel(o->loop, &o->raise_timer);
 		raise_number(o);
 	}

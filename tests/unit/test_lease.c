@@ -452,6 +452,19 @@ static void silenced_while_trying(void **state)
 	assert_int_equal(t.owner.state, OWNER_HELD);
 }
 
+/* A lease that is acquired anew is compared first: nothing is raised under it. */
+static void silence_ends_while_reacquiring(void **state)
+{
+	(void)state;
+	owner_doubt_lease(&t.owner);
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+	owner_silence(&t.owner, true);
+	owner_doubt_write(&t.owner, NUMBER);
+	fake_fail(only(FAKE_LEASE), AZ_DENIED, 403, "AuthenticationFailed");
+	owner_silence(&t.owner, false);
+	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_ACQUIRE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -481,6 +494,7 @@ int main(void)
 		WORKING(silent_sends_nothing),
 		WORKING(silence_ends),
 		WORKING(silenced_while_trying),
+		WORKING(silence_ends_while_reacquiring),
 	};
 
 	return cmocka_run_group_tests_name("lease", tests, NULL, NULL);
