@@ -149,15 +149,26 @@ static json_t *check_blob(struct drive *d)
 	return NULL;
 }
 
+static json_t *leased_elsewhere(struct drive *d, const struct az_error *err)
+{
+	char text[256];
+
+	return runtime_error(az_error_exit(err), "%s: leased by another client (%s); %s", d->name,
+			     az_error_text(err, text, sizeof(text)), az_error_advice(err));
+}
+
 static json_t *acquire(struct drive *d)
 {
 	struct az_props props;
 	struct az_error err = { 0 };
 
-	if (owner_acquire(&d->owner, d->force, &props, &err))
+	if (owner_acquire(&d->owner, d->force, &props, &err)) {
+		if (az_error_is(&err, "LeaseAlreadyPresent"))
+			return leased_elsewhere(d, &err);
 		return service_error(d, &err,
 				     d->blob.lease_id[0] ? "can't take the drive over" :
 							   "can't lease the blob");
+	}
 	d->size = props.size;
 	owner_start(&d->owner);
 	return NULL;

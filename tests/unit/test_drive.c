@@ -427,6 +427,17 @@ static void lost_while_it_opens(void **state)
 	assert_int_equal(t.releases, 0);
 }
 
+static void leased_elsewhere(void **state)
+{
+	(void)state;
+	t.lease = fake_error(AZ_CONFLICT, 409, "LeaseAlreadyPresent");
+	is_error(open_drive(-1), 5,
+		 "disk: leased by another client (409 LeaseAlreadyPresent); use");
+	close_drive();
+	was_told(0);
+	assert_int_equal(t.releases, 0);
+}
+
 /* --- adopting -------------------------------------------------------------------------------- */
 
 static void adopts(void **state)
@@ -654,6 +665,7 @@ int main(void)
 		TEST(mounts),
 		TEST(renews_while_it_opens),
 		TEST(lost_while_it_opens),
+		TEST(leased_elsewhere),
 		TEST(adopts),
 		cmocka_unit_test(adopts_what_is_lost),
 		TEST(adopts_anothers),
