@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drive_fixture.h - a drive (helper/drive/open.c, drive.c) between a driver and a
+ * service that the test plays
+ *
+ * The driver's side notes what it is told; the service answers by the results in t.
+ */
+#ifndef UNIT_DRIVE_FIXTURE_H
+#define UNIT_DRIVE_FIXTURE_H
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "drive/drive.h"
+#include "lib/runtime.h"
+
+#include "fake_azure.h"
+#include "fake_loop.h"
+
+#define URL "http://127.0.0.1:1/account/container/disk"
+#define SAS "sp=rw&se=2027-01-15T08:30:00Z&sig=c2VjcmV0" /* in 800 s */
+#define LATER "sp=rw&se=2027-01-15T09:00:00Z&sig=c2VjcmV0"
+#define LEASE "01234567-89ab-cdef-0123-456789abcdef"
+#define SIZE (64ull << 20)
+
+enum told { NOTHING, ATTACH, ADOPT, DETACH, PARK, RESUME, FENCE, DEADLINE };
+
+static struct {
+	struct drive drive;
+	const struct link_ops *ops; /* of the driver's side */
+	void *arg;
+	enum told told[16]; /* what the driver was told, in order */
+	unsigned int n;
+	uint64_t until; /* the last deadline */
+	int adopt_answer;
+	int helper, agent; /* the channel's ends */
+	bool closed;
+	char dir[64];
+	/* the service: what it answers to whom */
+	struct az_result lease, renewal, props;
+	unsigned int releases;
+	uint64_t listing_takes;
+} t;
+
+/* --- the driver --------------------------------------------------------------------- */
+
+static void told(enum told what)
+{
+	assert_true(t.n < 16);
+	t.told[t.n++] = what;
+}
+
+static void was_told(unsigned int n, ...)
+{
+	va_list ap;
+
+	va_start(ap, n);
+	assert_int_equal(t.n, n);
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(t.told[i], va_arg(ap, int));
+	va_end(ap);
+	t.n = 0;
+}
+
+int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, void *arg)
+{
+	(void)loop;
+	*out = (struct link *)&t;
+	t.ops = ops;
+	t.arg = arg;
+	return 0;
+}
+
+void link_close(struct link *l)
+{
+	(void)l;
+}
+
+int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit,
+		uint64_t until)
+{
+	(void)l, (void)read_only, (void)park_limit;
+	assert_int_equal(sectors, SIZE >> 9);
+	told(ATTACH);
+	t.until = until;
+	return 3;
+}
+
+int link_adopt(struct link *l, unsigned int index, uint64_t until)
+{
+	(void)l;
+	assert_int_equal(index, 3);
+	told(ADOPT);
+	t.until = until;
+	return t.adopt_answer;
+}
+
+int link_detach(struct link *l, bool force)
+{
+	(void)l, (void)force;
+	told(DETACH);
+	return 0;
+}
+
+void link_park(struct link *l)
+{
+	(void)l;
+	if (t.drive.attached)
+		told(PARK);
+}
+
+void link_resume(struct link *l)
+{
+	(void)l;
+	if (t.drive.attached)
+		told(RESUME);
+}
+
+void link_fence(struct link *l)
+{
+	(void)l;
+	told(FENCE);
+}
+
+void link_lease(struct link *l, uint64_t until)
+{
+	(void)l;
+	if (!t.drive.attached)
+		return;
+	told(DEADLINE);
+	t.until = until;
+}
+
+void link_complete(struct link *l, uint32_t tag, int status)
+{
+	(void)l, (void)tag, (void)status;
+}
+
+int link_payload_read(struct link *l, uint32_t tag, void *buf, size_t len, uint64_t pos)
+{
+	(void)l, (void)tag, (void)pos;
+	memset(buf, 0, len);
+	return 0;
+}
+
+int link_payload_write(struct link *l, uint32_t tag, const void *buf, size_t len, uint64_t pos)
+{
+	(void)l, (void)tag, (void)buf, (void)len, (void)pos;
+	return 0;
+}
+
+int link_payload_zero(struct link *l, uint32_t tag, uint64_t len, uint64_t pos)
+{
+	(void)l, (void)tag, (void)len, (void)pos;
+	return 0;
+}
+
+int control_open(struct drive *d)
+{
+	(void)d;
+	return 0;
+}
+
+void control_close(struct drive *d)
+{
+	(void)d;
+}
+
+/* --- the service -------------------------------------------------------------------- */
+
+static char client;
+
+int az_client_new(struct az_client **out, struct loop *loop, const struct az_client_options *opt)
+{
+	(void)loop, (void)opt;
+	*out = (struct az_client *)&client;
+	return 0;
+}
+
+void az_client_free(struct az_client *c)
+{
+	(void)c;
+	while (fake_calls)
+		az_call_cancel(fake_calls);
+}
+
+/* The list of page ranges: told apart by its length. */
+struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b,
+				   void (*range)(void *arg, uint64_t offset, uint64_t len),
+				   az_done_fn done, void *arg)
+{
+	struct az_call *call = fake_start(FAKE_GET, b, done, arg);
+
+	(void)c;
+	range(arg, 0, 4096);
+	call->len = UINT64_MAX;
+	return call;
+}
+
+static bool answer_lease(struct az_call *call)
+{
+	if (call->action == AZ_LEASE_RENEW) {
+		fake_answer(call, &t.renewal);
+		return true;
+	}
+	t.releases += call->action == AZ_LEASE_RELEASE;
+	fake_answer(call, &t.lease);
+	return true;
+}
+
+/* False: nothing to do before the clock goes on. */
+static bool answer_one(struct az_call *call)
+{
+	char zero[512] = { 0 };
+
+	switch (call->kind) {
+	case FAKE_LEASE:
+		return answer_lease(call);
+	case FAKE_PROPS:
+		fake_answer(call, &t.props);
+		return true;
+	case FAKE_RAISE:
+		fake_ok_number(call, call->number);
+		return true;
+	default:
+		if (call->len == UINT64_MAX && t.listing_takes) {
+			uint64_t ns = t.listing_takes;
+
+			t.listing_takes = 0;
+			fake_loop_run(ns);
+			return true;
+		}
+		if (call->sink.write)
+			call->sink.write(call->sink.arg, zero, call->len, 0);
+		fake_ok(call);
+		return true;
+	}
+}
+
+/* The last call first: a renewal overtakes the list that it is sent during. */
+static void serve(void)
+{
+	while (fake_calls) {
+		struct az_call *call = fake_calls;
+
+		while (call->next)
+			call = call->next;
+		assert_true(answer_one(call));
+	}
+}
+
+int az_sync_wait(struct loop *loop, struct az_sync *s)
+{
+	(void)loop;
+	while (!s->done) {
+		if (!fake_calls)
+			assert_true(fake_loop_next());
+		serve();
+	}
+	return 0;
+}
+
+/* --- the loop ------------------------------------------------------------------------- */
+
+int loop_run_until(struct loop *loop, const bool *flag)
+{
+	(void)loop;
+	if (!*flag)
+		t.ops->ready(t.arg, 0);
+	return *flag ? 0 : -ECANCELED;
+}
+
+void loop_stop(struct loop *loop)
+{
+	(void)loop;
+}
+
+/* --- the test --------------------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof(t));
+	fake_loop_reset(1);
+	fake_azure_reset();
+	snprintf(t.dir, sizeof(t.dir), "/tmp/drive.XXXXXX");
+	assert_non_null(mkdtemp(t.dir));
+	setenv("CLOUDDRIVE_RUNTIME_DIR", t.dir, 1);
+	t.drive.loop = &fake_loop;
+	t.adopt_answer = 3;
+	t.props.props = (struct az_props){ .type = AZ_BLOB_PAGE,
+					   .size = SIZE,
+					   .has_sequence_number = true,
+					   .sequence_number = 7 };
+	return 0;
+}
+
+static void close_drive(void)
+{
+	if (!t.closed)
+		drive_close(&t.drive);
+	t.closed = true;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	close_drive();
+	close(t.helper);
+	close(t.agent);
+	runtime_remove(3);
+	assert_int_equal(rmdir(t.dir), 0);
+	fake_azure_reset();
+	return 0;
+}
+
+/* As after the request; @adopt: -1: a new drive. */
+static json_t *open_drive(int adopt)
+{
+	json_t *request = json_pack("{s:s, s:s, s:i}", "url", URL, "sas", SAS, "adopt", adopt);
+	int pair[2];
+	json_t *error;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	t.helper = pair[0];
+	t.agent = pair[1];
+	error = drive_configure(&t.drive, request, pair[0]);
+	json_decref(request);
+	assert_null(error);
+	error = drive_open(&t.drive);
+	if (!error)
+		agent_announced(&t.drive.agent);
+	return error;
+}
+
+static void mounted(void)
+{
+	assert_null(open_drive(-1));
+	was_told(1, ATTACH);
+}
+
+/* What the helper that died has left. */
+static void remember(void)
+{
+	json_t *record = json_pack("{s:s, s:s, s:i, s:i, s:I}", "url", URL, "lease_id", LEASE,
+				   "sequence_number", 7, "raising_to", 0, "size", (json_int_t)SIZE);
+
+	assert_int_equal(runtime_save(3, record), 0);
+	json_decref(record);
+}
+
+static void is_error(json_t *answer, int exit, const char *word)
+{
+	const char *message = "";
+	int status = 0;
+
+	json_unpack(answer, "{s:{s:i, s:s}}", "error", "exit", &status, "message", &message);
+	assert_int_equal(status, exit);
+	assert_non_null(strstr(message, word));
+	json_decref(answer);
+}
+
+static void says_fenced(const char *word)
+{
+	json_t *answer = drive_answer(&t.drive);
+	const char *why = json_string_value(json_object_get(answer, "fenced"));
+
+	assert_int_equal(json_integer_value(json_object_get(answer, "index")), 3);
+	assert_string_equal(json_string_value(json_object_get(answer, "device")), "/dev/cdrive3");
+	if (word)
+		assert_non_null(strstr(why, word));
+	else
+		assert_null(why);
+	json_decref(answer);
+}
+
+static void state_is(enum cdrive_state state)
+{
+	t.ops->state(t.arg, state);
+}
+
+static void a_call_fails(struct retry *r, enum az_class class)
+{
+	drive_trouble(&t.drive, r, "write", &(struct az_error){ .class = class });
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+#endif
