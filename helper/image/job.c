@@ -137,9 +137,22 @@ static int try(struct job *job, job_call_fn start, void *arg, struct az_result *
 
 int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_result *res)
 {
-	if (try(job, start, arg, res))
+	struct az_sync sync = { 0 };
+	struct az_call *call = start(job, arg, &sync);
+	int err;
+
+	*res = (struct az_result){ .err = { .class = AZ_NO_ANSWER, .sent = true } };
+	if (!call)
+		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+	err = job_wait(job, &sync.done);
+	if (err && !sync.done)
+		job_wait(job, &sync.done);
+	if (!sync.done) {
+		az_call_cancel(call);
 		return -1;
-	return res->err.class ? job_fail_service(job, &res->err) : 0;
+	}
+	*res = sync.res;
+	return err || !res->err.class ? err : job_fail_service(job, &res->err);
 }
 
 int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *res)

@@ -77,7 +77,12 @@ int job_wait(struct job *job, const bool *flag);
 typedef struct az_call *(*job_call_fn)(struct job *job, void *arg, struct az_sync *sync);
 int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *res);
 
-/* The same, once. */
+/*
+ * The same, once, for a call that must not be carried out twice.  A signal does
+ * not cut it short, for then nobody could know what came of it, only the second
+ * one does: after the first, -1 is returned with the answer in *@res.  Without an
+ * answer that is AZ_NO_ANSWER.
+ */
 int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_result *res);
 
 /* May the same call succeed when it is repeated?  What came of a body that was

@@ -25,9 +25,6 @@ static bool look_up(struct making *m)
 	struct az_result res;
 	bool there;
 
-	if (why.failure != JOB_INTERRUPTED &&
-	    !(why.failure == JOB_SERVICE && az_error_maybe_applied(&why.service)))
-		return false;
 	job->error = (struct job_error){ 0 };
 	if (job_properties(job, &res))
 		there = res.err.class != AZ_NOT_FOUND;
@@ -45,7 +42,7 @@ int making_begin(struct making *m, struct job *job, uint64_t size, const char *m
 
 	*m = (struct making){ .job = job, .mark = mark, .size = size };
 	err = job_call_once(job, start_create, m, &res);
-	m->there = !err || look_up(m);
+	m->there = !res.err.class || (az_error_maybe_applied(&res.err) && look_up(m));
 	return err;
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC2034  # what tests use
+# shellcheck shell=sh disable=SC2034,SC2154  # what tests use; of tests/vm/lib.sh
 #
 # What the tests of clouddrivectl's command line share, beyond tests/vm/lib.sh.
 # They need no device, and run on the host.
@@ -87,6 +87,53 @@ reports() {
 		fail "$report_name: $report_pattern"
 		show_output
 	fi
+}
+
+# start_store devstore|azurite: a server of the test's own, with an empty container.
+# Sets $base (the container's URL), $container, $key (a file) and, for devstore,
+# $control; the tools find the server in $connection, clouddrivectl must be told.
+start_store() {
+	make_tmp
+	if [ "$1" = azurite ]; then
+		start_azurite
+		store_url=$azurite_url
+	else
+		"$ctl" devstore --data "$tmp/devstore" --listen 127.0.0.1:0 >"$tmp/serving" 2>&1 &
+		store_pid=$!
+		at_exit "kill $store_pid 2>/dev/null; wait $store_pid 2>/dev/null"
+		wait_for 20 grep -q ' control ' "$tmp/serving" ||
+			bail_out "devstore did not start: $(cat "$tmp/serving")"
+		store_url=$(sed -n 's/^devstore: serving //p' "$tmp/serving")
+		control=$tmp/devstore/control
+	fi
+	connection="DefaultEndpointsProtocol=http;AccountName=$azurite_account;AccountKey=$azurite_key;BlobEndpoint=$store_url;"
+	unset AZURE_STORAGE_CONNECTION_STRING
+	add_secret "$azurite_key"
+	key=$tmp/key
+	echo "$azurite_key" >"$key"
+	container=drives$$
+	tool create-container $container || bail_out "no container"
+	base=$store_url/$container
+}
+
+# The client that others made, on the blobs of start_store's server.
+tool() {
+	AZURE_STORAGE_CONNECTION_STRING=$connection blobtool "$@"
+}
+
+# fault ARGUMENT...: devstore's faults
+fault() {
+	"$ctl" devstore fault "$@" --control "$control"
+}
+
+# blobs: the names of what is in the container
+blobs() {
+	tool list "$container"
+}
+
+# mark_of NAME: what an unfinished blob is marked with; nothing when it is finished
+mark_of() {
+	tool props "$container/$1" | jq -r '.metadata.clouddriveunfinished // ""'
 }
 
 # start_server MODE [UPSTREAM-PORT]: a server that does wrong (tests/cli/server.mjs);
