@@ -9,6 +9,7 @@ VERSION := 0.1.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
 SRCDIR  ?= /usr/src
+OCFDIR  ?= /usr/lib/ocf
 KDIR    ?= /lib/modules/$(shell uname -r)/build
 KERNELS ?= 6.1 6.12
 
@@ -166,6 +167,9 @@ install: programs
 	for file in $(wildcard scripts/completion/*); do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions $$file || exit; \
 	done
+	install -D scripts/ocf/clouddrive/drive $(DESTDIR)$(OCFDIR)/resource.d/clouddrive/drive
+	sed -i 's|^default_binary=.*|default_binary=$(PREFIX)/sbin/clouddrivectl|' \
+		$(DESTDIR)$(OCFDIR)/resource.d/clouddrive/drive
 	for file in $(module_src); do \
 		install -D -m 644 $$file $(DESTDIR)$(SRCDIR)/clouddrive-$(VERSION)/$$file || exit; \
 	done

@@ -133,14 +133,6 @@ static int mount_locked(struct mount *m)
 	return status;
 }
 
-/* The secrets are the agent's from here on. */
-static void forget_secrets(struct mount *m)
-{
-	az_credential_free(&m->store.cred);
-	if (m->store.url.sas)
-		explicit_bzero(m->store.url.sas, strlen(m->store.url.sas));
-}
-
 static int mount_url(struct mount *m)
 {
 	char path[PATH_MAX];
@@ -158,7 +150,6 @@ static int mount_url(struct mount *m)
 		return fail(CTL_FAILED, "%s: %s", path, strerror(-lock));
 	status = mount_locked(m);
 	lock_drop(lock, path);
-	forget_secrets(m);
 	return status;
 }
 
@@ -208,6 +199,24 @@ static int print_result(const struct mount *m)
 	return CTL_OK;
 }
 
+/* They are the agent's from here on.  (What was an argument is a copy by now, which
+ * main.c made.) */
+static void forget_secrets(struct request *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->count; i++) {
+		struct mount *m = &r->mounts[i];
+		char *query = strchr((char *)m->options.url, '?');
+
+		az_credential_free(&m->store.cred);
+		if (m->store.url.sas)
+			explicit_bzero(m->store.url.sas, strlen(m->store.url.sas));
+		if (query)
+			explicit_bzero(query, strlen(query));
+	}
+}
+
 /* Until it is unmounted, by whomever.  While files are in use it goes on. */
 static int stay(struct mount *m)
 {
@@ -238,6 +247,7 @@ static int mount_request(struct request *r)
 	status = prepare(r);
 	if (!status)
 		status = mount_first(r, &m);
+	forget_secrets(r);
 	if (!status && m)
 		status = print_result(m);
 	if (!status && m && m->foreground)

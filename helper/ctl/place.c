@@ -15,6 +15,7 @@
 int place_check(struct mount *m)
 {
 	struct stat st;
+	size_t n;
 
 	if (!m->where)
 		return CTL_OK;
@@ -23,8 +24,10 @@ int place_check(struct mount *m)
 			    "%s: a mount point, but --no-fs mounts nothing; leave one of them out",
 			    m->where);
 	/* A drive's own file system may hang: it is not asked where it is. */
-	if (mounts_drive_at(m->where) >= 0 && m->where[0] == '/') {
+	if (m->where[0] == '/' && mounts_drive_at(m->where) >= 0) {
 		snprintf(m->dir, sizeof(m->dir), "%s", m->where);
+		for (n = strlen(m->dir); n > 1 && m->dir[n - 1] == '/'; n--)
+			m->dir[n - 1] = '\0';
 		return CTL_OK;
 	}
 	if (!realpath(m->where, m->dir) || stat(m->dir, &st))

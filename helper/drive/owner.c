@@ -130,6 +130,10 @@ void owner_doubt_write(struct owner *o, uint64_t number)
 	if (o->state == OWNER_LOST || o->raising_to || number != o->number)
 		return;
 	o->raising_to = o->number + 1;
+	/* Then a number of ours could not be told from one of another machine's,
+	 * by us or by a helper that follows: compared() ends it. */
+	if (o->reacquiring)
+		return;
 	o->ops->record(o->arg, o->number, o->raising_to);
 	if (o->state == OWNER_HELD)
 		o->state = OWNER_RAISING;
@@ -167,6 +171,9 @@ static bool number_is_ours(const struct owner *o, uint64_t number)
 	return o->raising_to && number == o->raising_to && !o->reacquiring;
 }
 
+static const char unknowable[] =
+	"the lease had run out, and nobody can say whether another machine has mounted the blob since";
+
 static void compared(void *arg, const struct az_result *res)
 {
 	struct owner *o = arg;
@@ -177,8 +184,7 @@ static void compared(void *arg, const struct az_result *res)
 	else if (res->err.class != AZ_OK)
 		failed(o, &o->lease_retry, &o->lease_timer, "read the sequence number", &res->err);
 	else if (o->reacquiring && o->raising_to)
-		lose(o,
-		     "the lease had run out, and nobody can say whether another machine has mounted the blob since");
+		lose(o, unknowable);
 	else if (!number_is_ours(o, res->props.sequence_number))
 		lose(o, "another machine has mounted the blob");
 	else
@@ -200,6 +206,8 @@ static void leased(void *arg, const struct az_result *res)
 			loop_timer_arm(o->loop, &o->lease_timer, LOOP_SEC(1));
 	} else if (e->class == AZ_NOT_FOUND) {
 		lose(o, "the blob was deleted");
+	} else if (az_error_is(e, "LeaseNotPresentWithLeaseOperation") && o->raising_to) {
+		lose(o, unknowable);
 	} else if (az_error_is(e, "LeaseNotPresentWithLeaseOperation") && !o->reacquiring) {
 		o->state = OWNER_DOUBTFUL;
 		o->reacquiring = true;
@@ -398,15 +406,14 @@ int owner_acquire(struct owner *o, bool force, struct az_props *props, struct az
 	return raise_now(o, o->number + 1, err);
 }
 
-/* The lease of before; @acquired: it had been forgotten, and is another now. */
-static int resume_lease(struct owner *o, bool *acquired, struct az_error *err)
+/* The lease of before, or, where it was forgotten, a new one: only if the number
+ * will tell then whether somebody had mounted the blob in between. */
+static int resume_lease(struct owner *o, bool knowable, struct az_error *err)
 {
-	*acquired = false;
 	if (!lease_now(o, AZ_LEASE_RENEW, err))
 		return 0;
-	if (!az_error_is(err, "LeaseNotPresentWithLeaseOperation"))
+	if (!knowable || !az_error_is(err, "LeaseNotPresentWithLeaseOperation"))
 		return -1;
-	*acquired = true;
 	return lease_now(o, AZ_LEASE_ACQUIRE, err);
 }
 
@@ -421,16 +428,21 @@ static const char *why_lost(const struct az_error *err, bool of_lease)
 int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct az_props *props,
 		 struct az_error *err, char *why, size_t len)
 {
-	bool acquired, no_lease;
+	uint64_t most = raising_to > number ? raising_to : number;
+	bool no_lease;
 
 	o->number = number;
-	no_lease = resume_lease(o, &acquired, err);
+	no_lease = resume_lease(o, !raising_to, err);
 	if (no_lease || read_props(o, props, err)) {
 		snprintf(why, len, "%s", why_lost(err, no_lease));
+		if (no_lease && az_error_is(err, "LeaseNotPresentWithLeaseOperation"))
+			snprintf(why, len, "%s", unknowable);
 		return -1;
 	}
 	*why = '\0';
-	if (acquired && (raising_to || props->sequence_number != number)) {
+	/* Also when the lease was renewed: one that had been forgotten may have
+	 * been acquired by a helper that died before it could compare. */
+	if (props->sequence_number < number || props->sequence_number > most) {
 		snprintf(why, len, "another machine has mounted the blob since");
 		return -1;
 	}

@@ -16,7 +16,10 @@
  * that succeeds proves that the blob is as we left it.  Where it fails because
  * the service forgot the lease (LeaseNotPresentWithLeaseOperation), one is
  * acquired anew, and the sequence number must be ours, with no raise of our own
- * in doubt.  A lease that was broken is not taken again: somebody wanted it.
+ * in doubt; with one, nothing is even acquired, as a helper that follows would find
+ * the lease its own, and could not tell.  (So a helper that resumes compares the
+ * number even when it could renew.)  A lease that was broken is not taken again:
+ * somebody wanted it.
  *
  * The lease is certainly ours until 60 s after the last renewal that succeeded was
  * sent, less a margin for clocks that run at different speeds.  A machine that was

@@ -225,8 +225,7 @@ static void deal(struct schedule *s)
 		return;
 	n = chance(s, n);
 	/* A mount needs several calls to go well, one after the other. */
-	if (s->phase == LATE_ALONG &&
-	    chance(s, s->opening ? 300 : 100) >= s->luck + (s->opening ? 200 : 0))
+	if (s->phase == LATE_ALONG && chance(s, s->opening ? 300 : 100) < 100 - s->luck)
 		fate = FATE_LOSE + chance(s, FATES - FATE_LOSE);
 	if (fate == FATE_SERVE)
 		s->counts->served++;

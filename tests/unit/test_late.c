@@ -38,6 +38,7 @@ static struct {
 	char lease_id[37];
 	struct stray stray[STRAYS];
 	unsigned int strays;
+	bool forgetful; /* a lease that was is answered for as if it had never been */
 	bool unconditional; /* writes do not name a number */
 	bool interrupted;
 } m;
@@ -54,6 +55,8 @@ static const char *execute_lease(const struct stray *s)
 			return "LeaseAlreadyPresent";
 		break;
 	case AZ_LEASE_RENEW:
+		if (m.lease == AVAILABLE && m.forgetful)
+			return "LeaseNotPresentWithLeaseOperation";
 		if (m.lease == AVAILABLE || !mine)
 			return "LeaseIdMismatchWithLeaseOperation";
 		if (m.lease == BROKEN)
@@ -316,6 +319,7 @@ static const char *history(uint64_t seed)
 	memset(m.sector, 0, sizeof(m.sector));
 	m.number = 0;
 	m.lease = AVAILABLE;
+	m.forgetful = seed % 2;
 	m.lease_id[0] = '\0';
 	m.strays = 0;
 	m.world = (struct world){

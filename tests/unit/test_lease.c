@@ -205,15 +205,29 @@ static void forgotten_and_taken(void **state)
 /* A raise of our own in doubt: N+1 may be ours or another's, so it is lost. */
 static void forgotten_while_raising(void **state)
 {
+	working(state);
+	owner_doubt_write(&t.owner, NUMBER);
+	fake_fail(only(FAKE_RAISE), AZ_NO_ANSWER, 0, "");
+	owner_doubt_lease(&t.owner);
+	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+	is_lost("another machine"); /* nothing is acquired */
+}
+
+/* The other way round: no raise is sent, nor recorded for a helper that follows. */
+static void doubted_while_acquiring(void **state)
+{
 	for (uint64_t found = NUMBER; found <= NUMBER + 1; found++) {
+		unsigned int records;
+
 		working(state);
-		owner_doubt_write(&t.owner, NUMBER);
-		fake_fail(only(FAKE_RAISE), AZ_NO_ANSWER, 0, "");
 		owner_doubt_lease(&t.owner);
 		fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
+		records = t.records;
+		owner_doubt_write(&t.owner, NUMBER);
 		fake_ok(only(FAKE_LEASE));
-		fake_ok_number(fake_find(FAKE_PROPS), found);
+		fake_ok_number(only(FAKE_PROPS), found);
 		is_lost("another machine");
+		assert_int_equal(t.records, records);
 	}
 }
 
@@ -465,6 +479,7 @@ int main(void)
 		WORKING(forgotten_between_writes),
 		TEST(forgotten_and_taken),
 		TEST(forgotten_while_raising),
+		TEST(doubted_while_acquiring),
 		TEST(taken_or_broken),
 		WORKING(taken_before_acquiring),
 		WORKING(deleted),

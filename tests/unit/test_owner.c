@@ -302,19 +302,34 @@ static void resume_finds_another(void **state)
 {
 	static const struct {
 		uint64_t raising_to, found;
-	} cases[] = { { 0, 12 }, { 0, 10 }, { 12, 11 }, { 12, 12 } };
+		bool renewed; /* a helper before this one acquired, and died */
+	} cases[] = { { 0, 12, false }, { 0, 10, false }, { 0, 12, true },
+		      { 0, 10, true },	{ 12, 10, true }, { 12, 13, true } };
 	char why[128];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		setup(state);
-		script(FAKE_LEASE,
-		       fake_error(AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation"));
+		if (!cases[i].renewed)
+			script(FAKE_LEASE,
+			       fake_error(AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation"));
 		script(FAKE_LEASE, ok);
 		script(FAKE_PROPS, number(cases[i].found));
 		assert_int_equal(resume(11, cases[i].raising_to, why), -1);
 		assert_non_null(strstr(why, "another machine"));
 		assert_int_equal(t.records, 0); /* nothing was raised */
 	}
+}
+
+/* A lease is not even acquired where the number could not tell any more. */
+static void resume_cannot_know(void **state)
+{
+	char why[128];
+
+	(void)state;
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation"));
+	assert_int_equal(resume(11, 12, why), -1);
+	assert_non_null(strstr(why, "nobody can say"));
+	assert_int_equal(fake_started, 1);
 }
 
 /* What is certain is told from what may heal: the device is fenced, or tried again. */
@@ -551,6 +566,7 @@ int main(void)
 		TEST(resumes_by_renewal),
 		TEST(resumes_by_acquiring),
 		TEST(resume_finds_another),
+		TEST(resume_cannot_know),
 		TEST(resume_fails),
 		TEST(resume_comes_second),
 		WORKING(a_lost_answer_raises),
