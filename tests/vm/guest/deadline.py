@@ -374,7 +374,6 @@ def suspend():
         # machine would not be suspended.
         device = os.open(f"/dev/cdrive{h.index}", os.O_RDONLY)
         os.posix_fadvise(device, BLOCK, BLOCK, os.POSIX_FADV_WILLNEED)
-        os.close(device)
         request = h.one()
         err(h.lease(5), 0, "five seconds are left")
         boot, awake = boottime(), time.monotonic_ns()
@@ -396,6 +395,7 @@ def suspend():
         equal(h.status()[:3], (LIVE, 0, 1), "what was kept has ended")
         h.carry_out(h.one())
         equal(ends(more), 0, "what waited is carried out")
+        os.close(device)
 
 
 PARTS = (without_deadline, passing, past, by_the_clock, just_in_time, never_read,
