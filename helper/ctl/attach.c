@@ -89,12 +89,39 @@ static int start(struct mount *m, const char *how, unsigned int index, bool *los
 	return CTL_OK;
 }
 
+/*
+ * A drive that is fenced for want of a helper may have the blob's lease still, which
+ * would be in our own way for up to a minute.  Its device is gone by now: nothing can
+ * come of it any more.  It is no error if another has the lease, or nobody.
+ */
+static void release_lease(struct mount *m, const char *lease_id)
+{
+	struct az_blob blob = { .url = &m->store.url, .cred = &m->store.cred };
+	struct az_sync sync = { 0 };
+	struct az_call *call;
+
+	if (m->no_credential || strlen(lease_id) >= sizeof(blob.lease_id) ||
+	    store_connect(&m->store))
+		return;
+	memcpy(blob.lease_id, lease_id, strlen(lease_id) + 1);
+	call = az_lease(m->store.client, &blob, AZ_LEASE_RELEASE, 0, az_sync_done, &sync);
+	if (call)
+		az_sync_wait(m->store.loop, &sync);
+}
+
 /* The paper's known issue 8.5: never answer with a drive that doesn't work. */
 static int take_away(struct mount *m, unsigned int index)
 {
+	struct driver_drive d;
+	bool orphan = !driver_look(index, &d) && !d.helper_pid;
+	json_t *record = runtime_load(index);
+	const char *lease = json_string_value(json_object_get(record, "lease_id"));
 	int status = take_down_index(index, true);
 
 	agent_forget(&m->agent);
+	if (!status && orphan && lease)
+		release_lease(m, lease);
+	json_decref(record);
 	if (!status)
 		note("%s: /dev/cdrive%u was fenced, and was taken away; the blob is mounted afresh",
 		     m->store.text, index);

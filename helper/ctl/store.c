@@ -62,6 +62,8 @@ int store_connect(struct store *s)
 {
 	static const struct az_client_options options;
 
+	if (s->client)
+		return CTL_OK;
 	if (loop_new(&s->loop) || az_client_new(&s->client, s->loop, &options))
 		return fail(CTL_FAILED, "out of memory");
 	s->blob.url = &s->url;

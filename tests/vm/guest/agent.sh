@@ -27,7 +27,7 @@ another_than() {
 
 # What is left of a drive: nothing
 nothing_left() {
-	! pgrep 'clouddrived|cdrive-agent|cdrive-spawner' && [ -z "$(ls -A /run/clouddrive)" ]
+	! pgrep 'cloudd|cdrive-' && [ -z "$(ls -A /run/clouddrive)" ]
 }
 
 # says PATTERN COMMAND...: it succeeds, and says PATTERN on standard error

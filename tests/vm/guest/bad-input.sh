@@ -25,7 +25,7 @@ no_device() {
 }
 
 no_process() {
-	! pgrep -x 'clouddrived|cdrive-agent|cdrive-spawner' >/dev/null
+	! pgrep 'cloudd|cdrive-' >/dev/null
 }
 
 no_record() {
@@ -38,7 +38,7 @@ left_nothing() {
 		pass "$1: no device, no process, no record left"
 	else
 		fail "$1: no device, no process, no record left"
-		diag "$(ls /dev/cdrive* /mnt; "$ctl" list; pgrep -a "clouddrive|cdrive-"; ls /run/clouddrive)"
+		diag "$(ls /dev/cdrive* /mnt; "$ctl" list; pgrep -a 'cloudd|cdrive-'; ls /run/clouddrive)"
 	fi
 }
 
