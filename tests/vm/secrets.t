@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Where the account key is, with a drive mounted: in the agent's locked page, and
+# nowhere else that root can look. What its processes may still do. Who may read what
+# they leave in /run.
+# Needs root, a kernel and Azurite, as scripts/setup brings them.
+
+cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
+
+subject() {
+	container=$(new_container)
+	guest "$1" --timeout 200 -- tests/vm/guest/secrets.sh "$container"
+}
+
+make -s programs build/unit/test_sandbox build/unit/test_secret || bail_out "it does not compile"
+start_azurite
+kernels=${TEST_KERNELS:-6.12}
+for_each_kernel subject
+plan
