@@ -81,16 +81,19 @@ status_of spawner "$spawner" 0000000001205104
 may_look() {
 	setpriv --bounding-set -sys_ptrace cat "/proc/$1/environ" >/dev/null 2>&1
 }
-may_look $$
+setpriv --bounding-set -sys_ptrace sleep 1000 &
+at_exit "kill $!"
+wait_for 10 may_look $!
 ok $? "(an ordinary process can be looked into)"
 for pid in $helper $agent $spawner; do
 	! may_look "$pid"
 	ok $? "process $pid can't be"
 done
 
-is "$(find /run/clouddrive -printf '%y %m %u\n' | sort -u)" "d 700 root
-f 600 root
-s 600 root" "/run/clouddrive is root's alone"
+is "$(find /run/clouddrive \( -perm /077 -o ! -user root \) -printf '%p %M %u\n')" "" \
+	"/run/clouddrive is root's alone"
+is "$(find /run/clouddrive -printf '%y\n' | sort -u | tr -d '\n')" "dfs" \
+	"(the directory, files and a socket)"
 ! find /run/clouddrive -type f -print0 | xargs -0 python3 $search files /tmp/key
 ok $? "nor is it in a file there"
 ! grep -rq sig= /run/clouddrive --include='*.json'
@@ -98,13 +101,16 @@ ok $? "where there is no SAS either"
 
 # --- cores ----------------------------------------------------------------------------
 
+# Sets $helper
 is_another_helper() {
-	pid=$(cat "$sysfs/cdrive/helper_pid") && [ "$pid" -gt 0 ] && [ "$pid" != "$helper" ] && state_is live
+	pid=$(cat "$sysfs/cdrive/helper_pid")
+	[ "$pid" -gt 0 ] && [ "$pid" != "$helper" ] && state_is live && helper=$pid
 }
 for signal in ABRT SEGV; do
 	kill -$signal "$helper"
-	try "the helper died by SIG$signal, and there is another" wait_for 30 is_another_helper
-	helper=$(cat "$sysfs/cdrive/helper_pid")
+	wait_for 60 is_another_helper
+	ok $? "the helper died by SIG$signal, and there is another"
+	[ "$tap_failed" = 0 ] || diag "$(state): $(tail -n 20 $log)"
 done
 nothing_in "the last helper" "$helper"
 status_of "the last helper" "$helper" 0000000000000000
