@@ -198,7 +198,7 @@ fail_over() {
 	ok $? "$name: what it acknowledged late was there, too"
 	[ ! -s "$tmp/covered" ] || diag "$(cat "$tmp/covered")"
 	try "$name: it can't have them back without --force" ask $w 60 taken_by_another
-	try "$name: the other's drives live" ask $t 40 says live held
+	try "$name: the other's drives live" ask $t 90 says live held
 	try "$name: and it has no trouble" ask $t 40 stop_writing
 	try "$name: nobody else has changed anything" look $t $run
 }
@@ -211,7 +211,7 @@ fenced() {
 	esac
 	try "$name: it is fenced within 25 s" ask $w 30 become_fenced 25
 	diag "fenced after $(($(date +%s) - started)) s"
-	try "$name: list and status say so" ask $w 40 says fenced lost
+	try "$name: list and status say so" ask $w 90 says fenced lost
 	try "$name: all its writes fail" wait_for 15 each_thread_fails $w $lost
 	try "$name: it unmounts within 10 s, files being open" ask $w 25 unmount_both 10
 	try "$name: and no write has succeeded since the first failed" ask $w 60 stop_writing
@@ -223,7 +223,7 @@ settle() {
 	if [ $random -eq 0 ]; then
 		try "$name: unmounted there" ask $t 60 unmount_both 30
 		try "$name: mounted here without --force" ask $w 90 take
-		try "$name: they live" ask $w 40 says live held
+		try "$name: they live" ask $w 90 says live held
 	else
 		swapped=$w w=$t t=$swapped
 	fi
@@ -239,7 +239,7 @@ cc -D_GNU_SOURCE -std=gnu11 -O1 -g -Wall -Wextra -pthread -o "$TEST_LEDGER" test
 start_devstore
 port_a=$(free_port)
 port_b=$(free_port)
-machine_seconds=$((200 + rounds * 60))
+machine_seconds=$((300 + rounds * 120))
 at_exit end_forwards
 connect a
 connect b

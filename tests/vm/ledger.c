@@ -286,7 +286,7 @@ static void *keep_writing(void *arg)
 	while (!stop) {
 		write_once(w);
 		/* The machine is slow, and has other things to do, too. */
-		usleep(w->failed ? 100000 : next_random(&w->random) % 20000);
+		usleep(w->failed ? 100000 : next_random(&w->random) % 80000);
 	}
 	return NULL;
 }
