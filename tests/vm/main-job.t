@@ -7,6 +7,7 @@
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
+kernels=${TEST_KERNELS:-6.12}
 
 # Plenty of small files, and some large ones.
 list_files() {

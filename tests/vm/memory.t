@@ -7,6 +7,7 @@
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
+kernels=${TEST_KERNELS:-6.1}
 
 common='--name=memory --rw=write --verify=crc32c --verify_fatal=1 --verify_state_save=0 --randrepeat=1'
 written="$common --ioengine=psync --bs=1M --size=1280M"

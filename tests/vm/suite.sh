@@ -11,7 +11,9 @@
 #	subject() { container=$(new_container) && guest "$1" -- integrity.sh "$container"; }
 #	plan
 #
-# TEST_KERNELS ("6.1 6.12") are the kernels.
+# TEST_KERNELS are the kernels. By default a test that is about the driver's own
+# behaviour runs on all of them (6.1 and 6.12), one about the programs on one of
+# them, which it names by setting $kernels: time is short.
 
 . tests/vm/lib.sh
 
