@@ -8,13 +8,13 @@
 # over by mount --force, finds all that was acknowledged, and writes; the first comes
 # back, is fenced, and has changed nothing. Then they change roles.
 #
-# FAILOVER_ROUNDS (8) rounds, chosen by FAILOVER_SEED (printed).
+# FAILOVER_ROUNDS (6) rounds, chosen by FAILOVER_SEED (printed).
 # FAILOVER_KINDS: only these things happen, of those below.
 # Needs root and kernels, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/lib.sh && . tests/vm/machines.sh
 
-rounds=${FAILOVER_ROUNDS:-8}
+rounds=${FAILOVER_ROUNDS:-6}
 seed=${FAILOVER_SEED:-$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')}
 all_kinds=${FAILOVER_KINDS:-freeze pause kill drop hold refuse stop-helper kill-helper kill-agent nothing}
 subjects="block files"
@@ -275,6 +275,6 @@ for machine in a b; do
 	post $machine 'finish; exit'
 	end_machine $machine wait
 	is $? 0 "machine $machine ended well"
-	! grep -A 40 'the kernel reported' "$tmp/$machine.log" | diag "$(cat)"
+	grep -A 40 'the kernel reported' "$tmp/$machine.log" | sed 's/^/# /'
 done
 plan
