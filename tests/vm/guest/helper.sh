@@ -41,7 +41,7 @@ mount_drive "$TEST_URL/$1/disk" 256M
 echo 1 >$trace/events/cdrive/enable
 
 verified_fio 200 --ioengine=libaio --iodepth=32 --rw=randwrite --bssplit=4k/60:64k/30:512k/10 \
-	--size=96M --verify_backlog=256 &
+	--size=64M --verify_backlog=256 &
 load=$!
 for round in 1 2 3 4; do
 	wait_for 30 written 40 && wait_for 10 in_flight
