@@ -207,7 +207,8 @@ static void forget_secrets(struct request *r)
 
 	for (i = 0; i < r->count; i++) {
 		struct mount *m = &r->mounts[i];
-		char *query = strchr((char *)m->options.url, '?');
+		char *url = (char *)m->options.url;
+		char *query = url ? strchr(url, '?') : NULL;
 
 		az_credential_free(&m->store.cred);
 		if (m->store.url.sas)
