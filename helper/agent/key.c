@@ -71,7 +71,7 @@ bool key_signs(const struct key *key)
 char *key_token(const struct key *key, const struct az_url *url, int64_t now)
 {
 	if (key_signs(key))
-		return az_sas_sign(url, &key->cred, AZ_SAS_DRIVE, now, key->lifetime_s);
+		return az_sas_sign(url, &key->cred, az_sas_needed(url), now, key->lifetime_s);
 	return strdup(key->sas);
 }
 

@@ -17,8 +17,14 @@
 #include "azure/credential.h"
 #include "azure/url.h"
 
-/* What a drive does with its blob. */
+/* What a drive does with its blob, and with a snapshot; and either for @url. */
 #define AZ_SAS_DRIVE "rw"
+#define AZ_SAS_SNAPSHOT "r"
+
+static inline const char *az_sas_needed(const struct az_url *url)
+{
+	return url->snapshot ? AZ_SAS_SNAPSHOT : AZ_SAS_DRIVE;
+}
 
 /*
  * Signs a SAS for @url's blob (its snapshot, where it names one) with @key (kind

@@ -32,7 +32,14 @@ static int delete_blob(const struct store_options *o, bool snapshots)
 	struct store s = { 0 };
 	int status;
 
-	status = store_open(&s, o);
+	status = store_url(&s, o);
+	if (!status && snapshots && s.url.snapshot)
+		status = fail(CTL_USAGE, "%s: a snapshot, which has no --snapshots; leave that out",
+			      s.text);
+	if (!status)
+		status = store_credential(&s, o);
+	if (!status)
+		status = store_connect(&s);
 	if (!status)
 		status = check_not_mounted(&s);
 	if (!status)
@@ -45,7 +52,7 @@ static int delete_blob(const struct store_options *o, bool snapshots)
 
 static int run(int argc, char **argv)
 {
-	struct store_options store = { 0 };
+	struct store_options store = { .snapshot = true };
 	bool snapshots = false;
 	const struct option options[] = {
 		STORE_OPTIONS(&store),
@@ -65,8 +72,9 @@ static int run(int argc, char **argv)
 static const char help[] =
 	"usage: clouddrivectl delete URL [--snapshots] [--key-file FILE] [--allow-http]\n"
 	"\n"
-	"Deletes the blob at URL and all that is on it. A drive that is mounted, here or\n"
-	"elsewhere, is left alone.\n"
+	"Deletes the blob at URL and all that is on it; or, with ?snapshot=TIME, this snapshot\n"
+	"of it. A drive that is mounted, here or elsewhere, is left alone; of a snapshot only\n"
+	"this machine's mounts are known.\n"
 	"\n"
 	"  --snapshots      delete its snapshots too; a blob that has some is left alone otherwise\n"
 	"  --key-file FILE  the account key in base64; - is standard input\n"

@@ -86,10 +86,22 @@ static int check_sas(const struct mount *m)
 	char why[256];
 
 	if (m->no_credential || m->store.cred.kind != AZ_CREDENTIAL_SAS ||
-	    !az_sas_check(&m->store.cred, &m->store.url, AZ_SAS_DRIVE, time(NULL), why,
-			  sizeof(why)))
+	    !az_sas_check(&m->store.cred, &m->store.url, az_sas_needed(&m->store.url), time(NULL),
+			  why, sizeof(why)))
 		return CTL_OK;
 	return fail(CTL_DENIED, "%s: %s", m->store.text, why);
+}
+
+/* A snapshot can't be written to, and so has no lease. */
+static int check_snapshot(struct mount *m)
+{
+	if (!m->store.url.snapshot)
+		return CTL_OK;
+	if (m->force)
+		return fail(CTL_USAGE, "--force: nobody leases a snapshot (%s); leave it out",
+			    m->store.text);
+	m->read_only = true;
+	return CTL_OK;
 }
 
 static int prepare(struct request *r)
@@ -100,6 +112,8 @@ static int prepare(struct request *r)
 
 	for (i = 0; i < r->count && !status; i++)
 		status = store_url(&r->mounts[i].store, &r->mounts[i].options);
+	for (i = 0; i < r->count && !status; i++)
+		status = check_snapshot(&r->mounts[i]);
 	for (i = 0; i < r->count && !status; i++)
 		status = place_check(&r->mounts[i]);
 	if (!status)
@@ -303,7 +317,8 @@ static int run(int argc, char **argv)
 {
 	const char *items[argc];
 	struct rest rest = { items, 0 };
-	struct request r = { .mount = { .connections = 32,
+	struct request r = { .mount = { .options.snapshot = true,
+					.connections = 32,
 					.lifetime = PACE_LIFETIME_S,
 					.agent = AGENT_START_NONE } };
 	struct mount *m = &r.mount;
@@ -311,6 +326,7 @@ static int run(int argc, char **argv)
 		STORE_OPTIONS(&m->options),
 		FLAG("read-only", &m->read_only),
 		FLAG("no-fs", &m->no_fs),
+		FLAG("fsck", &m->fsck),
 		FLAG("force", &m->force),
 		FLAG("foreground", &m->foreground),
 		FLAG("json", &m->json),
@@ -336,7 +352,7 @@ static int run(int argc, char **argv)
 }
 
 static const char help[] =
-	"usage: clouddrivectl mount URL [DIR] [--read-only] [--no-fs] [--force] [--foreground]\n"
+	"usage: clouddrivectl mount URL [DIR] [--read-only] [--no-fs] [--fsck] [--force] [--foreground]\n"
 	"                           [--connections N] [--park-limit SECONDS]\n"
 	"                           [--sas-lifetime SECONDS] [--key-file FILE] [--allow-http]\n"
 	"                           [--json]\n"
@@ -346,6 +362,9 @@ static const char help[] =
 	"at /mnt/cdriveN when DIR is left out, and prints DEVICE MOUNT-POINT. The blob is\n"
 	"leased, so that no other client writes to it meanwhile. The file system is the whole\n"
 	"of the blob, or its single partition. Needs root; loads the module cdrive.\n"
+	"\n"
+	"The URL of a snapshot, ?snapshot=TIME, is mounted read-only and without a lease: by any\n"
+	"number of machines at once.\n"
 	"\n"
 	"A process stays behind, the drive's agent. It keeps the account key to itself and\n"
 	"gives the process that does the I/O, the helper, SAS tokens for this one blob; and\n"
@@ -362,6 +381,8 @@ static const char help[] =
 	"\n"
 	"  --read-only           a read-only device and file system; the blob is leased all the same\n"
 	"  --no-fs               the device only: prints DEVICE\n"
+	"  --fsck                have the file system's own checker (e2fsck -p, xfs_repair, ntfsfix)\n"
+	"                        repair it first; what it can't repair is not mounted\n"
 	"  --force               take the blob from another client that has leased it; what that\n"
 	"                        has not written by then it can't write any more\n"
 	"  --foreground          stay until the drive is unmounted; unmount it at ^C or SIGTERM\n"
@@ -374,7 +395,7 @@ static const char help[] =
 	"  --key-file FILE       the account key in base64; - is standard input\n"
 	"  --allow-http          plain http to a host other than this one\n"
 	"  --json                print {\"device\", \"mount_point\", \"url\"}\n"
-	"\n" STORE_HELP "A SAS needs the permissions read and write.\n"
+	"\n" STORE_HELP "A SAS needs the permissions read and write, one of a snapshot read.\n"
 	"\n"
 	"Examples:\n"
 	"  clouddrivectl mount https://acct.blob.core.windows.net/disks/disk1 /srv/data --key-file key\n"

@@ -20,7 +20,7 @@ struct mount {
 	/* as asked for */
 	struct store_options options;
 	const char *where; /* DIR as given, or NULL */
-	bool read_only, no_fs, foreground, json, force;
+	bool read_only, no_fs, fsck, foreground, json, force;
 	bool several; /* one of several URLs, of which a free one is meant */
 	uint64_t connections, park_limit, lifetime;
 

@@ -209,25 +209,55 @@ static int try_mount(const char *device, const char *type, const char *dir, bool
 	return err;
 }
 
-/* How to mount a file system that was not unmounted cleanly without writing:
- * its journal can't be replayed on a device that is read-only. */
-static const char *no_replay(const char *type)
-{
-	if (!strcmp(type, "ext4") || !strcmp(type, "ext3"))
-		return "noload";
-	if (!strcmp(type, "xfs"))
-		return "norecovery";
-	return NULL;
-}
+/* How to mount a file system without writing: first as it is, then one that was not
+ * unmounted cleanly, whose journal can't be replayed on a device that is read-only. */
+struct reading {
+	const char *type;
+	const char *plain[2], *no_replay[2]; /* of a drive, and of a snapshot */
+};
 
-int mounts_mount(const char *device, const char *type, const char *dir, bool read_only, char *why,
-		 size_t len)
+static const struct reading readings[] = {
+	{ "ext3", { NULL, NULL }, { "noload", "noload" } },
+	{ "ext4", { NULL, NULL }, { "noload", "noload" } },
+	/* XFS takes no two of one UUID at a time. */
+	{ "xfs", { NULL, "nouuid" }, { "norecovery", "norecovery,nouuid" } },
+};
+
+static int mount_reading(const char *device, const char *type, const char *dir, bool snapshot,
+			 char *why, size_t len)
 {
-	const char *options = read_only ? no_replay(type) : NULL;
+	const struct reading *r = NULL;
 	int err;
 
-	err = try_mount(device, type, dir, read_only, NULL, why, len);
-	if (err && options)
-		err = try_mount(device, type, dir, true, options, why, len);
+	for (size_t i = 0; i < sizeof(readings) / sizeof(*readings); i++)
+		if (!strcmp(readings[i].type, type))
+			r = &readings[i];
+	err = try_mount(device, type, dir, true, r ? r->plain[snapshot] : NULL, why, len);
+	if (err && r)
+		err = try_mount(device, type, dir, true, r->no_replay[snapshot], why, len);
+	return err;
+}
+
+static int mount_as(const char *device, const char *type, const char *dir, enum mounts_how how,
+		    char *why, size_t len)
+{
+	if (how == MOUNTS_WRITE)
+		return try_mount(device, type, dir, false, NULL, why, len);
+	return mount_reading(device, type, dir, how == MOUNTS_SNAPSHOT, why, len);
+}
+
+int mounts_mount(const char *device, const char *type, const char *dir, enum mounts_how how,
+		 char *why, size_t len)
+{
+	bool ntfs = !strcmp(type, "ntfs");
+	int err;
+
+	err = mount_as(device, ntfs ? "ntfs3" : type, dir, how, why, len);
+	if (!ntfs || err != -ENODEV)
+		return err;
+	err = mount_as(device, "ntfs-3g", dir, how, why, len);
+	if (err == -ENODEV)
+		snprintf(why, len,
+			 "the kernel has no ntfs3, and ntfs-3g is not installed; install ntfs-3g");
 	return err;
 }

@@ -27,9 +27,15 @@ int drive_of_device(dev_t dev);
 /* Whether something is mounted at @dir. */
 bool is_mount_point(const char *dir);
 
-/* Mounts @device at @dir; 0, or -errno with a sentence in @why. */
-int mounts_mount(const char *device, const char *type, const char *dir, bool read_only, char *why,
-		 size_t len);
+/*
+ * Mounts @device at @dir.  NTFS is the kernel's (ntfs3) where it has that, else ntfs-3g's.
+ * What was not unmounted cleanly and is not to be written to is mounted without its
+ * journal (ext4, xfs).  MOUNTS_SNAPSHOT: read-only, beside the file system that it is a
+ * snapshot of.  0, or -errno with a sentence in @why.
+ */
+enum mounts_how { MOUNTS_WRITE, MOUNTS_READ, MOUNTS_SNAPSHOT };
+int mounts_mount(const char *device, const char *type, const char *dir, enum mounts_how how,
+		 char *why, size_t len);
 
 /* "bash (812), make (815)": processes that use the file system at @dir, as far
  * as can be seen; "" when none is; into @buf. */

@@ -8,6 +8,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/filesystem.h"
+#include "ctl/fsck.h"
 #include "ctl/mount.h"
 #include "ctl/mounts.h"
 #include "lib/runtime.h"
@@ -17,6 +18,10 @@ int place_check(struct mount *m)
 	struct stat st;
 	size_t n;
 
+	if (m->no_fs && m->fsck)
+		return fail(
+			CTL_USAGE,
+			"--fsck: checks a file system, and --no-fs looks for none; leave one of them out");
 	if (!m->where)
 		return CTL_OK;
 	if (m->no_fs)
@@ -54,6 +59,24 @@ static int choose_dir(struct mount *m)
 	return CTL_OK;
 }
 
+static int check_filesystem(struct mount *m, const struct filesystem *fs)
+{
+	char why[512];
+
+	if (fsck_run(fs, m->read_only, m->agent.signals, why, sizeof(why)))
+		return fail(CTL_FAILED, "%s: its %s file system: %s", m->store.text, fs->type, why);
+	if (*why)
+		note("%s: %s", m->store.text, why);
+	return CTL_OK;
+}
+
+static enum mounts_how how_to_mount(const struct mount *m)
+{
+	if (m->store.url.snapshot)
+		return MOUNTS_SNAPSHOT;
+	return m->read_only ? MOUNTS_READ : MOUNTS_WRITE;
+}
+
 static int mount_filesystem(struct mount *m)
 {
 	struct filesystem fs;
@@ -62,17 +85,21 @@ static int mount_filesystem(struct mount *m)
 
 	if (filesystem_find(m->index, &fs, why, sizeof(why)))
 		return fail(CTL_FAILED, "%s: %s", m->store.text, why);
+	status = m->fsck ? check_filesystem(m, &fs) : CTL_OK;
+	if (!status && agent_interrupted(&m->agent))
+		return fail(CTL_FAILED, "%s: interrupted; it was unmounted again", m->store.text);
+	if (status)
+		return status;
 	status = m->where ? CTL_OK : choose_dir(m);
 	if (status)
 		return status;
-	if (!mounts_mount(fs.device, fs.type, m->dir, m->read_only, why, sizeof(why)))
+	if (!mounts_mount(fs.device, fs.type, m->dir, how_to_mount(m), why, sizeof(why)))
 		return CTL_OK;
 	if (m->made_dir)
 		rmdir(m->dir);
-	return fail(
-		CTL_FAILED,
-		"%s: its %s file system can't be mounted at %s: %s; check it with fsck after mount --no-fs",
-		m->store.text, fs.type, m->dir, why);
+	return fail(CTL_FAILED,
+		    "%s: its %s file system can't be mounted at %s: %s; check it with --fsck",
+		    m->store.text, fs.type, m->dir, why);
 }
 
 /* A drive that was there has its file system mounted as it was; attach() has
@@ -105,8 +132,13 @@ int place(struct mount *m)
 {
 	int status;
 
-	if (m->no_fs || still_mounted(m))
+	if (m->no_fs)
 		return CTL_OK;
+	if (still_mounted(m)) {
+		if (m->fsck)
+			note("%s: mounted already, and so not checked", m->store.text);
+		return CTL_OK;
+	}
 	status = mount_filesystem(m);
 	if (!status)
 		write_down(m);

@@ -35,7 +35,7 @@ int store_url(struct store *s, const struct store_options *o)
 	if (s->url.snapshot && !o->snapshot)
 		return fail(
 			CTL_USAGE,
-			"%s: snapshots are not available in this version; give the URL of the blob itself",
+			"%s: a snapshot, which can't be changed; give the URL of the blob itself",
 			s->text);
 	if (!s->url.https && !az_url_loopback(&s->url) && !o->allow_http)
 		return fail(

@@ -75,10 +75,8 @@ static void answer(struct client *client, json_t *message)
 static json_t *lease_status(const struct drive *d)
 {
 	static const char *const names[] = {
-		[OWNER_HELD] = "held",
-		[OWNER_RAISING] = "held",
-		[OWNER_DOUBTFUL] = "renewing",
-		[OWNER_LOST] = "lost",
+		[OWNER_HELD] = "held", [OWNER_RAISING] = "held",  [OWNER_DOUBTFUL] = "renewing",
+		[OWNER_LOST] = "lost", [OWNER_UNNEEDED] = "none",
 	};
 	enum owner_state state = d->owner.state;
 	uint64_t now = owner_clock();
@@ -86,7 +84,7 @@ static json_t *lease_status(const struct drive *d)
 
 	if (state != OWNER_LOST && d->owner.lease_until > now)
 		left = (json_int_t)((d->owner.lease_until - now) / LOOP_SEC(1));
-	else if (state != OWNER_LOST)
+	else if (state != OWNER_LOST && state != OWNER_UNNEEDED)
 		state = OWNER_DOUBTFUL; /* nobody knows whose it is now */
 	return json_pack("{s:s, s:s, s:I}", "id", d->blob.lease_id, "state", names[state],
 			 "until_seconds", left);

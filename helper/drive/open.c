@@ -10,6 +10,9 @@
  *	attach (adopt)	the driver; requests may come
  *	control socket, record
  *
+ * A snapshot, which nobody can change, has neither lease nor sequence number, and its
+ * drive no deadline: any number of machines can have it at once.
+ *
  * An error at any point undoes what came before, in drive_close().  The lease is
  * renewed from the moment it is there: the list of page ranges may be long.  A drive
  * that is adopted begins with its lease; when that, or a later step, shows that the
@@ -65,7 +68,7 @@ json_t *drive_configure(struct drive *d, const json_t *request, int fd)
 		return runtime_error(4, "%s: no usable SAS", url);
 	if (connections < 1 || connections > CONNECTIONS_MOST)
 		return runtime_error(2, "connections: must be 1 to %d", CONNECTIONS_MOST);
-	d->read_only = read_only;
+	d->read_only = read_only || d->url.snapshot;
 	d->force = force;
 	d->foreground = foreground;
 	d->connections = (unsigned int)connections;
@@ -146,6 +149,29 @@ static json_t *check_blob(struct drive *d)
 		return runtime_error(EXIT_NOT_A_DRIVE,
 				     "%s: the blob is empty; delete it and create it with a size",
 				     d->name);
+	d->size = q.sync.res.props.size;
+	return NULL;
+}
+
+static bool says_missing(const json_t *error)
+{
+	int status = 0;
+
+	json_unpack((json_t *)error, "{s:{s:i}}", "error", "exit", &status);
+	return status == EXIT_NO_DRIVE;
+}
+
+/* In place of a lease. */
+static json_t *check_snapshot(struct drive *d)
+{
+	json_t *error;
+
+	owner_not_needed(&d->owner);
+	error = check_blob(d);
+	if (!error || d->adopt < 0 || !says_missing(error))
+		return error;
+	json_decref(error);
+	drive_lost(d, "the snapshot was deleted");
 	return NULL;
 }
 
@@ -200,19 +226,36 @@ static json_t *remember(struct drive *d, struct memory *m)
 	return error;
 }
 
-static json_t *resume(struct drive *d)
+static json_t *recall(struct drive *d, struct memory *m)
 {
-	struct memory m = { 0 };
-	struct az_error err = { 0 };
-	struct az_props props;
-	json_t *error = remember(d, &m);
-	char why[128] = "";
+	json_t *error = remember(d, m);
 
 	if (error)
 		return error;
 	d->index = (unsigned int)d->adopt;
 	d->ready = true;
-	d->size = (uint64_t)m.size;
+	d->size = (uint64_t)m->size;
+	return NULL;
+}
+
+static json_t *resume_snapshot(struct drive *d)
+{
+	struct memory m = { 0 };
+	json_t *error = recall(d, &m);
+
+	return error ? error : check_snapshot(d);
+}
+
+static json_t *resume(struct drive *d)
+{
+	struct memory m = { 0 };
+	struct az_error err = { 0 };
+	struct az_props props;
+	json_t *error = recall(d, &m);
+	char why[128] = "";
+
+	if (error)
+		return error;
 	if (!owner_resume(&d->owner, (uint64_t)m.number, (uint64_t)m.raising_to, &props, &err, why,
 			  sizeof(why))) {
 		d->size = props.size;
@@ -426,10 +469,15 @@ static json_t *open_blob(struct drive *d)
 {
 	static const step_fn fresh[] = { check_blob, acquire, look_for_footer, read_ranges, NULL };
 	static const step_fn adopting[] = { resume, look_for_footer, read_ranges, NULL };
+	static const step_fn snapshot[] = { check_snapshot, look_for_footer, read_ranges, NULL };
+	static const step_fn adopting_snapshot[] = { resume_snapshot, look_for_footer, read_ranges,
+						     NULL };
+	const step_fn *steps = d->adopt >= 0 ? adopting : fresh;
 	json_t *error = NULL;
 
-	for (const step_fn *step = d->adopt >= 0 ? adopting : fresh;
-	     *step && !error && !d->fenced[0]; step++) {
+	if (d->url.snapshot)
+		steps = d->adopt >= 0 ? adopting_snapshot : snapshot;
+	for (const step_fn *step = steps; *step && !error && !d->fenced[0]; step++) {
 		error = (*step)(d);
 		if (!error && d->abandoned)
 			error = interrupted(d);

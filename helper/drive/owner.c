@@ -235,7 +235,7 @@ static void renew(void *arg)
 
 void owner_doubt_lease(struct owner *o)
 {
-	if (o->state == OWNER_LOST || o->state == OWNER_DOUBTFUL)
+	if (o->state == OWNER_LOST || o->state == OWNER_DOUBTFUL || o->state == OWNER_UNNEEDED)
 		return;
 	o->state = OWNER_DOUBTFUL;
 	renew(o);
@@ -251,12 +251,14 @@ void owner_start(struct owner *o)
 {
 	uint64_t now = owner_clock(), at = o->sent_at + LOOP_SEC(OWNER_RENEW_S);
 
+	if (o->state == OWNER_UNNEEDED)
+		return;
 	loop_timer_arm(o->loop, &o->lease_timer, at > now ? at - now : 0);
 }
 
 void owner_hurry(struct owner *o)
 {
-	if (o->state == OWNER_LOST)
+	if (o->state == OWNER_LOST || o->state == OWNER_UNNEEDED)
 		return;
 	/* A renewal whose answer could not help any more is not waited for. */
 	if (o->lease_call && owner_clock() - o->sent_at >= OWNER_CERTAIN_NS) {
@@ -279,8 +281,13 @@ void owner_silence(struct owner *o, bool silent)
 		loop_timer_cancel(o->loop, &o->raise_timer);
 		raise_number(o);
 	}
-	if (o->state == OWNER_HELD)
+	if (o->state == OWNER_HELD || o->state == OWNER_UNNEEDED)
 		o->ops->held(o->arg);
+}
+
+void owner_not_needed(struct owner *o)
+{
+	o->state = OWNER_UNNEEDED;
 }
 
 /* --- beginning and end ---------------------------------------------------- */

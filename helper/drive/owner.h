@@ -10,6 +10,8 @@
  *	doubtful the lease may be lost: nothing but a raise is sent until that
  *		 is known
  *	lost	 somebody else has, or may have, written: for good
+ *	unneeded it is a snapshot, which nobody writes to: there is no lease, no
+ *		 number and no deadline, and reads may be sent at any time
  *
  * Why renewing tells more than acquiring: a lease that ran out can be renewed
  * only as long as nobody else took one ("Lease Blob", renew), so a renewal
@@ -41,7 +43,7 @@
 #define OWNER_MARGIN_MS 500
 #define OWNER_CERTAIN_NS (LOOP_SEC(OWNER_LEASE_S) - LOOP_MS(OWNER_MARGIN_MS))
 
-enum owner_state { OWNER_HELD, OWNER_RAISING, OWNER_DOUBTFUL, OWNER_LOST };
+enum owner_state { OWNER_HELD, OWNER_RAISING, OWNER_DOUBTFUL, OWNER_LOST, OWNER_UNNEEDED };
 
 struct owner_ops {
 	/* Writes may be sent (again), with a new number perhaps. */
@@ -99,6 +101,9 @@ int owner_acquire(struct owner *o, bool force, struct az_props *props, struct az
 int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct az_props *props,
 		 struct az_error *err, char *why, size_t len);
 
+/* It is a snapshot: in place of both. */
+void owner_not_needed(struct owner *o);
+
 /* While there is no credential nothing is sent; afterwards everything that waited,
  * a renewal first. */
 void owner_silence(struct owner *o, bool silent);
@@ -121,9 +126,12 @@ static inline uint64_t owner_sequence(const struct owner *o)
 	return o->number;
 }
 
-/* Whether the blob is certainly ours to read and write at this moment. */
+/* Whether the blob is certainly ours to read and write at this moment, or nobody's to
+ * write. */
 static inline bool owner_certain(const struct owner *o)
 {
+	if (o->state == OWNER_UNNEEDED)
+		return true;
 	return (o->state == OWNER_HELD || o->state == OWNER_RAISING) &&
 	       owner_clock() < o->lease_until;
 }
@@ -131,7 +139,8 @@ static inline bool owner_certain(const struct owner *o)
 /* Whether reads and writes may be sent. */
 static inline bool owner_may_send(const struct owner *o)
 {
-	return o->state == OWNER_HELD && !o->silent && owner_certain(o);
+	return (o->state == OWNER_HELD || o->state == OWNER_UNNEEDED) && !o->silent &&
+	       owner_certain(o);
 }
 
 /*

@@ -122,8 +122,15 @@ for bad in ftp://account.blob.core.windows.net/disks/disk disks/disk '' https://
 done
 rejected 2 'see clouddrivectl mount --help$' "malformed URL of mount" mount https://x
 rejected 2 'see clouddrivectl delete --help$' "malformed URL of delete" delete https://x
-rejected 2 "mount: .*snapshots are not available in this version" "a snapshot" \
-	mount "$url?snapshot=2026-11-20T10:00:00.0000000Z"
+at="?snapshot=2026-11-20T10:00:00.0000000Z"
+rejected 2 "mount: --force: nobody leases a snapshot .*leave it out" "a snapshot, by force" \
+	mount "$url$at" --force
+rejected 2 "create: .*a snapshot, which can't be changed; give the URL of the blob" "to create a snapshot" \
+	create "$url$at" --size 64M
+rejected 2 "delete: .*a snapshot, which has no --snapshots; leave that out" "snapshots of a snapshot" \
+	delete "$url$at" --snapshots --key-file /dev/null
+rejected 2 "mount: --fsck: checks a file system, and --no-fs looks for none; leave one" "--fsck of no file system" \
+	mount "$url" --fsck --no-fs
 rejected 2 "plain http.*--allow-http" "http to another host" \
 	create http://account.blob.core.windows.net/disks/disk --size 64M
 rejected 2 "plain http.*--allow-http" "http to another host, by mount" \
