@@ -135,6 +135,34 @@ struct az_call *az_delete_blob(struct az_client *c, const struct az_blob *b, boo
 	return az_call_start(call);
 }
 
+/* Snapshot Blob */
+
+static void build_snapshot(struct az_call *call, struct az_build *b)
+{
+	(void)call;
+	az_build_query(b, "comp", "snapshot");
+}
+
+static const char *check_snapshot(struct az_call *call)
+{
+	return call->ans.props.snapshot[0] ? NULL : "the answer lacks x-ms-snapshot";
+}
+
+static const struct az_op take_snapshot = {
+	.method = "PUT",
+	.kind = AZ_KIND_OTHER,
+	.expect = 201,
+	.changes = true,
+	.build = build_snapshot,
+	.check = check_snapshot,
+};
+
+struct az_call *az_snapshot(struct az_client *c, const struct az_blob *b, az_done_fn done,
+			    void *arg)
+{
+	return az_call_start(az_call_new(c, &take_snapshot, b, done, arg));
+}
+
 /* Set Blob Properties */
 
 static void build_raise(struct az_call *call, struct az_build *b)

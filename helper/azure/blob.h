@@ -64,6 +64,11 @@ struct az_call *az_resize(struct az_client *c, const struct az_blob *b, uint64_t
 struct az_call *az_delete_blob(struct az_client *c, const struct az_blob *b, bool snapshots,
 			       az_done_fn done, void *arg);
 
+/* "Snapshot Blob": the result's props.snapshot is its time.  Needs no lease, but one
+ * that is named must be held. */
+struct az_call *az_snapshot(struct az_client *c, const struct az_blob *b, az_done_fn done,
+			    void *arg);
+
 /* "Set Blob Properties", x-ms-sequence-number-action: max.  The result's
  * props.sequence_number is the number after it. */
 struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b, uint64_t number,

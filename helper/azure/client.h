@@ -44,6 +44,7 @@ struct az_blob {
 	const char *if_match; /* NULL, or the ETag that it must have: sent with every call */
 };
 
+#define AZ_SNAPSHOT 40 /* bytes of a snapshot's time, with its NUL */
 #define AZ_MARK 200 /* bytes of a mark, with its NUL */
 
 enum az_blob_type { AZ_BLOB_UNKNOWN, AZ_BLOB_PAGE, AZ_BLOB_BLOCK, AZ_BLOB_APPEND };
@@ -60,6 +61,7 @@ struct az_props {
 	char etag[64];
 	char last_modified[40];
 	char server[64];
+	char snapshot[AZ_SNAPSHOT]; /* the one that was taken */
 	char unfinished[AZ_MARK]; /* see az_create_unfinished() */
 };
 

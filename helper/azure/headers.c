@@ -170,6 +170,11 @@ static void h_request_id(struct az_call *call, const char *v, size_t len)
 	COPY(request_id);
 }
 
+static void h_snapshot(struct az_call *call, const char *v, size_t len)
+{
+	COPY(props.snapshot);
+}
+
 static void h_unfinished(struct az_call *call, const char *v, size_t len)
 {
 	COPY(props.unfinished);
@@ -211,6 +216,7 @@ static const struct {
 	HEADER("x-ms-lease-status", h_lease_status),
 	HEADER(AZ_UNFINISHED, h_unfinished),
 	HEADER("x-ms-request-id", h_request_id),
+	HEADER("x-ms-snapshot", h_snapshot),
 	HEADER("x-ms-version", h_version),
 };
 

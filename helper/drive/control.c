@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The control socket: status, unmount, credential and agent, see lib/runtime.h.
+ * The control socket: status, unmount, credential, snapshot and agent, see lib/runtime.h.
  *
  * Few ask, and each asks one thing at a time, so clients are a short list.  Who
  * asked for the unmount that succeeds is answered by control_close(), when the
@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "azure/blob.h"
 #include "drive/drive.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
@@ -29,6 +30,7 @@ struct client {
 	struct control *control;
 	struct loop_fd watch;
 	bool waits; /* for the drive to be unmounted */
+	struct az_call *snapshot; /* that it waits for */
 	struct client *next;
 };
 
@@ -51,6 +53,8 @@ static void forget(struct client *client)
 		p = &(*p)->next;
 	*p = client->next;
 	c->n_clients--;
+	if (client->snapshot)
+		az_call_cancel(client->snapshot);
 	loop_fd_del(c->drive->loop, &client->watch);
 	free(client);
 }
@@ -189,6 +193,43 @@ static void unmount(struct client *client, bool force)
 	try_detach(c);
 }
 
+/* --- snapshot ------------------------------------------------------------------ */
+
+/* Once: whoever asked has the file system frozen, and can't wait. */
+static void snapshot_taken(void *arg, const struct az_result *res)
+{
+	struct client *client = arg;
+	const struct az_error *e = &res->err;
+	char text[256];
+
+	client->snapshot = NULL;
+	if (e->class == AZ_OK)
+		answer(client, json_pack("{s:s}", "snapshot", res->props.snapshot));
+	else
+		answer(client,
+		       runtime_error(az_error_exit(e), "%s: can't take a snapshot: %s; %s",
+				     client->control->drive->name,
+				     az_error_text(e, text, sizeof(text)), az_error_advice(e)));
+}
+
+static void snapshot(struct client *client)
+{
+	struct drive *d = client->control->drive;
+
+	if (client->snapshot)
+		return; /* one answer to each, and one at a time */
+	if (d->state != CDRIVE_STATE_LIVE || !owner_may_send(&d->owner)) {
+		answer(client,
+		       runtime_error(7, "%s: /dev/cdrive%u waits: %s; see clouddrivectl status",
+				     d->name, d->index,
+				     d->last_error[0] ? d->last_error : "it is not live"));
+		return;
+	}
+	client->snapshot = az_snapshot(d->client, &d->blob, snapshot_taken, client);
+	if (!client->snapshot)
+		answer(client, runtime_error(1, "%s: out of memory; try again", d->name));
+}
+
 /* --- the agent --------------------------------------------------------------- */
 
 /* The connection is the agent channel from then on, or ends with the reason. */
@@ -228,6 +269,8 @@ static void readable(void *arg, uint32_t events)
 		unmount(client, force);
 	else if (!strcmp(command, "credential"))
 		answer(client, agent_credential(&client->control->drive->agent, question));
+	else if (!strcmp(command, "snapshot"))
+		snapshot(client);
 	else if (!strcmp(command, "agent"))
 		become_agent(client, question);
 	else

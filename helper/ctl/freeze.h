@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * freeze.h - the file systems of a drive, held still for a moment
+ *
+ * A child process freezes them (FIFREEZE), holds them, and thaws them when it is told
+ * to, when this process ends in whatever way, and after FREEZE_HOLD_S at the latest.
+ * Should the child be killed, this process thaws in its place.
+ */
+#ifndef CTL_FREEZE_H
+#define CTL_FREEZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "ctl/mounts.h"
+
+/* To be written out and frozen in, and frozen at most. */
+#define FREEZE_WAIT_S 30
+#define FREEZE_HOLD_S 30
+
+struct freeze {
+	struct mounts at;
+	pid_t pid;
+	int hold; /* closing it thaws */
+	bool frozen; /* false: something could only be written out, as its file
+		      * system can't be frozen, or none is mounted */
+};
+
+/*
+ * Freezes what is mounted of the drive @index; of one without file systems, writes out
+ * what was written to the device.  0, or -1 with "WHY; WHAT TO DO" in @why, nothing being
+ * frozen any more.
+ */
+int freeze(struct freeze *f, unsigned int index, char *why, size_t len);
+
+/* Whether everything was frozen from then until now; thaws it. */
+bool thaw(struct freeze *f);
+
+#endif

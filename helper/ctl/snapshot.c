@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A drive that is mounted here is held still by this process (freeze.h), and the
+ * snapshot taken by its helper, which has the lease and a SAS.  Of any other blob the
+ * service is asked from here.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ctl/drives.h"
+#include "ctl/freeze.h"
+#include "ctl/options.h"
+#include "ctl/snapshot.h"
+#include "ctl/work.h"
+#include "lib/runtime.h"
+
+#define ANSWER_MS 20000 /* of the helper, with everything frozen */
+
+struct snapshot_options {
+	struct store_options store; /* its URL is DRIVE */
+	bool json;
+};
+
+/* --- what is printed ------------------------------------------------------------------ */
+
+/* @url is the drive's own. */
+static int report(const struct snapshot_options *o, const struct az_url *url, const char *time,
+		  bool frozen)
+{
+	struct az_url snapshot = *url;
+	int status = CTL_OK;
+	char *text;
+
+	snapshot.snapshot = (char *)time;
+	text = az_url_text(&snapshot);
+	if (!text)
+		return fail(CTL_FAILED, "out of memory");
+	if (o->json)
+		status = print_json(json_pack("{s:s, s:s, s:b}", "url", text, "snapshot", time,
+					      "frozen", frozen));
+	else
+		puts(text);
+	fflush(stdout);
+	free(text);
+	return status;
+}
+
+/* --- of a drive of this machine ----------------------------------------------------------- */
+
+static int ask_helper(const char *name, unsigned int index, char *time, size_t len)
+{
+	json_t *question = json_pack("{s:s}", "command", "snapshot"), *answer = NULL;
+	const char *text;
+	int err, status;
+
+	err = runtime_ask(index, question, &answer, ANSWER_MS);
+	json_decref(question);
+	if (err)
+		return fail(
+			CTL_UNREACHABLE,
+			"%s: /dev/cdrive%u: its helper has not taken a snapshot: %s; see clouddrivectl status, and whether there is one all the same",
+			name, index, strerror(-err));
+	status = fail_answer(answer);
+	text = json_string_value(json_object_get(answer, "snapshot"));
+	if (!status)
+		snprintf(time, len, "%s", text ? text : "");
+	json_decref(answer);
+	return status;
+}
+
+static int explain(const char *name, const struct freeze *f, bool held)
+{
+	if (!held && f->frozen)
+		return fail(
+			CTL_FAILED,
+			"%s: was thawed by another program before the snapshot was taken; take another one, and delete this",
+			name);
+	if (!f->frozen)
+		note("%s: no file system that can be frozen; the snapshot has all that was written before, and maybe a part of what was being written",
+		     name);
+	return CTL_OK;
+}
+
+/* ^C waits until the snapshot has been told, which takes no longer than what is frozen
+ * may be. */
+static int take_frozen(const struct snapshot_options *o, const struct az_url *url, const char *name,
+		       unsigned int index)
+{
+	char why[400], time[AZ_SNAPSHOT];
+	sigset_t block, before;
+	struct freeze f;
+	bool held;
+	int status;
+
+	if (freeze(&f, index, why, sizeof(why)))
+		return fail(CTL_FAILED, "%s: %s", name, why);
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigaddset(&block, SIGTERM);
+	sigaddset(&block, SIGHUP);
+	sigprocmask(SIG_BLOCK, &block, &before);
+	status = ask_helper(name, index, time, sizeof(time));
+	held = thaw(&f);
+	if (!status)
+		status = report(o, url, time, f.frozen && held);
+	if (!status)
+		status = explain(name, &f, held);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return status;
+}
+
+static int take_mounted(const struct snapshot_options *o, const struct drive *d)
+{
+	const char *name = drive_url(d);
+	struct az_url url = { 0 };
+	char why[256];
+	int status;
+
+	if (!name || az_url_parse(name, &url, why, sizeof(why)))
+		return fail(
+			CTL_FAILED,
+			"/dev/cdrive%u: its record is missing or damaged; unmount it with --force, and give the URL",
+			d->driver.index);
+	if (url.snapshot)
+		status = fail(CTL_USAGE, "%s: a snapshot itself; give the URL of the blob", name);
+	else if (d->driver.state == CDRIVE_STATE_FENCED)
+		status = fail(CTL_LEASED,
+			      "%s: /dev/cdrive%u is fenced; unmount it, and mount it again", name,
+			      d->driver.index);
+	else
+		status = take_frozen(o, &url, name, d->driver.index);
+	az_url_free(&url);
+	return status;
+}
+
+/* --- of a blob ------------------------------------------------------------------------------ */
+
+static struct az_call *start_snapshot(struct job *job, void *arg, struct az_sync *sync)
+{
+	(void)arg;
+	return az_snapshot(job->client, job->blob, az_sync_done, sync);
+}
+
+int snapshot_take(struct work *w, char *time, size_t len)
+{
+	struct az_result res;
+	int err = job_call_once(&w->job, start_snapshot, NULL, &res);
+
+	snprintf(time, len, "%s", res.err.class ? "" : res.props.snapshot);
+	return err;
+}
+
+static int check_blob(struct work *w, bool *leased)
+{
+	struct az_result res;
+
+	if (job_properties(&w->job, &res))
+		return -1;
+	*leased = !strcmp(res.props.lease_state, "leased");
+	if (res.props.type == AZ_BLOB_PAGE)
+		return 0;
+	return job_fail(&w->job, CTL_NOT_A_DRIVE,
+			"%s: not a page blob; only page blobs can be drives", w->store->text);
+}
+
+static int take_of_blob(const struct snapshot_options *o, struct store *s)
+{
+	char time[AZ_SNAPSHOT] = "";
+	bool leased = false;
+	struct work w;
+	int err, status = work_start(&w, s, 1);
+
+	if (status)
+		return status;
+	err = check_blob(&w, &leased);
+	if (!err)
+		err = snapshot_take(&w, time, sizeof(time));
+	work_end(&w);
+	if (*time) {
+		status = report(o, &s->url, time, false);
+		if (leased)
+			note("%s: mounted elsewhere; the snapshot is as if that machine had lost power, take one there to have its file system at rest",
+			     s->text);
+		return status;
+	}
+	return err ? work_fail(&w, w.job.error.service.sent && !w.job.error.service.http ?
+					   "There may be a snapshot all the same" :
+					   NULL) :
+		     status;
+}
+
+static int take_unmounted(const struct snapshot_options *o)
+{
+	struct store s = { 0 };
+	int status = store_open(&s, &o->store);
+
+	if (!status)
+		status = take_of_blob(o, &s);
+	store_close(&s);
+	return status;
+}
+
+/* --- the command line ------------------------------------------------------------------------ */
+
+/* The drive of this machine that is meant, or NULL: a URL that isn't mounted here. */
+static int find(const struct snapshot_options *o, struct drives *drives, struct drive **drive)
+{
+	struct store s = { 0 };
+	int status;
+
+	*drive = NULL;
+	if (!strstr(o->store.url, "://"))
+		return drives_find(drives, o->store.url, drive);
+	status = store_url(&s, &o->store);
+	if (!status)
+		*drive = drives_by_url(drives, &s.url);
+	store_close(&s);
+	return status;
+}
+
+static int snapshot(const struct snapshot_options *o)
+{
+	struct drives drives;
+	struct drive *drive;
+	int status;
+
+	status = drives_load(&drives);
+	if (status)
+		return status;
+	status = find(o, &drives, &drive);
+	if (!status && drive)
+		status = need_root();
+	if (!status && drive)
+		status = take_mounted(o, drive);
+	drives_free(&drives);
+	return status || drive ? status : take_unmounted(o);
+}
+
+static int run(int argc, char **argv)
+{
+	struct snapshot_options o = { 0 };
+	const struct option options[] = {
+		STORE_OPTIONS(&o.store),
+		FLAG("json", &o.json),
+		{ 0 },
+	};
+	const struct argument arguments[] = {
+		ARGUMENT("DRIVE", &o.store.url),
+		{ 0 },
+	};
+	int status;
+
+	status = options_parse(argc, argv, options, arguments);
+	return status ? status : snapshot(&o);
+}
+
+static const char help[] =
+	"usage: clouddrivectl snapshot DRIVE [--key-file FILE] [--allow-http] [--json]\n"
+	"\n"
+	"Takes a snapshot of a drive, which keeps what is on it now, and prints its URL. DRIVE is\n"
+	"a URL, or the device or mount point of a drive of this machine.\n"
+	"\n"
+	"Of a drive that is mounted on this machine the file system is frozen for the moment that\n"
+	"it takes, so that it is whole in the snapshot: programs that write wait. It is thawed\n"
+	"again whatever happens. This needs root and no credential, as the drive has one. A file\n"
+	"system that can't be frozen (NTFS) is written out first, which is said. A blob that is\n"
+	"mounted on another machine is snapshotted as if that had lost power, which is said too.\n"
+	"\n"
+	"A snapshot can be mounted (read-only), downloaded and copied, and is deleted by\n"
+	"clouddrivectl delete URL?snapshot=TIME.\n"
+	"\n"
+	"  --key-file FILE  the account key in base64; - is standard input\n"
+	"  --allow-http     plain http to a host other than this one\n"
+	"  --json           print {\"url\", \"snapshot\", \"frozen\"}\n"
+	"\n" STORE_HELP "A SAS needs the permission create or write.\n"
+	"\n"
+	"Examples:\n"
+	"  clouddrivectl snapshot /srv/data\n"
+	"  clouddrivectl mount \"$(clouddrivectl snapshot $URL --key-file key)\" /mnt --key-file key\n"
+	"\n"
+	"Exit status: 0 done; 1 it failed; 2 wrong usage; 3 no such account, container, blob or\n"
+	"drive; 4 not authorised; 5 the drive is fenced; 7 the service can't be reached; 8 the\n"
+	"blob is not a page blob.\n";
+
+const struct verb verb_snapshot = {
+	.name = "snapshot",
+	.arguments = "DRIVE",
+	.summary = "keep what is on a drive now",
+	.help = help,
+	.run = run,
+};

@@ -1,0 +1,185 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Guest side of snapshot.t.
+# usage: snapshot.sh CONTAINER
+
+. tests/vm/guest/lib.sh
+
+# mounted URL [OPTION]...: sets $device and $dir
+mounted() {
+	line=$(timeout 120 clouddrivectl mount "$@") || return 1
+	device=${line% *} dir=${line#* } sysfs=/sys/block/${line% *}
+	sysfs=/sys/block/${device#/dev/}
+}
+
+unmounted() {
+	timeout 60 clouddrivectl unmount "$1"
+}
+
+# --- a snapshot that another tool took, of a file system in use -----------------------
+
+blob=$1/disk
+url=$TEST_URL/$blob
+clouddrivectl create "$url" --size 64M >&2 || bail_out "no drive could be made"
+mounted "$url" || bail_out "the drive could not be mounted"
+live=$device
+live_dir=$dir
+echo first >"$live_dir/first"
+sync "$live_dir/first"
+dirty="$url?snapshot=$(host blobtool snapshot "$blob")"
+try "a snapshot with a journal to be replayed is mounted" mounted "$dirty"
+is "$(cat "/sys/block/${device#/dev/}/ro")" 1 "the device is read-only"
+is "$(status '.lease.state + " " + .state')" "none live" "there is no lease"
+try "nothing can be written to it" refused 'Read-only' touch "$dir/new"
+is "$(clouddrivectl mount "$dirty")" "$device $dir" "mounted again it is the same"
+
+# A helper that dies is followed by one that adopts it
+pid=$(status .helper_pid)
+kill -9 "$pid"
+succeeded() {
+	[ "$(cat "/sys/block/${device#/dev/}/cdrive/helper_pid")" != "$pid" ] && [ "$(status .state)" = live ]
+}
+try "another helper adopts it" wait_for 30 succeeded
+echo 3 >/proc/sys/vm/drop_caches
+try "and it can be read" ls "$dir"
+try "unmount" unmounted "$device"
+
+# --- taken by snapshot, while files are written and synced ------------------------------
+
+content() {
+	seq $(($1 * 10000)) $(($1 * 10000 + 9999))
+}
+
+load() {
+	n=0
+	while [ ! -e /tmp/enough ]; do
+		content $n >"$live_dir/file$n"
+		sync "$live_dir/file$n"
+		echo $n >/tmp/synced.new
+		mv /tmp/synced.new /tmp/synced
+		n=$((n + 1))
+	done
+}
+
+synced() {
+	[ "$(cat /tmp/synced 2>/dev/null || echo -1)" -ge "$1" ]
+}
+
+load &
+loader=$!
+at_exit 'touch /tmp/enough'
+try "files are written" wait_for 60 synced 3
+before=$(cat /tmp/synced)
+frozen=$(timeout 60 clouddrivectl snapshot "$live_dir" --json)
+ok $? "a snapshot is taken meanwhile: $frozen"
+is "$(echo "$frozen" | jq .frozen)" true "with the file system frozen"
+frozen=$(echo "$frozen" | jq -r .url)
+try "and thawed: writing goes on" wait_for 30 synced $((before + 3))
+
+device=$(clouddrivectl mount "$frozen" --no-fs)
+try "its file system is clean" e2fsck -fn "${device}p1"
+! dumpe2fs -h "${device}p1" 2>/dev/null | grep -q needs_recovery
+ok $? "with no journal to be replayed"
+try "unmount" unmounted "$device"
+
+whole() {
+	n=0
+	while [ $n -le "$before" ]; do
+		content $n | cmp - "$dir/file$n" || return 1
+		n=$((n + 1))
+	done
+}
+try "the snapshot is mounted" mounted "$frozen" --fsck
+first=$device
+try "every file that was synced is whole" whole
+try "a second one beside it, and the drive" mounted "$dirty"
+[ "$first" != "$device" ] && [ "$device" != "$live" ] && [ "$live" != "$first" ]
+ok $? "three devices: $live $first $device"
+try "the second one shows what there was then" [ ! -e "$dir/file0" ]
+touch /tmp/enough
+try "writing ends" wait_for 60 ended $loader
+try "unmount" unmounted "$device"
+try "unmount" unmounted "$first"
+try "unmount of the drive" unmounted "$live"
+
+# --- killed while all is frozen -----------------------------------------------------------
+
+clouddrivectl devstore --data /tmp/store --listen 127.0.0.1:0 --container disks >/tmp/serving 2>&1 &
+store=$!
+at_exit "kill $store 2>/dev/null"
+wait_for 20 grep -q ' control ' /tmp/serving || bail_out "devstore did not start: $(cat /tmp/serving)"
+here=$(sed -n 's/^devstore: serving //p' /tmp/serving)/disks
+clouddrivectl create "$here/disk" --size 64M >&2
+mounted "$here/disk" || bail_out "no drive on devstore"
+clouddrivectl devstore fault set delay --op SnapshotBlob --delay 15000 --control /tmp/store/control >/dev/null
+others=$(status .transactions.others)
+asked() {
+	[ "$(status .transactions.others)" -gt "$others" ]
+}
+clouddrivectl snapshot "$dir" >/tmp/snapshot 2>&1 &
+taker=$!
+try "a snapshot takes long" wait_for 10 asked
+echo text >"$dir/held" &
+writer=$!
+sleep 1
+! ended $writer
+ok $? "who writes waits"
+kill -9 $taker
+try "killed, it leaves nothing frozen" wait_for 5 ended $writer
+clouddrivectl devstore fault clear --control /tmp/store/control
+try "another one is taken" clouddrivectl snapshot "$dir"
+try "unmount" unmounted "$device"
+
+# --- NTFS --------------------------------------------------------------------------------------
+
+clouddrivectl create "$here/ntfs" --size 64M --fs ntfs >&2
+try "NTFS is mounted" mounted "$here/ntfs"
+is "$(findmnt -no FSTYPE "$dir")" ntfs3 "by the kernel"
+echo text >"$dir/file"
+clouddrivectl snapshot "$dir" >/tmp/taken 2>/tmp/said
+ok $? "a snapshot of it"
+try "which says that it was not frozen" grep -q 'no file system that can be frozen' /tmp/said
+taken=$(cat /tmp/taken)
+try "unmount" unmounted "$device"
+try "mounted again after ntfsfix" mounted "$here/ntfs" --fsck
+is "$(cat "$dir/file")" text "what was written is there"
+try "unmount" unmounted "$device"
+try "its snapshot" mounted "$taken"
+is "$(cat "$dir/file")" text "has it too"
+try "unmount" unmounted "$device"
+
+# --- --fsck ---------------------------------------------------------------------------------------
+
+clouddrivectl create "$here/ext4" --size 64M --format raw >&2
+device=$(clouddrivectl mount "$here/ext4" --no-fs)
+debugfs -w -R 'set_bg 0 free_blocks_count 7' "$device" >/dev/null 2>&1
+debugfs -w -R 'ssv state 2' "$device" >/dev/null 2>&1
+unmounted "$device"
+line=$(clouddrivectl mount "$here/ext4" --fsck 2>/tmp/said)
+ok $? "--fsck: small damage is no obstacle"
+try "and repaired" grep -q 'e2fsck has repaired the file system (exit status 1)' /tmp/said
+unmounted "${line% *}"
+device=$(clouddrivectl mount "$here/ext4" --no-fs)
+debugfs -w -R 'clri <2>' "$device" >/dev/null 2>&1
+debugfs -w -R 'ssv state 2' "$device" >/dev/null 2>&1
+unmounted "$device"
+try "what can't be repaired is not mounted" refused \
+	'its ext4 file system: e2fsck says that it is damaged (exit status 4: .*; mount it with --no-fs and repair it with e2fsck' \
+	clouddrivectl mount "$here/ext4" --fsck
+is "$(clouddrivectl list --json)" "[]" "nothing of it is left"
+
+clouddrivectl create "$here/xfs" --size 320M --format raw --fs xfs >&2
+mounted "$here/xfs"
+echo text >"$dir/file"
+xfs_io -x -c 'shutdown -f' "$dir"
+unmounted "$device"
+try "--fsck of an XFS with a log to be replayed" mounted "$here/xfs" --fsck
+is "$(cat "$dir/file")" text "what was in the log is there"
+taken=$(clouddrivectl snapshot "$dir")
+live=$device
+try "a snapshot of it, beside it" mounted "$taken"
+is "$(cat "$dir/file")" text "has it too"
+try "unmount" unmounted "$device"
+try "unmount of the drive" unmounted "$live"
+try "the module can be unloaded" rmmod cdrive
