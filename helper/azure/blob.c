@@ -163,6 +163,69 @@ struct az_call *az_snapshot(struct az_client *c, const struct az_blob *b, az_don
 	return az_call_start(az_call_new(c, &take_snapshot, b, done, arg));
 }
 
+/* Copy Blob */
+
+static void build_copy(struct az_call *call, struct az_build *b)
+{
+	az_build_header(b, "x-ms-copy-source", call->source_url);
+	b->if_none_match = "*";
+}
+
+static const char *check_copy(struct az_call *call)
+{
+	const struct az_props *p = &call->ans.props;
+
+	return p->copy_id[0] && p->copy_status[0] ?
+		       NULL :
+		       "the answer lacks x-ms-copy-id or x-ms-copy-status";
+}
+
+static const struct az_op copy = {
+	.method = "PUT",
+	.kind = AZ_KIND_OTHER,
+	.expect = 202,
+	.changes = true,
+	.build = build_copy,
+	.check = check_copy,
+};
+
+struct az_call *az_copy(struct az_client *c, const struct az_blob *b, const char *source,
+			az_done_fn done, void *arg)
+{
+	struct az_call *call = az_call_new(c, &copy, b, done, arg);
+
+	if (call)
+		call->source_url = source;
+	return az_call_start(call);
+}
+
+/* Abort Copy Blob */
+
+static void build_abort(struct az_call *call, struct az_build *b)
+{
+	az_build_query(b, "comp", "copy");
+	az_build_query(b, "copyid", call->copy_id);
+	az_build_header(b, "x-ms-copy-action", "abort");
+}
+
+static const struct az_op abort_copy = {
+	.method = "PUT",
+	.kind = AZ_KIND_OTHER,
+	.expect = 204,
+	.changes = true,
+	.build = build_abort,
+};
+
+struct az_call *az_abort_copy(struct az_client *c, const struct az_blob *b, const char *id,
+			      az_done_fn done, void *arg)
+{
+	struct az_call *call = az_call_new(c, &abort_copy, b, done, arg);
+
+	if (call)
+		call->copy_id = id;
+	return az_call_start(call);
+}
+
 /* Set Blob Properties */
 
 static void build_raise(struct az_call *call, struct az_build *b)

@@ -69,6 +69,21 @@ struct az_call *az_delete_blob(struct az_client *c, const struct az_blob *b, boo
 struct az_call *az_snapshot(struct az_client *c, const struct az_blob *b, az_done_fn done,
 			    void *arg);
 
+/*
+ * "Copy Blob", from the blob or snapshot at @source (a URL of the same account, which the
+ * key that signs the call is good for too; kept until the call ends) to @b, only if none
+ * is there (else AZ_CONFLICT BlobAlreadyExists).  The result's props.copy_status is
+ * "success" when that is all, or "pending": the service goes on with it, and the
+ * destination's properties tell how far it is.
+ */
+struct az_call *az_copy(struct az_client *c, const struct az_blob *b, const char *source,
+			az_done_fn done, void *arg);
+
+/* "Abort Copy Blob": the copy @id to @b, which is left with no content; AZ_CONFLICT
+ * NoPendingCopyOperation when it has ended. */
+struct az_call *az_abort_copy(struct az_client *c, const struct az_blob *b, const char *id,
+			      az_done_fn done, void *arg);
+
 /* "Set Blob Properties", x-ms-sequence-number-action: max.  The result's
  * props.sequence_number is the number after it. */
 struct az_call *az_raise_sequence(struct az_client *c, const struct az_blob *b, uint64_t number,

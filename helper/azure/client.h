@@ -62,6 +62,9 @@ struct az_props {
 	char last_modified[40];
 	char server[64];
 	char snapshot[AZ_SNAPSHOT]; /* the one that was taken */
+	char copy_id[40], copy_status[16]; /* of the copy that it is: "pending", "success" … */
+	char copy_why[96]; /* it failed */
+	uint64_t copy_done, copy_total; /* bytes */
 	char unfinished[AZ_MARK]; /* see az_create_unfinished() */
 };
 

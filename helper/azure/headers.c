@@ -170,6 +170,32 @@ static void h_request_id(struct az_call *call, const char *v, size_t len)
 	COPY(request_id);
 }
 
+static void h_copy_id(struct az_call *call, const char *v, size_t len)
+{
+	COPY(props.copy_id);
+}
+
+static void h_copy_status(struct az_call *call, const char *v, size_t len)
+{
+	COPY(props.copy_status);
+}
+
+static void h_copy_why(struct az_call *call, const char *v, size_t len)
+{
+	COPY(props.copy_why);
+}
+
+/* "1024/4096" */
+static void h_copy_progress(struct az_call *call, const char *v, size_t len)
+{
+	const char *slash = memchr(v, '/', len);
+	struct az_props *p = &call->ans.props;
+
+	if (!slash || !text_u64(v, (size_t)(slash - v), &p->copy_done) ||
+	    !text_u64(slash + 1, len - (size_t)(slash - v) - 1, &p->copy_total))
+		p->copy_done = p->copy_total = 0;
+}
+
 static void h_snapshot(struct az_call *call, const char *v, size_t len)
 {
 	COPY(props.snapshot);
@@ -210,6 +236,10 @@ static const struct {
 	HEADER("x-ms-blob-type", h_blob_type),
 	HEADER("x-ms-client-request-id", h_client_request_id),
 	HEADER("x-ms-content-crc64", h_crc64),
+	HEADER("x-ms-copy-id", h_copy_id),
+	HEADER("x-ms-copy-progress", h_copy_progress),
+	HEADER("x-ms-copy-status", h_copy_status),
+	HEADER("x-ms-copy-status-description", h_copy_why),
 	HEADER("x-ms-error-code", h_error_code),
 	HEADER("x-ms-lease-id", h_lease_id),
 	HEADER("x-ms-lease-state", h_lease_state),

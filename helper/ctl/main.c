@@ -19,11 +19,11 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct verb *const verbs[] = {
-	&verb_create,	&verb_mount,  &verb_unmount,  &verb_list,   &verb_status,
-	&verb_snapshot, &verb_upload, &verb_download, &verb_delete, &verb_devstore,
+	&verb_create, &verb_mount,  &verb_unmount,  &verb_list,	  &verb_status,	  &verb_snapshot,
+	&verb_copy,   &verb_upload, &verb_download, &verb_delete, &verb_devstore,
 };
 
-static const char *const later[] = { "init-cache", "copy" };
+static const char *const later[] = { "init-cache" };
 
 static void overview(void)
 {

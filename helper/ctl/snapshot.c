@@ -14,7 +14,6 @@
 #include "ctl/freeze.h"
 #include "ctl/options.h"
 #include "ctl/snapshot.h"
-#include "ctl/work.h"
 #include "lib/runtime.h"
 
 #define ANSWER_MS 20000 /* of the helper, with everything frozen */
@@ -84,55 +83,61 @@ static int explain(const char *name, const struct freeze *f, bool held)
 	return CTL_OK;
 }
 
-/* ^C waits until the snapshot has been told, which takes no longer than what is frozen
- * may be. */
-static int take_frozen(const struct snapshot_options *o, const struct az_url *url, const char *name,
-		       unsigned int index)
+static int take_frozen(const char *name, unsigned int index, struct snapshot *s)
 {
-	char why[400], time[AZ_SNAPSHOT];
-	sigset_t block, before;
+	char why[400];
 	struct freeze f;
-	bool held;
 	int status;
 
 	if (freeze(&f, index, why, sizeof(why)))
 		return fail(CTL_FAILED, "%s: %s", name, why);
+	status = ask_helper(name, index, s->time, sizeof(s->time));
+	s->frozen = thaw(&f) && f.frozen;
+	return status ? status : explain(name, &f, s->frozen || !f.frozen);
+}
+
+int snapshot_mounted(const struct drive *d, struct snapshot *s)
+{
+	const char *name = drive_url(d);
+
+	*s = (struct snapshot){ .frozen = false };
+	if (!name)
+		return fail(
+			CTL_FAILED,
+			"/dev/cdrive%u: its record is missing or damaged; unmount it with --force, and give the URL",
+			d->driver.index);
+	if (strchr(name, '?'))
+		return fail(CTL_USAGE, "%s: a snapshot itself; give the URL of the blob", name);
+	if (d->driver.state == CDRIVE_STATE_FENCED)
+		return fail(CTL_LEASED,
+			    "%s: /dev/cdrive%u is fenced; unmount it, and mount it again", name,
+			    d->driver.index);
+	return take_frozen(name, d->driver.index, s);
+}
+
+/* ^C waits until the snapshot has been told, which takes no longer than what is frozen
+ * may be. */
+static int take_mounted(const struct snapshot_options *o, const struct drive *d)
+{
+	sigset_t block, before;
+	struct az_url url;
+	struct snapshot s;
+	char why[256];
+	int status;
+
 	sigemptyset(&block);
 	sigaddset(&block, SIGINT);
 	sigaddset(&block, SIGTERM);
 	sigaddset(&block, SIGHUP);
 	sigprocmask(SIG_BLOCK, &block, &before);
-	status = ask_helper(name, index, time, sizeof(time));
-	held = thaw(&f);
-	if (!status)
-		status = report(o, url, time, f.frozen && held);
-	if (!status)
-		status = explain(name, &f, held);
+	status = snapshot_mounted(d, &s);
+	if (s.time[0] && !az_url_parse(drive_url(d), &url, why, sizeof(why))) {
+		int err = report(o, &url, s.time, s.frozen);
+
+		status = status ? status : err;
+		az_url_free(&url);
+	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	return status;
-}
-
-static int take_mounted(const struct snapshot_options *o, const struct drive *d)
-{
-	const char *name = drive_url(d);
-	struct az_url url = { 0 };
-	char why[256];
-	int status;
-
-	if (!name || az_url_parse(name, &url, why, sizeof(why)))
-		return fail(
-			CTL_FAILED,
-			"/dev/cdrive%u: its record is missing or damaged; unmount it with --force, and give the URL",
-			d->driver.index);
-	if (url.snapshot)
-		status = fail(CTL_USAGE, "%s: a snapshot itself; give the URL of the blob", name);
-	else if (d->driver.state == CDRIVE_STATE_FENCED)
-		status = fail(CTL_LEASED,
-			      "%s: /dev/cdrive%u is fenced; unmount it, and mount it again", name,
-			      d->driver.index);
-	else
-		status = take_frozen(o, &url, name, d->driver.index);
-	az_url_free(&url);
 	return status;
 }
 
@@ -140,14 +145,13 @@ static int take_mounted(const struct snapshot_options *o, const struct drive *d)
 
 static struct az_call *start_snapshot(struct job *job, void *arg, struct az_sync *sync)
 {
-	(void)arg;
-	return az_snapshot(job->client, job->blob, az_sync_done, sync);
+	return az_snapshot(job->client, arg, az_sync_done, sync);
 }
 
-int snapshot_take(struct work *w, char *time, size_t len)
+int snapshot_take(struct work *w, struct az_blob *blob, char *time, size_t len)
 {
 	struct az_result res;
-	int err = job_call_once(&w->job, start_snapshot, NULL, &res);
+	int err = job_call_once(&w->job, start_snapshot, blob, &res);
 
 	snprintf(time, len, "%s", res.err.class ? "" : res.props.snapshot);
 	return err;
@@ -177,7 +181,7 @@ static int take_of_blob(const struct snapshot_options *o, struct store *s)
 		return status;
 	err = check_blob(&w, &leased);
 	if (!err)
-		err = snapshot_take(&w, time, sizeof(time));
+		err = snapshot_take(&w, &s->blob, time, sizeof(time));
 	work_end(&w);
 	if (*time) {
 		status = report(o, &s->url, time, false);

@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* snapshot.h - taking a snapshot of a blob */
+/* snapshot.h - taking snapshots */
 #ifndef CTL_SNAPSHOT_H
 #define CTL_SNAPSHOT_H
 
+#include "ctl/drives.h"
 #include "ctl/work.h"
 
+struct snapshot {
+	char time[AZ_SNAPSHOT]; /* "": there is none */
+	bool frozen; /* all of it was, while it was taken */
+};
+
+/* Of a drive that is mounted here, its file systems frozen.  CTL_OK, or a status with its
+ * message; there may be a snapshot with either. */
+int snapshot_mounted(const struct drive *d, struct snapshot *s);
+
 /*
- * Takes one of the job's blob; its time goes into @time (AZ_SNAPSHOT), "" when there is
- * none.  0 or -1, as job_call_once(): after a signal there may be one with -1.
+ * Of any blob; its time goes into @time, "" when there
+ * is none.  0 or -1, as job_call_once(): after a signal there may be one with -1.
  */
-int snapshot_take(struct work *w, char *time, size_t len);
+int snapshot_take(struct work *w, struct az_blob *blob, char *time, size_t len);
 
 #endif

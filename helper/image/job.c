@@ -106,7 +106,7 @@ static void wake(void *arg)
 	*(bool *)arg = true;
 }
 
-static int pause_for(struct job *job, uint64_t ns)
+int job_pause(struct job *job, uint64_t ns)
 {
 	struct loop_timer timer;
 	bool over = false;
@@ -167,7 +167,7 @@ int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *re
 		wait = retry_failed(&retry, now, res->err.retry_after, (uint32_t)(now >> 10));
 		if (!job_transient(&res->err) || retry.stuck)
 			return job_fail_service(job, &res->err);
-		if (pause_for(job, wait))
+		if (job_pause(job, wait))
 			return -1;
 	}
 	return -1;

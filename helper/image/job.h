@@ -69,6 +69,9 @@ int job_properties(struct job *job, struct az_result *res);
 /* Waits until *@flag, in the loop.  -1 when a signal came instead. */
 int job_wait(struct job *job, const bool *flag);
 
+/* Waits for a while, likewise. */
+int job_pause(struct job *job, uint64_t ns);
+
 /*
  * One call, started by @start with az_sync_done and @sync, and started anew for
  * as long as it fails in ways that pass, up to RETRY_CEILING_S: so only for

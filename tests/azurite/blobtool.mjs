@@ -29,6 +29,7 @@ Blobs are named CONTAINER/BLOB. The server is $AZURE_STORAGE_CONNECTION_STRING.
   acquire-lease BLOB [SECONDS]   prints the lease id; without SECONDS endless
   break-lease BLOB
   snapshot BLOB                  prints its time
+  abort-copy BLOB                the copy that it is
   delete BLOB
 
 Errors: "STATUS CODE" on standard error, and exit status 1.
@@ -129,6 +130,8 @@ const commands = {
     console.log(answer.leaseId);
   },
   'break-lease': (name) => blob(name).getBlobLeaseClient().breakLease(0),
+  'abort-copy': async (name) =>
+    blob(name).abortCopyFromURL((await blob(name).getProperties()).copyId),
   snapshot: async (name) => console.log((await blob(name).createSnapshot()).snapshot),
   delete: (name) => blob(name).delete({ deleteSnapshots: 'include' }),
 };

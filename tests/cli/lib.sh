@@ -90,15 +90,17 @@ reports() {
 }
 
 # start_store devstore|azurite: a server of the test's own, with an empty container.
-# Sets $base (the container's URL), $container, $key (a file) and, for devstore,
-# $control; the tools find the server in $connection, clouddrivectl must be told.
+# $store_options are more of devstore's. Sets $base (the container's URL), $container,
+# $key (a file) and, for devstore, $control; the tools find the server in $connection,
+# clouddrivectl must be told.
 start_store() {
 	make_tmp
 	if [ "$1" = azurite ]; then
 		start_azurite
 		store_url=$azurite_url
 	else
-		"$ctl" devstore --data "$tmp/devstore" --listen 127.0.0.1:0 >"$tmp/serving" 2>&1 &
+		# shellcheck disable=SC2086  # several options
+		"$ctl" devstore --data "$tmp/devstore" --listen 127.0.0.1:0 ${store_options-} >"$tmp/serving" 2>&1 &
 		store_pid=$!
 		at_exit "kill $store_pid 2>/dev/null; wait $store_pid 2>/dev/null"
 		wait_for 20 grep -q ' control ' "$tmp/serving" ||

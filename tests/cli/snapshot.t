@@ -60,7 +60,7 @@ judge devstore
 
 # --- the answer is lost ---------------------------------------------------------------------
 
-fault set hangup --bytes 0 --op SnapshotBlob --count 1 >/dev/null
+fault set lose --op SnapshotBlob --count 1 >/dev/null
 rejected 7 "There may be a snapshot all the same" "an answer that is lost" \
 	snapshot "$base/disk" --key-file "$key"
 fault clear

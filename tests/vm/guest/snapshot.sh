@@ -28,7 +28,8 @@ live_dir=$dir
 echo first >"$live_dir/first"
 sync "$live_dir/first"
 dirty="$url?snapshot=$(host blobtool snapshot "$blob")"
-try "a snapshot with a journal to be replayed is mounted" mounted "$dirty"
+mounted "$dirty"
+ok $? "a snapshot with a journal to be replayed is mounted"
 is "$(cat "/sys/block/${device#/dev/}/ro")" 1 "the device is read-only"
 is "$(status '.lease.state + " " + .state')" "none live" "there is no lease"
 try "nothing can be written to it" refused 'Read-only' touch "$dir/new"
@@ -90,10 +91,12 @@ whole() {
 		n=$((n + 1))
 	done
 }
-try "the snapshot is mounted" mounted "$frozen" --fsck
+mounted "$frozen" --fsck
+ok $? "the snapshot is mounted"
 first=$device
 try "every file that was synced is whole" whole
-try "a second one beside it, and the drive" mounted "$dirty"
+mounted "$dirty"
+ok $? "a second one beside it, and the drive"
 [ "$first" != "$device" ] && [ "$device" != "$live" ] && [ "$live" != "$first" ]
 ok $? "three devices: $live $first $device"
 try "the second one shows what there was then" [ ! -e "$dir/file0" ]
@@ -129,12 +132,20 @@ kill -9 $taker
 try "killed, it leaves nothing frozen" wait_for 5 ended $writer
 clouddrivectl devstore fault clear --control /tmp/store/control
 try "another one is taken" clouddrivectl snapshot "$dir"
+try "a copy of a mounted drive is refused" refused 'mounted, .*--via-snapshot' \
+	clouddrivectl copy "$here/disk" "$here/copy"
+try "but for one via a snapshot" clouddrivectl copy "$here/disk" "$here/copy" --via-snapshot
+try "unmount" unmounted "$device"
+
+mounted "$here/copy" --fsck
+is "$?$(cat "$dir/held")" 0text "which is a drive of its own"
 try "unmount" unmounted "$device"
 
 # --- NTFS --------------------------------------------------------------------------------------
 
 clouddrivectl create "$here/ntfs" --size 64M --fs ntfs >&2
-try "NTFS is mounted" mounted "$here/ntfs"
+mounted "$here/ntfs"
+ok $? "NTFS is mounted"
 is "$(findmnt -no FSTYPE "$dir")" ntfs3 "by the kernel"
 echo text >"$dir/file"
 clouddrivectl snapshot "$dir" >/tmp/taken 2>/tmp/said
@@ -142,10 +153,12 @@ ok $? "a snapshot of it"
 try "which says that it was not frozen" grep -q 'no file system that can be frozen' /tmp/said
 taken=$(cat /tmp/taken)
 try "unmount" unmounted "$device"
-try "mounted again after ntfsfix" mounted "$here/ntfs" --fsck
+mounted "$here/ntfs" --fsck
+ok $? "mounted again after ntfsfix"
 is "$(cat "$dir/file")" text "what was written is there"
 try "unmount" unmounted "$device"
-try "its snapshot" mounted "$taken"
+mounted "$taken"
+ok $? "its snapshot"
 is "$(cat "$dir/file")" text "has it too"
 try "unmount" unmounted "$device"
 
@@ -172,13 +185,16 @@ is "$(clouddrivectl list --json)" "[]" "nothing of it is left"
 clouddrivectl create "$here/xfs" --size 320M --format raw --fs xfs >&2
 mounted "$here/xfs"
 echo text >"$dir/file"
+sync "$dir/file"
 xfs_io -x -c 'shutdown -f' "$dir"
 unmounted "$device"
-try "--fsck of an XFS with a log to be replayed" mounted "$here/xfs" --fsck
+mounted "$here/xfs" --fsck
+ok $? "--fsck of an XFS with a log to be replayed"
 is "$(cat "$dir/file")" text "what was in the log is there"
 taken=$(clouddrivectl snapshot "$dir")
 live=$device
-try "a snapshot of it, beside it" mounted "$taken"
+mounted "$taken"
+ok $? "a snapshot of it, beside it"
 is "$(cat "$dir/file")" text "has it too"
 try "unmount" unmounted "$device"
 try "unmount of the drive" unmounted "$live"
