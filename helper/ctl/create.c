@@ -108,6 +108,7 @@ static int make(struct store *s, struct create *c)
 		status = create_run(c);
 	}
 	work_end(&w);
+	c->job = NULL;
 	if (!status)
 		return CTL_OK;
 	return work_fail(&w,

@@ -18,7 +18,7 @@ struct journal {
 	char etag[64];
 	char url[3200];
 	uint64_t size;
-	uint32_t count;
+	uint64_t count; /* no padding: it is compared as a whole */
 };
 
 static const char magic[16] = "CloudDrivePart1";

@@ -76,7 +76,7 @@ static int end_of_pipe(struct upload *u, struct making *m, const struct scan *sc
 		return job_fail(
 			u->job, JOB_EXIT_NOT_A_DRIVE,
 			"standard input: %llu bytes, which is not a multiple of 512; fill it up with zeroes",
-			(unsigned long long)(scan->pos + scan->have));
+			(unsigned long long)scan->pos + scan->have);
 	if (!scan->pos)
 		return job_fail(u->job, JOB_EXIT_NOT_A_DRIVE,
 				"standard input: empty; give the image of a disk");

@@ -20,17 +20,17 @@
 struct driver;
 
 struct driver_drive {
-	unsigned int index;
 	uint64_t sectors;
-	bool read_only;
+	uint64_t lease_until; /* with has_lease: nanoseconds of CLOCK_BOOTTIME */
+	unsigned int index;
 	enum cdrive_state state;
 	unsigned int park_reasons; /* 1 << enum cdrive_park_reason, or-ed */
 	unsigned int park_limit;
 	pid_t helper_pid; /* 0: none */
 	unsigned int in_flight;
 	unsigned int openers;
+	bool read_only;
 	bool has_lease;
-	uint64_t lease_until; /* with has_lease: nanoseconds of CLOCK_BOOTTIME */
 };
 
 int driver_open(struct driver **out);

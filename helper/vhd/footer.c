@@ -121,14 +121,14 @@ void vhd_footer_make(unsigned char footer[VHD_FOOTER_SIZE], uint64_t size,
 	struct vhd_geometry g = vhd_geometry(size);
 
 	memset(footer, 0, VHD_FOOTER_SIZE);
-	memcpy(footer, "conectix", 8);
+	put64(footer, 0x636f6e6563746978); /* "conectix" */
 	put32(footer + AT_FEATURES, 2); /* reserved, always set */
 	put32(footer + AT_VERSION, 0x00010000);
 	put64(footer + AT_DATA_OFFSET, UINT64_MAX); /* a fixed disk has no headers */
 	put32(footer + AT_TIME, now > EPOCH_2000 ? (uint32_t)(now - EPOCH_2000) : 0);
-	memcpy(footer + AT_CREATOR, "win ", 4);
+	put32(footer + AT_CREATOR, 0x77696e20); /* "win " */
 	put32(footer + AT_CREATOR_VERSION, 0x000a0000);
-	memcpy(footer + AT_CREATOR_HOST, "Wi2k", 4);
+	put32(footer + AT_CREATOR_HOST, 0x5769326b); /* "Wi2k" */
 	put64(footer + AT_ORIGINAL_SIZE, size);
 	put64(footer + AT_SIZE, size);
 	footer[AT_GEOMETRY] = (unsigned char)(g.cylinders >> 8);

@@ -28,7 +28,9 @@ static void chs(unsigned char *p, uint32_t lba)
 	uint32_t cylinder = lba / (HEADS * SECTORS);
 
 	if (cylinder > 1023) {
-		memcpy(p, "\xfe\xff\xff", 3);
+		p[0] = 0xfe;
+		p[1] = 0xff;
+		p[2] = 0xff;
 		return;
 	}
 	p[0] = (unsigned char)(lba / SECTORS % HEADS);
