@@ -69,35 +69,6 @@ static void nothing_past_the_lease(void **state)
 	finished(6, 0);
 }
 
-/* What nobody can change is read without lease and deadline; but for the SAS. */
-static void of_a_snapshot(void **state)
-{
-	(void)state;
-	owner_stop(&t.owner);
-	t.owner.lease_until = 0;
-	t.blob.lease_id[0] = '\0';
-	owner_not_needed(&t.owner);
-	pagemap_set(t.store.map, 768 * KIB, 4 * KIB);
-	owner_start(&t.owner);
-	fake_loop_run(LOOP_SEC(OWNER_LEASE_S + 1));
-	assert_int_equal(fake_started, 0);
-	request(3, CDRIVE_OP_READ, 64 * KIB, 128 * KIB);
-	finished(3, 0);
-	request(4, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
-	owner_hurry(&t.owner);
-	owner_doubt_lease(&t.owner);
-	fake_ok(only(FAKE_GET));
-	finished(4, 0);
-	owner_silence(&t.owner, true);
-	request(5, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
-	assert_int_equal(fake_in_flight, 0);
-	owner_silence(&t.owner, false);
-	fake_ok(only(FAKE_GET));
-	finished(5, 0);
-	assert_int_equal(t.owner.state, OWNER_UNNEEDED);
-	assert_int_equal(t.lost, 0);
-}
-
 /* Nothing is sent with an expired SAS; it goes out when there is another. */
 static void nothing_without_a_credential(void **state)
 {
@@ -593,7 +564,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(unwritten_costs_nothing),
 		TEST(nothing_past_the_lease),
-		TEST(of_a_snapshot),
 		TEST(nothing_without_a_credential),
 		TEST(partly_written_is_narrowed),
 		TEST(read_within_a_block),

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+/* The page-blob backend on a snapshot, which has no lease. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "store_fixture.h"
+
+static void finished(unsigned int slot, int status)
+{
+	assert_true(t.done[slot]);
+	assert_int_equal(t.status[slot], status);
+}
+
+/* What nobody can change is read without lease and deadline; but for the SAS. */
+static void of_a_snapshot(void **state)
+{
+	(void)state;
+	owner_stop(&t.owner);
+	t.owner.lease_until = 0;
+	t.blob.lease_id[0] = '\0';
+	owner_not_needed(&t.owner);
+	pagemap_set(t.store.map, 768 * KIB, 4 * KIB);
+	owner_start(&t.owner);
+	fake_loop_run(LOOP_SEC(OWNER_LEASE_S + 1));
+	assert_int_equal(fake_started, 0);
+	request(3, CDRIVE_OP_READ, 64 * KIB, 128 * KIB);
+	finished(3, 0);
+	request(4, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
+	owner_hurry(&t.owner);
+	owner_doubt_lease(&t.owner);
+	fake_ok(only(FAKE_GET));
+	finished(4, 0);
+	owner_silence(&t.owner, true);
+	request(5, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
+	assert_int_equal(fake_in_flight, 0);
+	owner_silence(&t.owner, false);
+	fake_ok(only(FAKE_GET));
+	finished(5, 0);
+	assert_int_equal(t.owner.state, OWNER_UNNEEDED);
+	assert_int_equal(t.lost, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(of_a_snapshot),
+	};
+
+	return cmocka_run_group_tests_name("store of a snapshot", tests, NULL, NULL);
+}
