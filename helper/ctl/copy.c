@@ -102,7 +102,7 @@ static int make_snapshot(struct copy *c, char *time, size_t len)
 
 static int use_snapshot(struct copy *c)
 {
-	char time[AZ_SNAPSHOT];
+	char time[AZ_SNAPSHOT] = "";
 	int status = make_snapshot(c, time, sizeof(time));
 
 	if (!time[0])

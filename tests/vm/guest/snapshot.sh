@@ -27,7 +27,8 @@ live=$device
 live_dir=$dir
 echo first >"$live_dir/first"
 sync "$live_dir/first"
-dirty="$url?snapshot=$(host blobtool snapshot "$blob")"
+at=$(host blobtool snapshot "$blob") || bail_out "no snapshot by another tool: $at"
+dirty="$url?snapshot=$at"
 mounted "$dirty"
 ok $? "a snapshot with a journal to be replayed is mounted"
 is "$(cat "/sys/block/${device#/dev/}/ro")" 1 "the device is read-only"
