@@ -109,6 +109,10 @@ static void print_lease(const json_t *o)
 
 	if (!lease)
 		return;
+	if (!strcmp(string(lease, "state"), "none")) {
+		puts("lease:         none, as a snapshot needs none");
+		return;
+	}
 	printf("lease:         %s", string(lease, "state"));
 	if (json_object_get(lease, "until_seconds"))
 		printf(", ours for another %lld s", (long long)integer(lease, "until_seconds"));
