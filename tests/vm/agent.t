@@ -15,7 +15,7 @@ subject() {
 	TEST_LATER=$(blobtool sas "$container" rw 7200)
 	TEST_POLICY=$(blobtool policy-sas "$container" drives)
 	export TEST_READER TEST_WRITER TEST_LATER TEST_POLICY
-	VM_ENV='TEST_READER TEST_WRITER TEST_LATER TEST_POLICY' guest "$1" --timeout 300 -- \
+	VM_ENV='TEST_READER TEST_WRITER TEST_LATER TEST_POLICY' guest "$1" --timeout 600 -- \
 		tests/vm/guest/agent.sh "$container"
 }
 

@@ -82,7 +82,7 @@ suspended() {
 # --- both -----------------------------------------------------------------------------
 
 subject() {
-	guest "$1" --timeout 240 -- tests/vm/guest/deadline.sh
+	guest "$1" --timeout 480 -- tests/vm/guest/deadline.sh
 	suspended "$1"
 }
 

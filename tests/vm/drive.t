@@ -14,7 +14,7 @@ pages_between() {
 
 subject() {
 	container=$(new_container)
-	guest "$1" --timeout 200 -- sh -c 'tests/vm/guest/drive.sh "$1"; status=$?
+	guest "$1" --timeout 400 -- sh -c 'tests/vm/guest/drive.sh "$1"; status=$?
 		tests/vm/guest/unload.sh "$1" && exit $status' sh "$container"
 }
 

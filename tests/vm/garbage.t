@@ -18,7 +18,7 @@ given='cp "$tmp/nl_garbage" "$out/"'
 
 subject() {
 	container=$(new_container)
-	guest "$1" --timeout 400 -- tests/vm/guest/garbage.sh "$container"
+	guest "$1" --timeout 600 -- tests/vm/guest/garbage.sh "$container"
 }
 
 start_azurite

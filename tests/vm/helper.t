@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
 
 subject() {
 	container=$(new_container)
-	guest "$1" --timeout 300 -- tests/vm/guest/helper.sh "$container"
+	guest "$1" --timeout 600 -- tests/vm/guest/helper.sh "$container"
 }
 
 start_azurite

@@ -14,7 +14,7 @@ kernels=${TEST_KERNELS:-6.12}
 given='cp "$tmp/ca.pem" "$out/"'
 
 subject() {
-	guest "$1" --timeout 400 -- tests/vm/guest/https.sh drives
+	guest "$1" --timeout 600 -- tests/vm/guest/https.sh drives
 }
 
 make_tmp

@@ -7,7 +7,7 @@
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
 
 mount_images() {
-	guest "$1" --timeout 400 -- tests/vm/guest/image.sh
+	guest "$1" --timeout 600 -- tests/vm/guest/image.sh
 }
 
 for_each_kernel mount_images

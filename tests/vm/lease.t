@@ -10,7 +10,7 @@ kernels=${TEST_KERNELS:-6.12}
 
 subject() {
 	container=$(new_container)
-	guest "$1" --timeout 200 -- tests/vm/guest/lease.sh "$container"
+	guest "$1" --timeout 400 -- tests/vm/guest/lease.sh "$container"
 }
 
 start_azurite

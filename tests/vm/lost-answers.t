@@ -23,7 +23,7 @@ subject() {
 	node tests/azurite/faultproxy.mjs "$proxy_port" "$control_port" "$azurite_port" </dev/null &
 	proxy_pid=$!
 	wait_for 10 fault /stats || bail_out "the proxy did not start"
-	guest "$1" --timeout 500 -- tests/vm/guest/lost.sh "$container"
+	guest "$1" --timeout 600 -- tests/vm/guest/lost.sh "$container"
 	end_proxy
 }
 

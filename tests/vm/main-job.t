@@ -17,9 +17,9 @@ list_files() {
 
 write_and_read() {
 	container=$(new_container)
-	guest "$1" --timeout 400 -- tests/vm/guest/main-job.sh write "$container" "$tmp/list"
+	guest "$1" --timeout 600 -- tests/vm/guest/main-job.sh write "$container" "$tmp/list"
 	given='cp "$tmp/manifest" "$out/"'
-	guest "$1" --timeout 300 -- tests/vm/guest/main-job.sh read "$container" "$tmp/list"
+	guest "$1" --timeout 600 -- tests/vm/guest/main-job.sh read "$container" "$tmp/list"
 	given=
 	judge "$1"
 }

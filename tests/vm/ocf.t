@@ -21,7 +21,7 @@ install_agent() {
 
 subject() {
 	container=$(new_container)
-	guest "$1" --timeout 400 -- tests/vm/guest/ocf.sh "$container" "$root/ocf"
+	guest "$1" --timeout 600 -- tests/vm/guest/ocf.sh "$container" "$root/ocf"
 }
 
 start_azurite

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
 
 subject() {
 	container=$(new_container)
-	guest "$1" --timeout 200 -- tests/vm/guest/secrets.sh "$container"
+	guest "$1" --timeout 400 -- tests/vm/guest/secrets.sh "$container"
 }
 
 make -s programs build/unit/test_sandbox build/unit/test_secret || bail_out "it does not compile"

@@ -10,7 +10,7 @@ kernels=${TEST_KERNELS:-6.12}
 
 subject() {
 	container=$(new_container)
-	guest "$1" --timeout 500 -- tests/vm/guest/server.sh "$container"
+	guest "$1" --timeout 600 -- tests/vm/guest/server.sh "$container"
 }
 
 start_azurite

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
 
 subject() {
 	container=$(new_container)
-	guest "$1" --timeout 240 -- tests/vm/guest/snapshot.sh "$container"
+	guest "$1" --timeout 480 -- tests/vm/guest/snapshot.sh "$container"
 }
 
 start_azurite
