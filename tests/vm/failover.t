@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# alone
 # shellcheck disable=SC2034,SC2086,SC2154  # shared with tests/vm/lib.sh; words; by eval
 #
 # Failover as the paper has it (8.1.2): two machines, one store, two drives, one used

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# alone
 # shellcheck disable=SC2034,SC2154  # for guest; lib.sh
 #
 # Sixteen drives at once on one machine, each with its agent, helper and lease, under a
