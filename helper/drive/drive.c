@@ -311,8 +311,10 @@ void drive_close(struct drive *d)
 {
 	agent_close(&d->agent);
 	take_away(d);
-	control_close(d);
+	/* Whoever is told that the drive is unmounted may unload the module at once. */
 	link_close(d->link);
+	d->link = NULL;
+	control_close(d);
 	if (d->client)
 		az_client_free(d->client);
 	pagemap_free(d->store.map);

@@ -112,6 +112,6 @@ ext4_is_clean() {
 # The last check of most: nothing of the drive stays.
 unload() {
 	try "unmount" unmount_drive
-	try "the module can be unloaded" wait_for 10 rmmod cdrive
+	try "the module can be unloaded" rmmod cdrive
 	try "the device is gone" [ ! -e "$device" ]
 }
