@@ -10,6 +10,7 @@
 #include "drive.h"
 #include "queue.h"
 #include "sysfs.h"
+#include "table.h"
 
 #define CDRIVE_NO_INDEX	((void *)-1L)
 

@@ -56,18 +56,6 @@ void cdrive_wait_for_disks(void)
 		       bitmap_empty(cdrive_indices, CDRIVE_MAX_DRIVES));
 }
 
-const char *cdrive_state_name(enum cdrive_state state)
-{
-	static const char * const names[] = {
-		[CDRIVE_STATE_LIVE] = "live",
-		[CDRIVE_STATE_PARKED] = "parked",
-		[CDRIVE_STATE_FENCED] = "fenced",
-		[CDRIVE_STATE_GONE] = "gone",
-	};
-
-	return names[state];
-}
-
 struct cdrive *cdrive_get(unsigned int index)
 {
 	struct cdrive *drive;
@@ -86,11 +74,9 @@ void cdrive_get_status(struct cdrive *drive, struct cdrive_status *status)
 {
 	spin_lock(&drive->lock);
 	*status = (struct cdrive_status){
-		.state = drive->state,
-		.park_reasons = drive->park_reasons,
-		.lease_until = drive->lease_until,
+		.standing = drive->standing,
 		.helper = drive->helper,
-		.in_flight = drive->in_flight,
+		.in_flight = drive->table.in_flight,
 	};
 	spin_unlock(&drive->lock);
 }
@@ -110,17 +96,30 @@ void cdrive_put(struct cdrive *drive)
 
 /*
  * Leaves for a state in which requests fail, and takes those that are there
- * onto @ended, for the caller to fail when it has dropped the lock.
+ * onto @ended, for the caller to fail when it has dropped the lock.  False: it
+ * was there, or further, already.
  */
-static void cdrive_set_dead(struct cdrive *drive, enum cdrive_state state,
+static bool cdrive_set_dead(struct cdrive *drive, enum cdrive_state state,
 			    struct list_head *ended)
 {
 	lockdep_assert_held(&drive->lock);
 
-	drive->state = state;
-	drive->park_reasons = 0;
+	if (!cdrive_standing_end(&drive->standing, state))
+		return false;
 	cancel_delayed_work(&drive->park_work);
-	cdrive_queue_take_all(drive, ended);
+	cdrive_table_take_all(&drive->table, ended);
+	return true;
+}
+
+static bool cdrive_set_fenced(struct cdrive *drive, struct list_head *ended)
+{
+	unsigned int in_flight = drive->table.in_flight;
+
+	if (!cdrive_set_dead(drive, CDRIVE_STATE_FENCED, ended))
+		return false;
+	trace_cdrive_fence(drive->index, in_flight);
+	schedule_work(&drive->notify_work);
+	return true;
 }
 
 /* One more reason to wait. */
@@ -129,16 +128,12 @@ static void cdrive_set_parked(struct cdrive *drive,
 {
 	lockdep_assert_held(&drive->lock);
 
-	if (drive->state > CDRIVE_STATE_PARKED)
+	if (!cdrive_standing_park(&drive->standing, reason))
 		return;
-	drive->park_reasons |= BIT(reason);
-	if (drive->state == CDRIVE_STATE_PARKED)
-		return;
-	drive->state = CDRIVE_STATE_PARKED;
 	queue_delayed_work(cdrive_wq, &drive->park_work,
 			   secs_to_jiffies(drive->park_limit));
 	schedule_work(&drive->notify_work);
-	trace_cdrive_park(drive->index, drive->in_flight);
+	trace_cdrive_park(drive->index, drive->table.in_flight);
 }
 
 /* These @reasons to wait are gone; the drive is live when they were all. */
@@ -146,13 +141,9 @@ static void cdrive_set_unparked(struct cdrive *drive, u32 reasons)
 {
 	lockdep_assert_held(&drive->lock);
 
-	if (drive->state != CDRIVE_STATE_PARKED)
-		return;
-	drive->park_reasons &= ~reasons;
-	if (drive->park_reasons)
+	if (!cdrive_standing_unpark(&drive->standing, reasons))
 		return;
 	cancel_delayed_work(&drive->park_work);
-	drive->state = CDRIVE_STATE_LIVE;
 	schedule_work(&drive->notify_work);
 	cdrive_queue_forward(drive);
 }
@@ -160,7 +151,7 @@ static void cdrive_set_unparked(struct cdrive *drive, u32 reasons)
 static void cdrive_lease_start_timer(struct cdrive *drive)
 {
 	hrtimer_start(&drive->lease_timer,
-		      cdrive_lease_expiry(drive->lease_until),
+		      cdrive_lease_expiry(drive->standing.lease_until),
 		      HRTIMER_MODE_ABS);
 }
 
@@ -177,11 +168,11 @@ static void cdrive_lease_expired(struct cdrive *drive)
 {
 	lockdep_assert_held(&drive->lock);
 
-	if (drive->park_reasons & BIT(CDRIVE_PARK_LEASE))
+	if (cdrive_standing_parked_by(&drive->standing, CDRIVE_PARK_LEASE))
 		return;
 	pr_warn("cdrive%u: the lease's deadline has passed, requests wait\n",
 		drive->index);
-	trace_cdrive_lease_expire(drive->index, drive->in_flight);
+	trace_cdrive_lease_expire(drive->index, drive->table.in_flight);
 	cdrive_set_parked(drive, CDRIVE_PARK_LEASE);
 }
 
@@ -191,12 +182,12 @@ static void cdrive_lease_work(struct work_struct *work)
 
 	spin_lock(&drive->lock);
 	/* A later deadline may have been told as this work began. */
-	if (drive->state <= CDRIVE_STATE_PARKED) {
-		if (cdrive_lease_is_over(drive->lease_until,
-					 cdrive_lease_now()))
-			cdrive_lease_expired(drive);
-		else
+	if (cdrive_standing_takes(&drive->standing)) {
+		if (cdrive_standing_completes(&drive->standing,
+					      cdrive_lease_now()))
 			cdrive_lease_start_timer(drive);
+		else
+			cdrive_lease_expired(drive);
 	}
 	spin_unlock(&drive->lock);
 }
@@ -212,14 +203,14 @@ static void cdrive_lease_set(struct cdrive *drive, u64 until,
 
 	trace_cdrive_lease(drive->index, until,
 			   cdrive_lease_left_ms(until, now));
-	drive->lease_until = until;
+	drive->standing.lease_until = until;
 	if (cdrive_lease_is_over(until, now)) {
 		cdrive_lease_expired(drive);
 		return;
 	}
 	cdrive_lease_start_timer(drive);
 	n = cdrive_queue_take_kept(drive, ended);
-	if (n || drive->park_reasons & BIT(CDRIVE_PARK_LEASE))
+	if (n || cdrive_standing_parked_by(&drive->standing, CDRIVE_PARK_LEASE))
 		pr_info("cdrive%u: the lease is held again, %u requests that were done past its deadline end\n",
 			drive->index, n);
 	cdrive_set_unparked(drive, BIT(CDRIVE_PARK_LEASE));
@@ -235,13 +226,11 @@ static void cdrive_park_work(struct work_struct *work)
 
 	spin_lock(&drive->lock);
 	/* It may have been resumed, and parked again, as this work began. */
-	if (drive->state == CDRIVE_STATE_PARKED &&
+	if (drive->standing.state == CDRIVE_STATE_PARKED &&
 	    !delayed_work_pending(&drive->park_work)) {
 		pr_err("cdrive%u: parked for %u s: gave up, all requests fail from now on\n",
 		       drive->index, drive->park_limit);
-		trace_cdrive_fence(drive->index, drive->in_flight);
-		cdrive_set_dead(drive, CDRIVE_STATE_FENCED, &ended);
-		schedule_work(&drive->notify_work);
+		cdrive_set_fenced(drive, &ended);
 	}
 	spin_unlock(&drive->lock);
 	cdrive_queue_fail(&ended);
@@ -260,7 +249,7 @@ static void cdrive_resend_work(struct work_struct *work)
 static void cdrive_notify_work(struct work_struct *work)
 {
 	struct cdrive *drive = container_of(work, struct cdrive, notify_work);
-	enum cdrive_state state = READ_ONCE(drive->state);
+	enum cdrive_state state = READ_ONCE(drive->standing.state);
 
 	cdrive_nl_notify_state(drive->index, state);
 	cdrive_disk_uevent(drive, state);
@@ -281,10 +270,8 @@ static struct cdrive *cdrive_alloc(void)
 		return NULL;
 	kref_init(&drive->ref);
 	spin_lock_init(&drive->lock);
-	drive->lease_until = CDRIVE_LEASE_NONE;
-	INIT_LIST_HEAD(&drive->kept);
-	INIT_LIST_HEAD(&drive->sent);
-	INIT_LIST_HEAD(&drive->unsent);
+	cdrive_standing_init(&drive->standing);
+	cdrive_table_init(&drive->table);
 	INIT_WORK(&drive->add_work, cdrive_add_work);
 	INIT_WORK(&drive->notify_work, cdrive_notify_work);
 	INIT_DELAYED_WORK(&drive->resend_work, cdrive_resend_work);
@@ -353,17 +340,16 @@ out:
 static int cdrive_set_gone(struct cdrive *drive)
 {
 	LIST_HEAD(ended);
+	int err = 0;
 
 	spin_lock(&drive->lock);
-	if (drive->state == CDRIVE_STATE_GONE) {
-		spin_unlock(&drive->lock);
-		return -ENODEV;
-	}
-	cdrive_set_dead(drive, CDRIVE_STATE_GONE, &ended);
-	drive->helper = (struct cdrive_helper){};
+	if (cdrive_set_dead(drive, CDRIVE_STATE_GONE, &ended))
+		drive->helper = (struct cdrive_helper){};
+	else
+		err = -ENODEV;
 	spin_unlock(&drive->lock);
 	cdrive_queue_fail(&ended);
-	return 0;
+	return err;
 }
 
 /*
@@ -426,22 +412,19 @@ int cdrive_adopt(struct cdrive *drive, const struct cdrive_helper *helper,
 		 const u64 *lease_until)
 {
 	LIST_HEAD(ended);
-	int err = 0;
+	int err;
 
 	spin_lock(&drive->lock);
-	if (drive->state == CDRIVE_STATE_GONE)
-		err = -ENODEV;
-	else if (drive->state == CDRIVE_STATE_FENCED)
-		err = -ENOLINK;
-	else if (drive->helper.cookie)
+	err = cdrive_standing_error(&drive->standing);
+	if (!err && drive->helper.cookie)
 		err = -EBUSY;
-	else
-		err = cdrive_queue_replay(drive);
+	if (!err)
+		err = cdrive_table_replay(&drive->table);
 	if (!err) {
 		pr_info("cdrive%u: adopted by helper %d, %u requests replayed\n",
-			drive->index, helper->pid, drive->unsent_count);
+			drive->index, helper->pid, drive->table.unsent_count);
 		drive->helper = *helper;
-		trace_cdrive_adopt(drive->index, drive->in_flight);
+		trace_cdrive_adopt(drive->index, drive->table.in_flight);
 		if (lease_until)
 			cdrive_lease_set(drive, *lease_until, &ended);
 		cdrive_set_unparked(drive, BIT(CDRIVE_PARK_HELPER) |
@@ -471,7 +454,7 @@ int cdrive_resume(struct cdrive *drive, u64 cookie)
 
 	spin_lock(&drive->lock);
 	if (cdrive_is_helper(drive, cookie)) {
-		err = drive->state > CDRIVE_STATE_PARKED ? -ENOLINK : 0;
+		err = cdrive_standing_error(&drive->standing);
 		cdrive_set_unparked(drive, BIT(CDRIVE_PARK_ASKED));
 	}
 	spin_unlock(&drive->lock);
@@ -481,15 +464,14 @@ int cdrive_resume(struct cdrive *drive, u64 cookie)
 int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until)
 {
 	LIST_HEAD(ended);
-	int err = 0;
+	int err = -EPERM;
 
 	spin_lock(&drive->lock);
-	if (!cdrive_is_helper(drive, cookie))
-		err = -EPERM;
-	else if (drive->state > CDRIVE_STATE_PARKED)
-		err = -ENOLINK;
-	else
-		cdrive_lease_set(drive, until, &ended);
+	if (cdrive_is_helper(drive, cookie)) {
+		err = cdrive_standing_error(&drive->standing);
+		if (!err)
+			cdrive_lease_set(drive, until, &ended);
+	}
 	spin_unlock(&drive->lock);
 	cdrive_queue_end(&ended);
 	return err;
@@ -502,13 +484,9 @@ int cdrive_fence(struct cdrive *drive, u64 cookie)
 
 	spin_lock(&drive->lock);
 	if (cdrive_is_helper(drive, cookie)) {
-		if (drive->state < CDRIVE_STATE_FENCED) {
+		if (cdrive_set_fenced(drive, &ended))
 			pr_err("cdrive%u: fenced: the lease is lost, all requests fail from now on\n",
 			       drive->index);
-			trace_cdrive_fence(drive->index, drive->in_flight);
-			cdrive_set_dead(drive, CDRIVE_STATE_FENCED, &ended);
-			schedule_work(&drive->notify_work);
-		}
 		err = 0;
 	}
 	spin_unlock(&drive->lock);

@@ -7,28 +7,11 @@
  * by force lives on, dead, until its last opener is gone, and keeps its index
  * (so its name) taken; nothing leads from it to the drive any more.
  *
- * State changes happen under the drive's lock and follow one table:
+ * State changes (see state.h) happen under the drive's lock.  The park limit
+ * counts from the first reason to wait on, whichever there are meanwhile.
  *
- *	live	-> parked	the first reason to wait has come
- *	parked	-> live		the last reason to wait has gone
- *	live, parked -> fenced	lease lost, or parked past the limit
- *	any	-> gone		detached
- *
- * Reasons to wait (enum cdrive_park_reason) come and go one by one, and the
- * park limit counts from the first on, whichever there are meanwhile:
- *
- *	reason	comes when			goes when
- *	HELPER	its socket closes		adopted
- *	ASKED	PARK				RESUME, adopted
- *	LEASE	the deadline has passed		a later one is told that has not
- *
- * The reason LEASE only shows what holds without it: the clock is looked at
- * whenever a message is forwarded or a completion comes, and the timer that
- * sets the reason may be as late as it likes (on a machine that was suspended,
- * say).
- *
- * Requests are held only while live or parked (see queue.h): whoever leaves
- * those states takes all requests off the drive and fails them.
+ * Requests are on the table only while live or parked (see queue.h): whoever
+ * leaves those states takes all requests off it and fails them.
  */
 #ifndef _CDRIVE_DRIVE_H
 #define _CDRIVE_DRIVE_H
@@ -40,10 +23,8 @@
 #include <linux/workqueue.h>
 #include <linux/cdrive.h>
 
-struct cdrive_slot {
-	struct request *rq;	/* NULL while free */
-	u32 generation;
-};
+#include "state.h"
+#include "table.h"
 
 /*
  * Who carries out a drive's requests.  What it may say is decided by its
@@ -77,21 +58,9 @@ struct cdrive {
 	bool disk_added;		/* settled once add_work has run */
 
 	spinlock_t lock;		/* everything from here to the works */
-	enum cdrive_state state;
-	u32 park_reasons;		/* not 0 iff parked */
-	u64 lease_until;		/* see lease.h */
+	struct cdrive_standing standing;
 	struct cdrive_helper helper;
-	/*
-	 * A request is on one of these from queue_rq to completion.  @sent and
-	 * @unsent are in order of arrival, and all of @sent arrived before all
-	 * of @unsent; those on @kept were completed past the deadline.
-	 */
-	struct list_head kept;
-	struct list_head sent;
-	struct list_head unsent;
-	unsigned int unsent_count;
-	unsigned int in_flight;		/* on the three lists */
-	struct cdrive_slot slots[CDRIVE_QUEUE_DEPTH];
+	struct cdrive_table table;
 
 	struct work_struct add_work;	/* add_disk() reads: not in ATTACH */
 	struct work_struct notify_work;	/* uevent, multicast: may sleep */
@@ -113,9 +82,7 @@ void cdrive_put(struct cdrive *drive);
 
 /* What of a drive changes, as it was at one moment. */
 struct cdrive_status {
-	enum cdrive_state state;
-	u32 park_reasons;
-	u64 lease_until;
+	struct cdrive_standing standing;
 	struct cdrive_helper helper;
 	unsigned int in_flight;
 };
@@ -160,7 +127,5 @@ void cdrive_index_free(unsigned int index);
 
 /* Without drives: for disks whose last opener is just going. */
 void cdrive_wait_for_disks(void);
-
-const char *cdrive_state_name(enum cdrive_state state);
 
 #endif /* _CDRIVE_DRIVE_H */

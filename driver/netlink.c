@@ -142,14 +142,14 @@ static int cdrive_nl_put_drive(struct sk_buff *skb, struct cdrive *drive)
 			      CDRIVE_A_PAD) ||
 	    nla_put_u32(skb, CDRIVE_A_FLAGS,
 			drive->read_only ? CDRIVE_F_READ_ONLY : 0) ||
-	    nla_put_u32(skb, CDRIVE_A_STATE, s.state) ||
+	    nla_put_u32(skb, CDRIVE_A_STATE, s.standing.state) ||
 	    nla_put_u32(skb, CDRIVE_A_PARK_LIMIT, drive->park_limit) ||
 	    (pid && nla_put_u32(skb, CDRIVE_A_HELPER_PID, pid)) ||
 	    nla_put_u32(skb, CDRIVE_A_IN_FLIGHT, s.in_flight) ||
 	    nla_put_u32(skb, CDRIVE_A_OPENERS, disk_openers(drive->disk)) ||
-	    nla_put_u32(skb, CDRIVE_A_PARK_REASONS, s.park_reasons) ||
-	    (s.lease_until != CDRIVE_LEASE_NONE &&
-	     nla_put_u64_64bit(skb, CDRIVE_A_LEASE_UNTIL, s.lease_until,
+	    nla_put_u32(skb, CDRIVE_A_PARK_REASONS, s.standing.park_reasons) ||
+	    (s.standing.lease_until != CDRIVE_LEASE_NONE &&
+	     nla_put_u64_64bit(skb, CDRIVE_A_LEASE_UNTIL, s.standing.lease_until,
 			       CDRIVE_A_PAD)))
 		return -EMSGSIZE;
 	return 0;
@@ -446,7 +446,7 @@ static struct genl_family cdrive_nl_family = {
  * The message is made to measure: netlink_unicast() trims one that is much too
  * large by reallocating it, in a way that may sleep.
  */
-struct sk_buff *cdrive_nl_request_new(struct cdrive *drive, unsigned int n,
+struct sk_buff *cdrive_nl_request_new(unsigned int index, unsigned int n,
 				      struct cdrive_descriptor **desc)
 {
 	size_t len = n * sizeof(**desc);
@@ -460,7 +460,7 @@ struct sk_buff *cdrive_nl_request_new(struct cdrive *drive, unsigned int n,
 	if (!skb)
 		return NULL;
 	hdr = genlmsg_put(skb, 0, 0, &cdrive_nl_family, 0, CDRIVE_CMD_REQUEST);
-	if (!hdr || nla_put_u32(skb, CDRIVE_A_INDEX, drive->index))
+	if (!hdr || nla_put_u32(skb, CDRIVE_A_INDEX, index))
 		goto free;
 	attr = nla_reserve_64bit(skb, CDRIVE_A_DESCRIPTORS, len, CDRIVE_A_PAD);
 	if (!attr)

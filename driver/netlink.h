@@ -16,10 +16,11 @@ int cdrive_nl_init(void);
 void cdrive_nl_exit(void);
 
 /*
- * A REQUEST message with room for @n descriptors, to be filled in at @desc.
+ * A REQUEST message with room for @n descriptors, at least one and at most
+ * CDRIVE_MAX_BATCH, to be filled in at @desc.
  * Atomic; NULL when there is no memory.
  */
-struct sk_buff *cdrive_nl_request_new(struct cdrive *drive, unsigned int n,
+struct sk_buff *cdrive_nl_request_new(unsigned int index, unsigned int n,
 				      struct cdrive_descriptor **desc);
 /* Sends it to the drive's helper, and consumes it; atomic. */
 int cdrive_nl_request_send(struct cdrive *drive, struct sk_buff *skb);

@@ -5,7 +5,8 @@
 #include "drive.h"
 #include "lease.h"
 #include "netlink.h"
-#include "tag.h"
+#include "state.h"
+#include "table.h"
 #include "trace.h"
 
 /* How soon to try again when a message to the helper could not be sent: its
@@ -39,20 +40,26 @@ static int cdrive_op(struct request *rq)
 	}
 }
 
-static void cdrive_describe(struct cdrive_descriptor *desc, struct request *rq)
+/* One message with the first that wait, after which they are sent. */
+static int cdrive_queue_forward_batch(struct cdrive *drive)
 {
-	*desc = (struct cdrive_descriptor){
-		.sector = blk_rq_pos(rq),
-		.sectors = blk_rq_sectors(rq),
-		.tag = cdrive_rq(rq)->tag,
-		.op = cdrive_op(rq),
-	};
-}
+	struct cdrive_table *table = &drive->table;
+	unsigned int n = cdrive_table_batch(table);
+	struct cdrive_descriptor *desc;
+	struct sk_buff *skb;
+	int err;
 
-/* Whatever the state says: it follows the clock, and may be late. */
-static bool cdrive_queue_past_deadline(struct cdrive *drive)
-{
-	return cdrive_lease_is_over(drive->lease_until, cdrive_lease_now());
+	skb = cdrive_nl_request_new(drive->index, n, &desc);
+	if (!skb)
+		return -ENOMEM;
+	cdrive_table_describe(table, desc, n);
+	err = cdrive_nl_request_send(drive, skb);
+	if (err)
+		return err;
+	while (n--)
+		trace_cdrive_request_forward(drive->index,
+					     cdrive_table_send_first(table));
+	return 0;
 }
 
 /*
@@ -64,44 +71,14 @@ void cdrive_queue_forward(struct cdrive *drive)
 {
 	lockdep_assert_held(&drive->lock);
 
-	while (drive->state == CDRIVE_STATE_LIVE && drive->unsent_count &&
-	       !cdrive_queue_past_deadline(drive)) {
-		unsigned int n = min_t(unsigned int, drive->unsent_count,
-				       CDRIVE_MAX_BATCH);
-		struct cdrive_descriptor *desc;
-		struct cdrive_rq *crq;
-		struct sk_buff *skb;
-		unsigned int i = 0;
-
-		skb = cdrive_nl_request_new(drive, n, &desc);
-		if (!skb)
-			goto later;
-		list_for_each_entry(crq, &drive->unsent, link) {
-			struct request *rq = cdrive_rq_request(crq);
-			struct cdrive_slot *slot = &drive->slots[rq->tag];
-
-			if (i == n)
-				break;
-			crq->tag = cdrive_tag(rq->tag, ++slot->generation);
-			cdrive_describe(&desc[i++], rq);
-		}
-		if (cdrive_nl_request_send(drive, skb))
-			goto later;
-		while (n--) {
-			crq = list_first_entry(&drive->unsent,
-					       struct cdrive_rq, link);
-			crq->sent = true;
-			list_move_tail(&crq->link, &drive->sent);
-			drive->unsent_count--;
-			trace_cdrive_request_forward(drive->index, crq->tag,
-						     cdrive_rq_request(crq));
+	while (drive->table.unsent_count &&
+	       cdrive_standing_forwards(&drive->standing, cdrive_lease_now())) {
+		if (cdrive_queue_forward_batch(drive)) {
+			mod_delayed_work(cdrive_wq, &drive->resend_work,
+					 msecs_to_jiffies(CDRIVE_RESEND_MS));
+			break;
 		}
 	}
-	return;
-
-later:
-	mod_delayed_work(cdrive_wq, &drive->resend_work,
-			 msecs_to_jiffies(CDRIVE_RESEND_MS));
 }
 
 blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
@@ -110,23 +87,24 @@ blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 	struct cdrive *drive = hctx->queue->queuedata;
 	struct request *rq = bd->rq;
 	struct cdrive_rq *crq = cdrive_rq(rq);
+	int op = cdrive_op(rq);
 
-	if (cdrive_op(rq) < 0)
+	if (op < 0)
 		return BLK_STS_NOTSUPP;
 
 	spin_lock(&drive->lock);
-	if (drive->state > CDRIVE_STATE_PARKED) {
+	if (!cdrive_standing_takes(&drive->standing)) {
 		spin_unlock(&drive->lock);
 		return BLK_STS_IOERR;
 	}
 	blk_mq_start_request(rq);
-	refcount_set(&crq->ref, 1);
-	crq->sent = false;
-	drive->slots[rq->tag].rq = rq;
-	list_add_tail(&crq->link, &drive->unsent);
-	drive->unsent_count++;
-	drive->in_flight++;
-	trace_cdrive_request_start(drive->index, rq);
+	crq->desc = (struct cdrive_descriptor){
+		.sector = blk_rq_pos(rq),
+		.sectors = blk_rq_sectors(rq),
+		.op = op,
+	};
+	cdrive_table_add(&drive->table, crq, rq->tag);
+	trace_cdrive_request_start(drive->index, crq);
 	if (bd->last)
 		cdrive_queue_forward(drive);
 	spin_unlock(&drive->lock);
@@ -141,46 +119,6 @@ void cdrive_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	spin_lock(&drive->lock);
 	cdrive_queue_forward(drive);
 	spin_unlock(&drive->lock);
-}
-
-/*
- * A new helper gets what the old one had not completed, ahead of what waits.
- * Tags change when they are sent again, so nothing of the old helper's can
- * match; only a copy that is under way has looked its tag up already, and
- * would write old data over new: -EBUSY.
- */
-int cdrive_queue_replay(struct cdrive *drive)
-{
-	struct cdrive_rq *crq;
-	unsigned int n = 0;
-
-	lockdep_assert_held(&drive->lock);
-
-	list_for_each_entry(crq, &drive->sent, link) {
-		if (refcount_read(&crq->ref) > 1)
-			return -EBUSY;
-		n++;
-	}
-	list_for_each_entry(crq, &drive->sent, link)
-		crq->sent = false;
-	list_splice_init(&drive->sent, &drive->unsent);
-	drive->unsent_count += n;
-	return 0;
-}
-
-void cdrive_queue_take_all(struct cdrive *drive, struct list_head *ended)
-{
-	struct cdrive_rq *crq;
-
-	lockdep_assert_held(&drive->lock);
-
-	list_splice_tail_init(&drive->kept, ended);
-	list_splice_tail_init(&drive->sent, ended);
-	list_splice_tail_init(&drive->unsent, ended);
-	list_for_each_entry(crq, ended, link)
-		drive->slots[cdrive_rq_request(crq)->tag].rq = NULL;
-	drive->unsent_count = 0;
-	drive->in_flight = 0;
 }
 
 void cdrive_queue_unpin(struct request *rq)
@@ -226,44 +164,18 @@ static blk_status_t cdrive_status(s32 status)
 	}
 }
 
-static struct request *cdrive_queue_find(struct cdrive *drive, u32 tag)
-{
-	unsigned int slot = cdrive_tag_slot(tag);
-	struct request *rq;
-
-	lockdep_assert_held(&drive->lock);
-
-	if (slot >= CDRIVE_QUEUE_DEPTH)
-		return NULL;
-	rq = drive->slots[slot].rq;
-	if (!rq || !cdrive_rq(rq)->sent || cdrive_rq(rq)->tag != tag)
-		return NULL;
-	return rq;
-}
-
 /* Takes a request whose status is known off the drive. */
 static void cdrive_queue_take(struct cdrive *drive, struct cdrive_rq *crq,
 			      struct list_head *ended)
 {
-	struct request *rq = cdrive_rq_request(crq);
-
-	lockdep_assert_held(&drive->lock);
-
-	drive->slots[rq->tag].rq = NULL;
-	drive->in_flight--;
-	list_move_tail(&crq->link, ended);
-	trace_cdrive_request_complete(drive->index, crq->tag, rq,
-				      blk_status_to_errno(crq->status));
+	cdrive_table_take(&drive->table, crq, ended);
+	trace_cdrive_request_complete(drive->index, crq);
 }
 
 static void cdrive_queue_keep(struct cdrive *drive, struct cdrive_rq *crq)
 {
-	lockdep_assert_held(&drive->lock);
-
-	crq->sent = false;
-	list_move_tail(&crq->link, &drive->kept);
-	trace_cdrive_request_keep(drive->index, crq->tag, cdrive_rq_request(crq),
-				  blk_status_to_errno(crq->status));
+	cdrive_table_keep(&drive->table, crq);
+	trace_cdrive_request_keep(drive->index, crq);
 }
 
 unsigned int cdrive_queue_take_kept(struct cdrive *drive,
@@ -272,7 +184,9 @@ unsigned int cdrive_queue_take_kept(struct cdrive *drive,
 	struct cdrive_rq *crq, *next;
 	unsigned int n = 0;
 
-	list_for_each_entry_safe(crq, next, &drive->kept, link) {
+	lockdep_assert_held(&drive->lock);
+
+	list_for_each_entry_safe(crq, next, &drive->table.kept, link) {
 		cdrive_queue_take(drive, crq, ended);
 		n++;
 	}
@@ -291,22 +205,21 @@ int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
 		spin_unlock(&drive->lock);
 		return -EPERM;
 	}
-	keep = cdrive_queue_past_deadline(drive);
+	keep = !cdrive_standing_completes(&drive->standing, cdrive_lease_now());
 	for (; n--; c++) {
-		struct request *rq = cdrive_queue_find(drive, c->tag);
+		struct cdrive_rq *crq = cdrive_table_find(&drive->table, c->tag);
 
-		if (!rq) {
+		if (!crq) {
 			err = -ESTALE;
 			continue;
 		}
-		cdrive_rq(rq)->status = cdrive_status(c->status);
+		crq->status = cdrive_status(c->status);
 		if (keep)
-			cdrive_queue_keep(drive, cdrive_rq(rq));
+			cdrive_queue_keep(drive, crq);
 		else
-			cdrive_queue_take(drive, cdrive_rq(rq), &ended);
+			cdrive_queue_take(drive, crq, &ended);
 	}
-	if (drive->unsent_count)
-		cdrive_queue_forward(drive);
+	cdrive_queue_forward(drive);
 	spin_unlock(&drive->lock);
 
 	cdrive_queue_end(&ended);
@@ -315,12 +228,12 @@ int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
 
 struct request *cdrive_queue_pin(struct cdrive *drive, u32 tag)
 {
-	struct request *rq;
+	struct cdrive_rq *crq;
 
 	spin_lock(&drive->lock);
-	rq = cdrive_queue_find(drive, tag);
-	if (rq)
-		refcount_inc(&cdrive_rq(rq)->ref);
+	crq = cdrive_table_find(&drive->table, tag);
+	if (crq)
+		refcount_inc(&crq->ref);
 	spin_unlock(&drive->lock);
-	return rq;
+	return crq ? cdrive_rq_request(crq) : NULL;
 }

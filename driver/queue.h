@@ -2,17 +2,16 @@
 /*
  * queue.h - requests between the block layer and the helper
  *
- * A request that arrives takes its slot and waits on the drive's unsent list.
- * Forwarding sends all that wait in one message and moves them to the sent
- * list; nothing is forwarded unless the drive is live and the lease's deadline
- * still to come.  Completion, fencing and detaching take a request off its list
- * and drop its first reference; a payload copy under way holds another.  Who
- * drops the last one ends the request, so its pages stay for as long as
- * somebody copies.
+ * A request that arrives waits in the drive's table (see table.h).  Forwarding
+ * sends all that wait in as few messages as there can be; nothing is forwarded
+ * unless the drive is live and the lease's deadline still to come.  Completion,
+ * fencing and detaching take a request off the table and drop the table's
+ * reference; a payload copy under way holds another.  Who drops the last one
+ * ends the request, so its pages stay for as long as somebody copies.
  *
- * A completion that comes past the deadline is kept: the request moves to the
- * kept list with its status, is of no concern to any helper any more, and ends
- * when a deadline is told that is still to come, or fails with all the others.
+ * A completion that comes past the deadline is kept: the request stays on the
+ * table with its status, and ends when a deadline is told that is still to come,
+ * or fails with all the others.
  * It stays kept when another helper adopts the drive.  To send it again would
  * be right, too, but it would have to take its old place among those sent; and
  * there is no need: what was carried out before the lease came into doubt, or
@@ -26,19 +25,10 @@
 #define _CDRIVE_QUEUE_H
 
 #include <linux/blk-mq.h>
-#include <linux/list.h>
-#include <linux/refcount.h>
 #include <linux/cdrive.h>
 
 struct cdrive;
-
-struct cdrive_rq {
-	struct list_head link;	/* kept, sent, unsent, or one of the ended */
-	refcount_t ref;
-	bool sent;		/* on that list: the helper's to carry out */
-	u32 tag;		/* as last sent */
-	blk_status_t status;	/* once kept, or off the lists */
-};
+struct cdrive_rq;
 
 blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 			     const struct blk_mq_queue_data *bd);
@@ -46,8 +36,6 @@ void cdrive_commit_rqs(struct blk_mq_hw_ctx *hctx);
 
 /* Under the drive's lock: */
 void cdrive_queue_forward(struct cdrive *drive);
-int cdrive_queue_replay(struct cdrive *drive);
-void cdrive_queue_take_all(struct cdrive *drive, struct list_head *ended);
 /* Returns how many there were. */
 unsigned int cdrive_queue_take_kept(struct cdrive *drive,
 				    struct list_head *ended);

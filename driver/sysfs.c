@@ -18,7 +18,7 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 	struct cdrive *drive = cdrive_of(dev);
 
 	return sysfs_emit(buf, "%s\n",
-			  cdrive_state_name(READ_ONCE(drive->state)));
+			  cdrive_state_name(READ_ONCE(drive->standing.state)));
 }
 
 static ssize_t helper_pid_show(struct device *dev,
@@ -30,7 +30,7 @@ static ssize_t helper_pid_show(struct device *dev,
 static ssize_t in_flight_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
 {
-	return sysfs_emit(buf, "%u\n", READ_ONCE(cdrive_of(dev)->in_flight));
+	return sysfs_emit(buf, "%u\n", READ_ONCE(cdrive_of(dev)->table.in_flight));
 }
 
 static ssize_t park_limit_show(struct device *dev,
@@ -47,7 +47,7 @@ static ssize_t park_reasons_show(struct device *dev,
 		[CDRIVE_PARK_ASKED] = "asked",
 		[CDRIVE_PARK_LEASE] = "lease",
 	};
-	u32 reasons = READ_ONCE(cdrive_of(dev)->park_reasons);
+	u32 reasons = READ_ONCE(cdrive_of(dev)->standing.park_reasons);
 	unsigned int i;
 	int len = 0;
 
@@ -64,10 +64,10 @@ static ssize_t lease_left_ms_show(struct device *dev,
 	struct cdrive_status s;
 
 	cdrive_get_status(cdrive_of(dev), &s);
-	if (s.lease_until == CDRIVE_LEASE_NONE)
+	if (s.standing.lease_until == CDRIVE_LEASE_NONE)
 		return sysfs_emit(buf, "none\n");
 	return sysfs_emit(buf, "%lld\n",
-			  cdrive_lease_left_ms(s.lease_until,
+			  cdrive_lease_left_ms(s.standing.lease_until,
 					       cdrive_lease_now()));
 }
 

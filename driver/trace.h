@@ -6,54 +6,55 @@
 #if !defined(_CDRIVE_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _CDRIVE_TRACE_H
 
-#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
 #include <linux/tracepoint.h>
 
+#include "table.h"
+
 TRACE_EVENT(cdrive_request_start,
-	    TP_PROTO(unsigned int index, struct request *rq),
-	    TP_ARGS(index, rq),
+	    TP_PROTO(unsigned int index, const struct cdrive_rq *crq),
+	    TP_ARGS(index, crq),
 	    TP_STRUCT__entry(__field(unsigned int, index)
 			     __field(unsigned int, op)
 			     __field(u64, sector)
 			     __field(unsigned int, sectors)
 	    ),
 	    TP_fast_assign(__entry->index = index;
-			   __entry->op = (__force unsigned int)req_op(rq);
-			   __entry->sector = blk_rq_pos(rq);
-			   __entry->sectors = blk_rq_sectors(rq);
+			   __entry->op = crq->desc.op;
+			   __entry->sector = crq->desc.sector;
+			   __entry->sectors = crq->desc.sectors;
 	    ),
 	    TP_printk("cdrive%u op=%u sector=%llu sectors=%u", __entry->index,
 		      __entry->op, __entry->sector, __entry->sectors)
 );
 
 TRACE_EVENT(cdrive_request_forward,
-	    TP_PROTO(unsigned int index, u32 tag, struct request *rq),
-	    TP_ARGS(index, tag, rq),
+	    TP_PROTO(unsigned int index, const struct cdrive_rq *crq),
+	    TP_ARGS(index, crq),
 	    TP_STRUCT__entry(__field(unsigned int, index)
 			     __field(u32, tag)
 			     __field(u64, sector)
 	    ),
 	    TP_fast_assign(__entry->index = index;
-			   __entry->tag = tag;
-			   __entry->sector = blk_rq_pos(rq);
+			   __entry->tag = crq->desc.tag;
+			   __entry->sector = crq->desc.sector;
 	    ),
 	    TP_printk("cdrive%u tag=%#x sector=%llu", __entry->index, __entry->tag,
 		      __entry->sector)
 );
 
 DECLARE_EVENT_CLASS(cdrive_request_done,
-		    TP_PROTO(unsigned int index, u32 tag, struct request *rq,
-			     int status),
-		    TP_ARGS(index, tag, rq, status),
+		    TP_PROTO(unsigned int index, const struct cdrive_rq *crq),
+		    TP_ARGS(index, crq),
 		    TP_STRUCT__entry(__field(unsigned int, index)
 				     __field(u32, tag)
 				     __field(u64, sector)
 				     __field(int, status)
 		    ),
 		    TP_fast_assign(__entry->index = index;
-				   __entry->tag = tag;
-				   __entry->sector = blk_rq_pos(rq);
-				   __entry->status = status;
+				   __entry->tag = crq->desc.tag;
+				   __entry->sector = crq->desc.sector;
+				   __entry->status = blk_status_to_errno(crq->status);
 		    ),
 		    TP_printk("cdrive%u tag=%#x sector=%llu status=%d",
 			      __entry->index, __entry->tag,
@@ -61,14 +62,14 @@ DECLARE_EVENT_CLASS(cdrive_request_done,
 );
 
 DEFINE_EVENT(cdrive_request_done, cdrive_request_complete,
-	     TP_PROTO(unsigned int index, u32 tag, struct request *rq, int status),
-	     TP_ARGS(index, tag, rq, status)
+	     TP_PROTO(unsigned int index, const struct cdrive_rq *crq),
+	     TP_ARGS(index, crq)
 );
 
 /* Completed past the deadline. */
 DEFINE_EVENT(cdrive_request_done, cdrive_request_keep,
-	     TP_PROTO(unsigned int index, u32 tag, struct request *rq, int status),
-	     TP_ARGS(index, tag, rq, status)
+	     TP_PROTO(unsigned int index, const struct cdrive_rq *crq),
+	     TP_ARGS(index, crq)
 );
 
 DECLARE_EVENT_CLASS(cdrive_state,

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * table.h - the requests of one drive that have not ended
+ *
+ * A request has a slot (its blk-mq tag) and is on one of three lists:
+ *
+ *	unsent	it waits to be sent to the helper
+ *	sent	it is the helper's to carry out, under the tag it was sent with
+ *	kept	the helper has completed it, past the lease's deadline
+ *
+ * All of @sent arrived before all of @unsent, and both are in order of arrival,
+ * so that a new helper, which gets all of @sent anew, gets them in that order.
+ * A request that is on @kept is of no concern to any helper any more.
+ *
+ * A copy of a request's data under way holds a reference to it, another one
+ * belongs to the table: who drops the last one ends the request.
+ *
+ * Nothing here knows of disks, messages or states, nothing sleeps, and the
+ * caller has the drive's lock; references alone are dropped without it.
+ */
+#ifndef _CDRIVE_TABLE_H
+#define _CDRIVE_TABLE_H
+
+#include <linux/blk_types.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/cdrive.h>
+
+/* What the driver keeps of a request: the pdu that the block layer allocates. */
+struct cdrive_rq {
+	struct list_head link;	/* one of the lists, or one of the ended */
+	refcount_t ref;
+	bool sent;		/* on that list */
+	blk_status_t status;	/* once kept, or off the lists */
+	struct cdrive_descriptor desc;	/* its tag: as last sent */
+};
+
+struct cdrive_slot {
+	struct cdrive_rq *crq;	/* NULL while free */
+	u32 generation;
+};
+
+struct cdrive_table {
+	struct list_head kept;
+	struct list_head sent;
+	struct list_head unsent;
+	unsigned int unsent_count;
+	unsigned int in_flight;	/* on the three lists */
+	struct cdrive_slot slots[CDRIVE_QUEUE_DEPTH];
+};
+
+void cdrive_table_init(struct cdrive_table *t);
+
+/* One more that waits; the caller has described it, but for its tag. */
+void cdrive_table_add(struct cdrive_table *t, struct cdrive_rq *crq,
+		      unsigned int slot);
+
+/* How many of those that wait go into the next message. */
+unsigned int cdrive_table_batch(const struct cdrive_table *t);
+
+/* Gives the first @n that wait new tags, and describes them to @desc. */
+void cdrive_table_describe(struct cdrive_table *t,
+			   struct cdrive_descriptor *desc, unsigned int n);
+
+/* The first that waits, which is sent now. */
+struct cdrive_rq *cdrive_table_send_first(struct cdrive_table *t);
+
+/* The one that was sent under @tag and is the helper's still, or NULL. */
+struct cdrive_rq *cdrive_table_find(struct cdrive_table *t, u32 tag);
+
+/* Completed by the helper, but its status must wait. */
+void cdrive_table_keep(struct cdrive_table *t, struct cdrive_rq *crq);
+
+/* Off the table, onto @ended. */
+void cdrive_table_take(struct cdrive_table *t, struct cdrive_rq *crq,
+		       struct list_head *ended);
+void cdrive_table_take_all(struct cdrive_table *t, struct list_head *ended);
+
+/*
+ * What was sent waits again, ahead of what did already.  Tags change when they
+ * are sent again, so nothing of the old helper's can match; only a copy that is
+ * under way has looked its tag up already, and would write old data over new:
+ * -EBUSY, and nothing has changed.
+ */
+int cdrive_table_replay(struct cdrive_table *t);
+
+#endif /* _CDRIVE_TABLE_H */
