@@ -24,12 +24,8 @@ static int cdrive_payload_open(struct inode *inode, struct file *file)
 	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
 }
 
-/*
- * Copies between @iter and the request's data from @pos on; the number of
- * bytes, which is short at the request's end and where user memory faults.
- */
-static size_t cdrive_payload_copy(struct request *rq, size_t pos,
-				  struct iov_iter *iter, bool to_user)
+size_t cdrive_payload_copy(struct request *rq, size_t pos,
+			   struct iov_iter *iter, bool to_user)
 {
 	struct req_iterator rq_iter;
 	struct bio_vec bv;
