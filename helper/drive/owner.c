@@ -315,7 +315,8 @@ static struct az_call *start_step(struct owner *o, struct step *step)
 	}
 }
 
-/* Repeating any of them is harmless. */
+/* 0, -1, or -ECANCELED when it was interrupted, and may be executed or not.
+ * Repeating any of them is harmless. */
 static int take_step(struct owner *o, struct step *step, struct az_error *err)
 {
 	struct retry r = { 0 };
@@ -331,7 +332,7 @@ static int take_step(struct owner *o, struct step *step, struct az_error *err)
 		if (az_sync_wait(o->loop, &step->sync)) {
 			az_call_cancel(call);
 			*err = (struct az_error){ .class = AZ_LOCAL, .message = "interrupted" };
-			return -1;
+			return -ECANCELED;
 		}
 		*err = step->sync.res.err;
 	} while (patience(&r, o->loop, err));
@@ -341,9 +342,10 @@ static int take_step(struct owner *o, struct step *step, struct az_error *err)
 static int lease_now(struct owner *o, enum az_lease_action action, struct az_error *err)
 {
 	struct step step = { .kind = STEP_LEASE, .action = action };
+	int e = take_step(o, &step, err);
 
-	if (take_step(o, &step, err))
-		return -1;
+	if (e)
+		return e;
 	if (action != AZ_LEASE_BREAK)
 		extend(o);
 	return 0;
@@ -388,10 +390,12 @@ static int break_lease(struct owner *o, struct az_error *err)
 
 static int take_lease(struct owner *o, bool force, struct az_error *err)
 {
-	if (!lease_now(o, AZ_LEASE_ACQUIRE, err))
+	int e = lease_now(o, AZ_LEASE_ACQUIRE, err);
+
+	if (!e)
 		return 0;
 	if (!force || !az_error_is(err, "LeaseAlreadyPresent") || break_lease(o, err))
-		return -1;
+		return e;
 	return lease_now(o, AZ_LEASE_ACQUIRE, err);
 }
 
@@ -399,12 +403,16 @@ int owner_acquire(struct owner *o, bool force, struct az_props *props, struct az
 {
 	char id[sizeof(o->blob->lease_id)];
 	uuid_t uuid;
+	int e;
 
 	uuid_generate_random(uuid);
 	uuid_unparse_lower(uuid, id);
 	memcpy(o->blob->lease_id, id, sizeof(id));
-	if (take_lease(o, force, err)) {
-		o->blob->lease_id[0] = '\0';
+	e = take_lease(o, force, err);
+	if (e) {
+		/* Interrupted, we may have it all the same: owner_release() sees to it. */
+		if (e != -ECANCELED)
+			o->blob->lease_id[0] = '\0';
 		return -1;
 	}
 	if (read_props(o, props, err))
@@ -498,5 +506,6 @@ bool owner_release(struct owner *o, unsigned int timeout_s, struct az_error *err
 	give_up(&r);
 	loop_timer_cancel(o->loop, &timer);
 	*err = r.sync.res.err;
-	return err->class == AZ_OK;
+	/* One that the service does not know of need not be given back. */
+	return err->class == AZ_OK || lease_error(err);
 }

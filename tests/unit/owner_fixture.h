@@ -6,6 +6,8 @@
 #ifndef UNIT_OWNER_FIXTURE_H
 #define UNIT_OWNER_FIXTURE_H
 
+#include <errno.h>
+
 #include "drive/owner.h"
 
 #include "fake_azure.h"
@@ -30,6 +32,7 @@ static struct {
 		struct az_result res;
 	} script[8];
 	unsigned int scripted, played;
+	bool interrupted; /* once, in place of what is next in the script */
 	void (*answering)(const struct az_call *call); /* is told of what is answered */
 } t;
 
@@ -91,6 +94,10 @@ static const struct owner_ops ops = { .held = held,
 int az_sync_wait(struct loop *loop, struct az_sync *s)
 {
 	assert_ptr_equal(loop, &fake_loop);
+	if (t.interrupted) {
+		t.interrupted = false;
+		return -ECANCELED;
+	}
 	while (!s->done) {
 		if (t.played < t.scripted && fake_calls) {
 			assert_null(fake_calls->next);

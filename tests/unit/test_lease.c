@@ -465,6 +465,34 @@ static void silence_ends_while_reacquiring(void **state)
 	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_ACQUIRE);
 }
 
+/* Whether the service has executed it nobody knows: what may be there is given back. */
+static void interrupted_and_released(struct az_result answer)
+{
+	struct az_props props;
+	struct az_error err;
+
+	t.interrupted = true;
+	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), -1);
+	assert_string_equal(err.message, "interrupted");
+	assert_int_equal(strlen(t.blob.lease_id), 36);
+	script(FAKE_LEASE, answer);
+	assert_true(owner_release(&t.owner, 10, &err));
+	assert_int_equal(t.played, 1);
+	nothing_goes_on();
+}
+
+static void acquire_interrupted(void **state)
+{
+	(void)state;
+	interrupted_and_released(ok);
+}
+
+static void acquire_interrupted_in_time(void **state)
+{
+	(void)state;
+	interrupted_and_released(fake_error(AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,6 +501,8 @@ int main(void)
 		WORKING(denied_for_long),
 		WORKING(renew_without_memory),
 		WORKING(doubt_is_settled_by_renewal),
+		TEST(acquire_interrupted),
+		TEST(acquire_interrupted_in_time),
 		TEST(a_doubtful_number),
 		WORKING(doubt_joins_a_renewal),
 		WORKING(forgotten_and_ours),
