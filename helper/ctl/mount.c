@@ -267,6 +267,8 @@ static int mount_request(struct request *r)
 		status = print_result(m);
 	if (!status && m && m->foreground)
 		status = stay(m);
+	if (!status)
+		agent_too_late();
 	for (i = 0; i < r->count; i++) {
 		agent_forget(&r->mounts[i].agent);
 		store_close(&r->mounts[i].store);

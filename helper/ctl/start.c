@@ -251,6 +251,13 @@ bool agent_watch(struct agent_start *a)
 	}
 }
 
+void agent_too_late(void)
+{
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+}
+
 void agent_forget(struct agent_start *a)
 {
 	sigset_t set;

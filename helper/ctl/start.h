@@ -40,6 +40,10 @@ bool agent_watch(struct agent_start *a);
 /* Whether a signal came meanwhile. */
 bool agent_interrupted(struct agent_start *a);
 
+/* Nothing is undone from here on: a signal that comes now, or was not looked at, comes
+ * too late, and changes neither the result nor how this process ends. */
+void agent_too_late(void);
+
 void agent_forget(struct agent_start *a);
 
 #endif

@@ -173,6 +173,12 @@ for signal in INT TERM HUP; do
 	left_no_lease "SIG$signal"
 done
 
+# The drive is there, and is said to be: as good as a moment later.
+strace -o /dev/null -P "$tmp/stdout" -e inject=write:signal=HUP \
+	"$ctl" mount "$url" --no-fs --key-file "$key" >"$tmp/stdout" 2>"$tmp/stderr"
+is "$? $(cat "$tmp/stdout")" "0 $device" "SIGHUP while it prints: mounted"
+try "SIGHUP while it prints: unmount" "$ctl" unmount "$url"
+
 # --- too many ----------------------------------------------------------------------------------------------
 
 for i in $(seq 17); do

@@ -16,7 +16,9 @@ helper_pid() {
 
 # another_than PID: the drive has a helper, and not that one
 another_than() {
-	[ "$(helper_pid)" != 0 ] && [ "$(helper_pid)" != "$1" ]
+	case $(helper_pid) in
+	0 | "$1") return 1 ;;
+	esac
 }
 
 # Sets started and adopted: milliseconds until there was another, and until it had the
