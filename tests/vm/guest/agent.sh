@@ -17,14 +17,6 @@ no_agent() {
 	[ "$(agent_pid)" = null ]
 }
 
-helper_pid() {
-	cat "$sysfs/cdrive/helper_pid"
-}
-
-another_than() {
-	[ "$(helper_pid)" != 0 ] && [ "$(helper_pid)" != "$1" ]
-}
-
 # What is left of a drive: nothing
 nothing_left() {
 	! pgrep 'cloudd|cdrive-' && [ -z "$(ls -A /run/clouddrive)" ]

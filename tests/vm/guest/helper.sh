@@ -10,17 +10,6 @@
 
 trace=/sys/kernel/tracing
 
-helper_pid() {
-	cat "$sysfs/cdrive/helper_pid"
-}
-
-# another_than PID: the drive has a helper, and not that one
-another_than() {
-	case $(helper_pid) in
-	0 | "$1") return 1 ;;
-	esac
-}
-
 # Sets started and adopted: milliseconds until there was another, and until it had the
 # drive. (A process's start is counted in hundredths since boot, as /proc/uptime is.)
 kill_helper() {

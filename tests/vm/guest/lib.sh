@@ -46,6 +46,17 @@ state_is() {
 	[ "$(state)" = "$1" ]
 }
 
+helper_pid() {
+	cat "$sysfs/cdrive/helper_pid"
+}
+
+# another_than PID: the drive has a helper, and not that one
+another_than() {
+	case $(helper_pid) in
+	0 | "$1") return 1 ;;
+	esac
+}
+
 # Whatever fails, the machine must end: a mounted drive that waits would not let it.
 leave_nothing() {
 	[ -e "${sysfs-/nowhere}" ] || return 0
