@@ -71,7 +71,7 @@ struct cdrive_rq *cdrive_table_find(struct cdrive_table *t, u32 tag);
 /* Completed by the helper, but its status must wait. */
 void cdrive_table_keep(struct cdrive_table *t, struct cdrive_rq *crq);
 
-/* Off the table, onto @ended. */
+/* Off the table, onto @ended: one that is sent or kept; and all there are. */
 void cdrive_table_take(struct cdrive_table *t, struct cdrive_rq *crq,
 		       struct list_head *ended);
 void cdrive_table_take_all(struct cdrive_table *t, struct list_head *ended);

@@ -28,7 +28,7 @@ subject() {
 	make -s "$module" >&2 || bail_out "$module does not build"
 	make_tmp
 	tmp=${tmp:?}
-	scripts/vm --kernel "$1" --timeout 200 -- sh -c 'insmod "$1" || exit
+	scripts/vm --kernel "$1" --append kunit.enable=1 --timeout 200 -- sh -c 'insmod "$1" || exit
 		cat /sys/kernel/debug/kunit/cdrive_*/results
 		rmmod cdrive' sh "$PWD/$module" >"$tmp/ktap" 2>"$tmp/errors"
 	status=$?

@@ -354,9 +354,14 @@ static void random_step(struct kunit *test, struct rnd_state *rnd)
 		if (crq && crq->sent)
 			cdrive_table_keep(&f->table, crq);
 		break;
-	case 7 ... 10:
-		if (crq)
+	case 7 ... 8:
+		if (crq && crq->sent)
 			end(f, crq);
+		break;
+	case 9 ... 10:
+		if (!list_empty(&f->table.kept))
+			end(f, list_first_entry(&f->table.kept,
+						struct cdrive_rq, link));
 		break;
 	default:
 		if (!crq)
