@@ -10,6 +10,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 SRCDIR  ?= /usr/src
 OCFDIR  ?= /usr/lib/ocf
+UDEVDIR ?= /usr/lib/udev
 KDIR    ?= /lib/modules/$(shell uname -r)/build
 KERNELS ?= 6.1 6.12
 
@@ -167,6 +168,7 @@ install: programs
 	for file in $(wildcard scripts/completion/*); do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions $$file || exit; \
 	done
+	install -D -m 644 -t $(DESTDIR)$(UDEVDIR)/rules.d $(wildcard scripts/udev/*.rules)
 	install -D scripts/ocf/clouddrive/drive $(DESTDIR)$(OCFDIR)/resource.d/clouddrive/drive
 	sed -i 's|^default_binary=.*|default_binary=$(PREFIX)/sbin/clouddrivectl|' \
 		$(DESTDIR)$(OCFDIR)/resource.d/clouddrive/drive

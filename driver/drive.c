@@ -6,6 +6,7 @@
 #include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/wait_bit.h>
 
 #include "compat.h"
@@ -306,6 +307,7 @@ struct cdrive *cdrive_attach(const struct cdrive_params *params,
 
 	if (!drive)
 		return ERR_PTR(-ENOMEM);
+	strscpy(drive->name, params->name, sizeof(drive->name));
 	drive->sectors = params->sectors;
 	drive->read_only = params->read_only;
 	drive->park_limit = params->park_limit;

@@ -39,6 +39,7 @@ struct cdrive_helper {
 
 /* What a drive is made with. */
 struct cdrive_params {
+	const char *name;		/* "": it has none */
 	u64 sectors;
 	bool read_only;
 	unsigned int park_limit;	/* seconds */
@@ -49,6 +50,7 @@ struct cdrive {
 	struct kref ref;
 	struct rcu_head rcu;
 	unsigned int index;
+	char name[CDRIVE_MAX_NAME + 1];
 	u64 sectors;
 	bool read_only;
 	unsigned int park_limit;	/* seconds */

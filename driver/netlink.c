@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "drive.h"
 #include "lease.h"
+#include "name.h"
 #include "queue.h"
 
 MODULE_ALIAS_GENL_FAMILY(CDRIVE_GENL_NAME);
@@ -34,6 +35,16 @@ static struct netlink_range_validation cdrive_nl_lease_until = {
 	.max = S64_MAX,
 };
 
+static int cdrive_nl_check_name(const struct nlattr *attr,
+				struct netlink_ext_ack *extack)
+{
+	if (cdrive_name_is_valid(nla_data(attr)))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, attr,
+			    "not a relative path of visible ASCII characters");
+	return -EINVAL;
+}
+
 static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 	[CDRIVE_A_INDEX] = NLA_POLICY_MAX(NLA_U32, CDRIVE_MAX_DRIVES - 1),
 	[CDRIVE_A_SECTORS] = { .type = NLA_U64 },
@@ -47,6 +58,9 @@ static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 	},
 	[CDRIVE_A_LEASE_UNTIL] = NLA_POLICY_FULL_RANGE(NLA_U64,
 						      &cdrive_nl_lease_until),
+	[CDRIVE_A_NAME] = NLA_POLICY_VALIDATE_FN(NLA_NUL_STRING,
+						 cdrive_nl_check_name,
+						 CDRIVE_MAX_NAME),
 };
 
 /*
@@ -150,7 +164,9 @@ static int cdrive_nl_put_drive(struct sk_buff *skb, struct cdrive *drive)
 	    nla_put_u32(skb, CDRIVE_A_PARK_REASONS, s.standing.park_reasons) ||
 	    (s.standing.lease_until != CDRIVE_LEASE_NONE &&
 	     nla_put_u64_64bit(skb, CDRIVE_A_LEASE_UNTIL, s.standing.lease_until,
-			       CDRIVE_A_PAD)))
+			       CDRIVE_A_PAD)) ||
+	    (drive->name[0] &&
+	     nla_put_string(skb, CDRIVE_A_NAME, drive->name)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -190,6 +206,7 @@ static int cdrive_nl_reply(struct genl_info *info, struct cdrive *drive)
 static int cdrive_nl_params(struct genl_info *info,
 			    struct cdrive_params *params)
 {
+	struct nlattr *name = info->attrs[CDRIVE_A_NAME];
 	struct nlattr *limit = info->attrs[CDRIVE_A_PARK_LIMIT];
 	struct nlattr *until = info->attrs[CDRIVE_A_LEASE_UNTIL];
 	u32 flags = cdrive_nl_flags(info);
@@ -197,6 +214,7 @@ static int cdrive_nl_params(struct genl_info *info,
 	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_SECTORS))
 		return -EINVAL;
 	*params = (struct cdrive_params){
+		.name = name ? nla_data(name) : "",
 		.sectors = nla_get_u64(info->attrs[CDRIVE_A_SECTORS]),
 		.read_only = flags & CDRIVE_F_READ_ONLY,
 		.park_limit = limit ? nla_get_u32(limit) : cdrive_park_limit,

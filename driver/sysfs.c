@@ -21,6 +21,12 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  cdrive_state_name(READ_ONCE(drive->standing.state)));
 }
 
+static ssize_t name_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	return sysfs_emit(buf, "%s\n", cdrive_of(dev)->name);
+}
+
 static ssize_t helper_pid_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
@@ -72,6 +78,7 @@ static ssize_t lease_left_ms_show(struct device *dev,
 }
 
 static DEVICE_ATTR_RO(state);
+static DEVICE_ATTR_RO(name);
 static DEVICE_ATTR_RO(helper_pid);
 static DEVICE_ATTR_RO(in_flight);
 static DEVICE_ATTR_RO(park_limit);
@@ -80,6 +87,7 @@ static DEVICE_ATTR_RO(lease_left_ms);
 
 static struct attribute *cdrive_attrs[] = {
 	&dev_attr_state.attr,
+	&dev_attr_name.attr,
 	&dev_attr_helper_pid.attr,
 	&dev_attr_in_flight.attr,
 	&dev_attr_park_limit.attr,

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/lock.h"
 #include "ctl/ctl.h"
@@ -12,6 +13,7 @@
 #include "lib/runtime.h"
 
 #define HELPER_MS 10000
+#define LINKS "/dev/disk/by-clouddrive/"
 
 static json_int_t integer(const json_t *o, const char *key)
 {
@@ -31,11 +33,12 @@ static json_t *driver_facts(const struct drive *drive)
 {
 	const struct driver_drive *d = &drive->driver;
 
-	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:i, s:o}", "state",
+	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:i, s:o, s:s}", "state",
 			 driver_state_name(d->state), "size", drive_size(drive), "read_only",
 			 d->read_only, "in_flight", (int)d->in_flight, "openers", (int)d->openers,
 			 "park_limit", (int)d->park_limit, "helper_pid",
-			 d->helper_pid ? json_integer(d->helper_pid) : json_null());
+			 d->helper_pid ? json_integer(d->helper_pid) : json_null(), "name",
+			 d->name);
 }
 
 static json_t *agent_facts(unsigned int index)
@@ -102,6 +105,16 @@ static int gather(const struct drive *drive, json_t **out)
 }
 
 /* --- the same for people --------------------------------------------------------- */
+
+/* Where udev makes it. */
+static void print_link(const struct drive *drive)
+{
+	char path[sizeof(drive->driver.name) + sizeof(LINKS)];
+
+	snprintf(path, sizeof(path), LINKS "%s", drive->driver.name);
+	if (*drive->driver.name && !access(path, F_OK))
+		printf("link:          %s\n", path);
+}
 
 static void print_lease(const json_t *o)
 {
@@ -229,6 +242,7 @@ static void print_text(const json_t *o, const struct drive *drive)
 	size_t n;
 
 	printf("device:        %s\n", string(o, "device"));
+	print_link(drive);
 	printf("url:           %s\n", string(o, "url"));
 	json_array_foreach(dirs, n, dir)
 		printf("mount point:   %s\n", json_string_value(dir));

@@ -301,12 +301,13 @@ static int command(struct link *l, struct nl_msg *msg)
 	return err ? err : l->answer;
 }
 
-int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit,
-		uint64_t until)
+int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
+		unsigned int park_limit, uint64_t until)
 {
 	struct nl_msg *msg = message(l, CDRIVE_CMD_ATTACH, NLM_F_REQUEST);
 
 	if (!msg || nla_put_u64(msg, CDRIVE_A_SECTORS, sectors) < 0 ||
+	    nla_put_string(msg, CDRIVE_A_NAME, name) < 0 ||
 	    (read_only && nla_put_u32(msg, CDRIVE_A_FLAGS, CDRIVE_F_READ_ONLY) < 0) ||
 	    (park_limit && nla_put_u32(msg, CDRIVE_A_PARK_LIMIT, park_limit) < 0) ||
 	    (until && nla_put_u64(msg, CDRIVE_A_LEASE_UNTIL, until) < 0)) {

@@ -35,11 +35,11 @@ void link_close(struct link *l);
 /*
  * Attach a new drive (ready() tells when its disk is there) or adopt one.
  * Both run the loop until the driver has answered, and return the index or a
- * negative errno.  @park_limit: seconds; 0: the module's.  @until: the lease's
- * deadline, CLOCK_BOOTTIME ns; 0: none.
+ * negative errno.  @name: see devname.h; it stays the drive's.  @park_limit:
+ * seconds; 0: the module's.  @until: the lease's deadline, CLOCK_BOOTTIME ns; 0: none.
  */
-int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit,
-		uint64_t until);
+int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
+		unsigned int park_limit, uint64_t until);
 int link_adopt(struct link *l, unsigned int index, uint64_t until);
 
 /* A new deadline. */

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "azure/blob.h"
+#include "drive/devname.h"
 #include "drive/drive.h"
 #include "drive/patience.h"
 #include "lib/log.h"
@@ -398,15 +399,23 @@ static json_t *refused(struct drive *d, int err)
 			     "%s: the driver refused: %s; see dmesg", d->name, strerror(-err));
 }
 
+static int attach_new(struct drive *d, uint64_t until)
+{
+	char *name = devname_of(&d->url);
+	int ret = -ENOMEM;
+
+	if (name)
+		ret = link_attach(d->link, name, d->size >> 9, d->read_only, d->park_limit, until);
+	free(name);
+	return ret;
+}
+
 static json_t *attach(struct drive *d)
 {
 	uint64_t until = d->owner.lease_until;
 	int ret;
 
-	if (d->adopt >= 0)
-		ret = adopt(d);
-	else
-		ret = link_attach(d->link, d->size >> 9, d->read_only, d->park_limit, until);
+	ret = d->adopt >= 0 ? adopt(d) : attach_new(d, until);
 	if (ret < 0)
 		return refused(d, ret);
 	d->index = (unsigned int)ret;

@@ -50,6 +50,7 @@ static struct nla_policy policy[CDRIVE_A_MAX + 1] = {
 	[CDRIVE_A_PARK_LIMIT] = { .type = NLA_U32 },  [CDRIVE_A_HELPER_PID] = { .type = NLA_U32 },
 	[CDRIVE_A_IN_FLIGHT] = { .type = NLA_U32 },   [CDRIVE_A_OPENERS] = { .type = NLA_U32 },
 	[CDRIVE_A_LEASE_UNTIL] = { .type = NLA_U64 }, [CDRIVE_A_PARK_REASONS] = { .type = NLA_U32 },
+	[CDRIVE_A_NAME] = { .type = NLA_STRING },
 };
 
 static unsigned int get_u32(struct nlattr **attrs, enum cdrive_attr attr)
@@ -80,6 +81,8 @@ static int on_drive(struct nl_msg *msg, void *arg)
 	drive->in_flight = get_u32(attrs, CDRIVE_A_IN_FLIGHT);
 	drive->openers = get_u32(attrs, CDRIVE_A_OPENERS);
 	drive->park_reasons = get_u32(attrs, CDRIVE_A_PARK_REASONS);
+	snprintf(drive->name, sizeof(drive->name), "%s",
+		 attrs[CDRIVE_A_NAME] ? nla_get_string(attrs[CDRIVE_A_NAME]) : "");
 	drive->has_lease = attrs[CDRIVE_A_LEASE_UNTIL];
 	drive->lease_until = drive->has_lease ? nla_get_u64(attrs[CDRIVE_A_LEASE_UNTIL]) : 0;
 	return NL_OK;

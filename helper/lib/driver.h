@@ -31,6 +31,7 @@ struct driver_drive {
 	unsigned int openers;
 	bool read_only;
 	bool has_lease;
+	char name[CDRIVE_MAX_NAME + 1]; /* its link below /dev/disk/by-clouddrive; "": none */
 };
 
 int driver_open(struct driver **out);

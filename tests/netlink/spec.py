@@ -194,6 +194,8 @@ def expected_checks(spec, attribute):
     if "flags-mask" in checks:
         enum = spec.enums[spec.lower(checks.pop("flags-mask"))]
         checks["mask"] = sum(enum.values())
+    if isinstance(checks.get("max-len"), str):
+        checks["max-len"] = spec.consts[spec.upper(checks["max-len"])]
     return checks
 
 
@@ -208,6 +210,8 @@ def policy_checks(spec, text, entry):
     if kind == "FULL_RANGE":
         limits = fields(table(text, argument.lstrip("&")))
         return nla, {key: evaluate(spec, limits.get(key, "0")) for key in ("min", "max")}
+    if kind == "VALIDATE_FN":  # what it looks at, only prose can say
+        return nla, {"max-len": evaluate(spec, argument.split(",")[1].strip())}
     return nla, {kind.lower(): evaluate(spec, argument)}
 
 
@@ -247,7 +251,8 @@ def driver(spec, path):
         if entry is None:
             found.append(f"{path}: no policy for {name}, which is sent to the kernel")
             continue
-        expected = ("NLA_" + attribute["type"].upper(), expected_checks(spec, attribute))
+        kind = "NUL_STRING" if attribute["type"] == "string" else attribute["type"].upper()
+        expected = ("NLA_" + kind, expected_checks(spec, attribute))
         actual = policy_checks(spec, text, entry)
         if actual != expected:
             found.append(f"{path}: policy of {name} is {actual}, not {expected}")
@@ -305,9 +310,11 @@ def broken_references(spec):
     definitions = {d["name"] for d in spec.yaml["definitions"]}
     structs = spec.structs.values()
     for item in [*spec.attributes.values(), *[m for members in structs for m in members]]:
-        named = [item.get("enum"), item.get("struct"), item.get("checks", {}).get("flags-mask")]
+        checks = item.get("checks", {})
+        named = [item.get("enum"), item.get("struct"), checks.get("flags-mask"),
+                 checks.get("max-len")]
         for name in named:
-            if name and name not in definitions:
+            if isinstance(name, str) and name not in definitions:
                 yield f"{item['name']}: nothing is called {name}"
     groups = {g["name"] for g in spec.yaml["mcast-groups"]["list"]}
     sets = {s["name"] for s in spec.yaml["attribute-sets"]}

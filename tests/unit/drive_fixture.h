@@ -19,6 +19,7 @@
 #include "fake_loop.h"
 
 #define URL "http://127.0.0.1:1/account/container/disk"
+#define DEVNAME "127.0.0.1:1/account/container/disk"
 #define SAS "sp=rw&se=2027-01-15T08:30:00Z&sig=c2VjcmV0" /* in 800 s */
 #define LATER "sp=rw&se=2027-01-15T09:00:00Z&sig=c2VjcmV0"
 #define LEASE "01234567-89ab-cdef-0123-456789abcdef"
@@ -77,10 +78,11 @@ void link_close(struct link *l)
 	(void)l;
 }
 
-int link_attach(struct link *l, uint64_t sectors, bool read_only, unsigned int park_limit,
-		uint64_t until)
+int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
+		unsigned int park_limit, uint64_t until)
 {
 	(void)l, (void)read_only, (void)park_limit;
+	assert_string_equal(name, DEVNAME);
 	assert_int_equal(sectors, SIZE >> 9);
 	told(ATTACH);
 	t.until = until;

@@ -16,7 +16,8 @@ install_agent() {
 	root=${tmp:?}/root
 	mkdir -p "$root"
 	cp -r build/ocf/usr "$root/ocf"
-	make -s install PREFIX="$root/usr" SRCDIR="$root/src" OCFDIR="$root/ocf/lib/ocf"
+	make -s install PREFIX="$root/usr" SRCDIR="$root/src" OCFDIR="$root/ocf/lib/ocf" \
+		UDEVDIR="$root/udev"
 }
 
 subject() {

@@ -58,6 +58,12 @@
  *	CDRIVE_A_FLAGS		u32: CDRIVE_F_*, optional
  *	CDRIVE_A_PARK_LIMIT	u32: seconds, optional (module parameter)
  *	CDRIVE_A_LEASE_UNTIL	u64: the first deadline, optional
+ *	CDRIVE_A_NAME		string: what the drive is, for people and udev; it
+ *				keeps it for good; optional
+ *
+ * A name consists of visible ASCII characters, and is a relative path without "."
+ * and "..": udev makes a link of it below /dev/disk/by-clouddrive.  What it says
+ * is the helper's business; names need not differ.
  *
  * The answer is like that of CDRIVE_CMD_GET, and names the drive by
  * CDRIVE_A_INDEX.  -ENOSPC when all 16 are taken.  The disk appears shortly
@@ -91,7 +97,8 @@
  *	CDRIVE_A_HELPER_PID (u32, absent without helper), CDRIVE_A_IN_FLIGHT
  *	(u32), CDRIVE_A_OPENERS (u32), CDRIVE_A_PARK_LIMIT, CDRIVE_A_PARK_REASONS
  *	(u32, why it is parked: 1 << enum cdrive_park_reason; 0 when it isn't),
- *	CDRIVE_A_LEASE_UNTIL (absent without deadline)
+ *	CDRIVE_A_LEASE_UNTIL (absent without deadline), CDRIVE_A_NAME (absent without
+ *	name)
  *
  * CDRIVE_CMD_PARK, CDRIVE_CMD_RESUME: the drive's helper asks that nothing
  * more be sent to it, because the service can't be reached, and that it be
@@ -157,6 +164,7 @@
 #define CDRIVE_PAYLOAD_NAME	"cdrive-payload"
 
 #define CDRIVE_MAX_DRIVES	16
+#define CDRIVE_MAX_NAME		511		/* characters */
 #define CDRIVE_MAX_TRANSFER	(4 << 20)	/* bytes of a read or write */
 #define CDRIVE_QUEUE_DEPTH	128		/* requests of one drive */
 #define CDRIVE_MAX_BATCH	CDRIVE_QUEUE_DEPTH
@@ -196,6 +204,7 @@ enum cdrive_attr {
 	CDRIVE_A_PAD,
 	CDRIVE_A_LEASE_UNTIL,	/* u64, CLOCK_BOOTTIME ns, 63 bits */
 	CDRIVE_A_PARK_REASONS,	/* u32, 1 << enum cdrive_park_reason, or-ed */
+	CDRIVE_A_NAME,		/* string, CDRIVE_MAX_NAME characters at most */
 
 	__CDRIVE_A_MAX,
 	CDRIVE_A_MAX = __CDRIVE_A_MAX - 1

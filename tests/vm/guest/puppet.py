@@ -22,6 +22,7 @@ from netlink import Family, attribute
 # uapi/linux/cdrive.h
 INDEX, SECTORS, FLAGS, STATE, PARK_LIMIT = 1, 2, 3, 4, 5
 IN_FLIGHT, DESCRIPTORS, COMPLETIONS, LEASE_UNTIL, PARK_REASONS = 7, 10, 11, 13, 14
+NAME = 15
 LIVE, PARKED, FENCED = range(3)
 HELPER, ASKED, LEASE = 1, 2, 4
 FORCE = 2
@@ -117,9 +118,11 @@ class Helper:
     def is_now(self, state, reasons=0):
         return self.status()[:2] == (state, reasons)
 
-    def attach(self, seconds=None, limit=None):
+    def attach(self, seconds=None, limit=None, name=None):
         """Makes the drive, and serves until its disk is there."""
         attributes = u64(SECTORS, 1 << 21)
+        if name:
+            attributes += attribute(NAME, name.encode() + b"\0")
         if seconds is not None:
             attributes += u64(LEASE_UNTIL, boottime(seconds))
         if limit:

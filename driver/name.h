@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * name.h - what a drive may be called
+ *
+ * udev makes a path below /dev of the name, and other programs who knows what.
+ */
+#ifndef _CDRIVE_NAME_H
+#define _CDRIVE_NAME_H
+
+#include <linux/types.h>
+
+/* A relative path of visible ASCII characters, with no part that is empty, . or .. */
+bool cdrive_name_is_valid(const char *name);
+
+#endif /* _CDRIVE_NAME_H */
