@@ -271,7 +271,10 @@ static void readable(void *arg, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < MESSAGES_A_TURN; i++) {
-		ssize_t n = recv(nl_socket_get_fd(l->sock), buf, sizeof(buf), MSG_DONTWAIT);
+		struct sockaddr_nl from = { .nl_pid = UINT32_MAX };
+		socklen_t from_len = sizeof(from);
+		ssize_t n = recvfrom(nl_socket_get_fd(l->sock), buf, sizeof(buf), MSG_DONTWAIT,
+				     (struct sockaddr *)&from, &from_len);
 		struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
 		int left = (int)n;
 
@@ -280,6 +283,9 @@ static void readable(void *arg, uint32_t events)
 				log_error("can't read from the driver: %s", strerror(errno));
 			return;
 		}
+		/* Who has CAP_NET_ADMIN can send here, too. */
+		if (from.nl_pid)
+			continue;
 		for (; nlmsg_ok(nlh, left); nlh = nlmsg_next(nlh, &left))
 			on_message(l, nlh);
 	}

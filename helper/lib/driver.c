@@ -108,6 +108,13 @@ static int on_error(struct sockaddr_nl *addr, struct nlmsgerr *e, void *arg)
 	return NL_STOP;
 }
 
+/* Who has CAP_NET_ADMIN can send here, too. */
+static int on_any(struct nl_msg *msg, void *arg)
+{
+	(void)arg;
+	return nlmsg_get_src(msg)->nl_pid ? NL_SKIP : NL_OK;
+}
+
 /* Takes over @msg, which may be NULL. */
 static int transact(struct driver *d, struct nl_msg *msg)
 {
@@ -165,6 +172,7 @@ static int connect_family(struct driver *d)
 	d->family = genl_ctrl_resolve(d->sock, CDRIVE_GENL_NAME);
 	if (d->family < 0)
 		return d->family == -NLE_OBJ_NOTFOUND ? -ENOENT : -EIO;
+	nl_socket_modify_cb(d->sock, NL_CB_MSG_IN, NL_CB_CUSTOM, on_any, d);
 	nl_socket_modify_cb(d->sock, NL_CB_VALID, NL_CB_CUSTOM, on_drive, d);
 	nl_socket_modify_cb(d->sock, NL_CB_FINISH, NL_CB_CUSTOM, on_done, d);
 	nl_socket_modify_cb(d->sock, NL_CB_ACK, NL_CB_CUSTOM, on_done, d);

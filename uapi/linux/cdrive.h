@@ -15,8 +15,10 @@
  * CDRIVE_CMD_DETACH of its own drive) needs none: the socket that attached or
  * adopted the drive is the right to do so, so that a helper can drop all its
  * capabilities once it has its drive; from any other socket it is -EPERM, and
- * having had the same port id is of no help.  Everything happens in the initial
- * network namespace.  Errors come as netlink errors with an extended
+ * having had the same port id is of no help.  In turn a helper heeds only what
+ * comes from port id 0, the driver: who has CAP_NET_ADMIN can send to its socket,
+ * too.  CDRIVE_CMD_GET and the notifications are for everybody.  Everything happens
+ * in the initial network namespace.  Errors come as netlink errors with an extended
  * acknowledgment that says what was wrong.
  *
  * States of a drive (enum cdrive_state)

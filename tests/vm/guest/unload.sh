@@ -27,6 +27,14 @@ nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
 	try "nor may who is root in a user namespace of his own" only_get_works $nobody unshare -Ur
 	try "nor CAP_NET_ADMIN without CAP_SYS_ADMIN" only_get_works $nobody \
 		--inh-caps=+net_admin --ambient-caps=+net_admin
+	dd if=/dev/urandom of=/tmp/first bs=1M count=1 status=none
+	try "a MiB is written" dd if=/tmp/first of="$device" oflag=direct bs=1M status=none
+	try "requests are forged by who has CAP_NET_ADMIN" $nobody --inh-caps=+net_admin \
+		--ambient-caps=+net_admin /usr/bin/python3 tests/vm/guest/forge.py "${device#/dev/cdrive}"
+	sleep 1
+	dd if="$device" bs=1M count=1 iflag=direct status=none | cmp - /tmp/first
+	ok $? "the helper has not heeded them"
+	is "$(state)" live "and has its drive still"
 	! $nobody cat /dev/cdrive-payload >/dev/null 2>&1
 	ok $? "nobody can't open the payload device"
 	! $nobody dd if="$device" of=/dev/null count=1 2>/dev/null
