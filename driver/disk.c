@@ -88,8 +88,6 @@ int cdrive_disk_alloc(struct cdrive *drive)
 		 drive->index);
 	disk->fops = &cdrive_fops;
 	disk->private_data = (void *)(unsigned long)drive->index;
-	/* The latency of a service: read ahead a whole transfer. */
-	disk->bdi->ra_pages = CDRIVE_MAX_TRANSFER >> PAGE_SHIFT;
 	set_capacity(disk, drive->sectors);
 	set_disk_ro(disk, drive->read_only);
 	drive->disk = disk;
@@ -106,6 +104,10 @@ int cdrive_disk_add(struct cdrive *drive)
 		       err);
 		return err;
 	}
+	/* The latency of a service: read ahead a whole transfer.  Adding the
+	 * disk would undo this on some kernels.
+	 */
+	drive->disk->bdi->ra_pages = CDRIVE_MAX_TRANSFER >> PAGE_SHIFT;
 	drive->disk_added = true;
 	return 0;
 }
