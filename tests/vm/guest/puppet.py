@@ -25,8 +25,8 @@ IN_FLIGHT, DESCRIPTORS, COMPLETIONS, LEASE_UNTIL, PARK_REASONS = 7, 10, 11, 13, 
 NAME = 15
 LIVE, PARKED, FENCED = range(3)
 HELPER, ASKED, LEASE = 1, 2, 4
-FORCE = 2
-OP_WRITE = 1
+READ_ONLY, FORCE = 1, 2
+OP_READ, OP_WRITE, OP_DISCARD, OP_WRITE_ZEROES = range(4)
 # Longer than anything takes that is not meant to wait, shorter than a deadline far off.
 SOON, FAR = 10, 300
 # How long what must not happen is watched for.
@@ -118,9 +118,11 @@ class Helper:
     def is_now(self, state, reasons=0):
         return self.status()[:2] == (state, reasons)
 
-    def attach(self, seconds=None, limit=None, name=None):
+    def attach(self, seconds=None, limit=None, name=None, sectors=1 << 21, read_only=False):
         """Makes the drive, and serves until its disk is there."""
-        attributes = u64(SECTORS, 1 << 21)
+        attributes = u64(SECTORS, sectors)
+        if read_only:
+            attributes += u32(FLAGS, READ_ONLY)
         if name:
             attributes += attribute(NAME, name.encode() + b"\0")
         if seconds is not None:
