@@ -3,6 +3,7 @@
 # make              the module for the running kernel (KDIR= for another) and the programs
 # make modules      the module for the kernels in build/kernels (KERNELS="6.1 6.12")
 # make unit         unit tests, under address and undefined-behaviour sanitizers
+# make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long
 # make test|demo|bench|lint|format|install|clean
 
 VERSION := 0.1.0
@@ -35,6 +36,7 @@ unit_src  := $(wildcard tests/unit/test_*.c)
 # late, and late without this or that; what of it a unit test uses, too.
 late_src  := $(filter-out tests/late/without_%,$(wildcard tests/late/*.c))
 late_lib  := tests/late/machine.c tests/late/schedule.c
+stress_src := $(wildcard tests/stress/*.c)
 # What unit tests share.
 unit_lib  := $(filter-out $(unit_src),$(wildcard tests/unit/*.c)) $(late_lib)
 module_src := Kbuild $(wildcard driver/*.[ch] uapi/linux/*.h)
@@ -117,6 +119,17 @@ $(BUILD)/late/sanitized: $(call asan,$(late_src)) $(BUILD)/asan/libcd.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# --- the driver under stress --------------------------------------------------------
+
+$(BUILD)/stress/stress: $(call obj,$(stress_src)) $(BUILD)/obj/libcd.a
+	@mkdir -p $(@D)
+	$(link)
+
+SECONDS ?= 600
+KERNEL  ?= 6.12
+check-stress:
+	tests/stress/run $(SECONDS) $(KERNEL)
+
 # --- the module -----------------------------------------------------------------
 
 # The kernel's build system writes beside the sources, so it gets a copy of the
@@ -181,7 +194,7 @@ install: programs
 clean:
 	rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all programs unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all programs check-stress unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#include "module.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "report.h"
+
+int module_load(void)
+{
+	const char *path = getenv("CDRIVE_KO");
+	int fd = open(path ? path : "", O_RDONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		give_up("$CDRIVE_KO must name the module");
+	if (syscall(SYS_finit_module, fd, "", 0))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int module_unload(void)
+{
+	return syscall(SYS_delete_module, "cdrive", O_NONBLOCK) ? -errno : 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * module.h - loading and unloading cdrive.ko, in one system call each
+ */
+#ifndef STRESS_MODULE_H
+#define STRESS_MODULE_H
+
+/* $CDRIVE_KO.  0 or a negative errno. */
+int module_load(void);
+/* -EWOULDBLOCK: in use; -ENOENT: not loaded */
+int module_unload(void);
+
+#endif
