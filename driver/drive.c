@@ -48,6 +48,7 @@ static DECLARE_BITMAP(cdrive_indices, CDRIVE_MAX_DRIVES);
 void cdrive_index_free(unsigned int index)
 {
 	clear_bit(index, cdrive_indices);
+	smp_mb__after_atomic();	/* who waits looks at it after it is listed */
 	wake_up_var(cdrive_indices);
 }
 
@@ -55,6 +56,10 @@ void cdrive_wait_for_disks(void)
 {
 	wait_var_event(cdrive_indices,
 		       bitmap_empty(cdrive_indices, CDRIVE_MAX_DRIVES));
+	/* Who freed the last may have been preempted in there, and holds no
+	 * reference to the module.
+	 */
+	synchronize_rcu_tasks();
 }
 
 struct cdrive *cdrive_get(unsigned int index)
@@ -307,6 +312,13 @@ struct cdrive *cdrive_attach(const struct cdrive_params *params,
 
 	if (!drive)
 		return ERR_PTR(-ENOMEM);
+	/* Held until the drive is detached, so that rmmod says "in use"; fails
+	 * when rmmod has been faster, and waits for this command to end.
+	 */
+	if (!try_module_get(THIS_MODULE)) {
+		kfree(drive);
+		return ERR_PTR(-ENODEV);
+	}
 	strscpy(drive->name, params->name, sizeof(drive->name));
 	drive->sectors = params->sectors;
 	drive->read_only = params->read_only;
@@ -322,8 +334,6 @@ struct cdrive *cdrive_attach(const struct cdrive_params *params,
 	if (err)
 		goto out;
 	set_bit(drive->index, cdrive_indices);
-	/* Held until the drive is detached, so that rmmod says "in use". */
-	__module_get(THIS_MODULE);
 	kref_get(&drive->ref);
 	cdrive_publish(drive, params->lease_until);
 	mutex_unlock(&cdrives_mutex);
@@ -335,6 +345,7 @@ struct cdrive *cdrive_attach(const struct cdrive_params *params,
 out:
 	mutex_unlock(&cdrives_mutex);
 	cdrive_put(drive);
+	module_put(THIS_MODULE);
 	return ERR_PTR(err);
 }
 
