@@ -517,7 +517,8 @@ void cdrive_helper_gone(u32 portid)
 		if (!drive)
 			continue;
 		spin_lock(&drive->lock);
-		if (drive->helper.cookie && drive->helper.portid == portid) {
+		if (drive->helper.cookie && drive->helper.portid == portid &&
+		    cdrive_nl_is_closed(drive->helper.sk)) {
 			pr_warn("cdrive%u: helper %d is gone\n", i,
 				drive->helper.pid);
 			drive->helper = (struct cdrive_helper){};

@@ -26,13 +26,18 @@
 #include "state.h"
 #include "table.h"
 
+struct sock;
+
 /*
  * Who carries out a drive's requests.  What it may say is decided by its
  * socket's cookie, which no other socket ever has: a port id can be had again
  * by anybody the moment that its socket closes, before that is noticed here.
+ * The socket itself is there for as long as this is: it is not freed before
+ * cdrive_helper_gone() was told of its closing.
  */
 struct cdrive_helper {
 	u64 cookie;		/* 0: there is no helper */
+	const struct sock *sk;
 	u32 portid;		/* where messages to it go */
 	pid_t pid;		/* for people */
 };
@@ -94,7 +99,7 @@ void cdrive_get_status(struct cdrive *drive, struct cdrive_status *status);
 /*
  * Makes a drive whose helper is @helper, and starts making its disk.  Returns
  * it with a reference, or an ERR_PTR: -ENOSPC when all indices are taken,
- * -ENOMEM.
+ * -ENODEV when the module is being unloaded, -ENOMEM.
  */
 struct cdrive *cdrive_attach(const struct cdrive_params *params,
 			     const struct cdrive_helper *helper);
@@ -121,7 +126,10 @@ int cdrive_resume(struct cdrive *drive, u64 cookie);
 int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until);
 int cdrive_fence(struct cdrive *drive, u64 cookie);
 
-/* The socket @portid was closed: parks the drives it was the helper of. */
+/*
+ * A socket @portid was closed: parks the drives it was the helper of.  (Another
+ * may have that port id by now, and drives.)
+ */
 void cdrive_helper_gone(u32 portid);
 
 /* The disk of that index is gone for good. */

@@ -93,6 +93,7 @@ static struct cdrive_helper cdrive_nl_sender(struct sk_buff *skb,
 {
 	return (struct cdrive_helper){
 		.cookie = cdrive_nl_cookie(skb),
+		.sk = NETLINK_CB(skb).sk,
 		.portid = info->snd_portid,
 		.pid = task_tgid_nr(current),
 	};
@@ -132,7 +133,7 @@ static int cdrive_nl_error(struct genl_info *info, int err)
 		GENL_SET_ERR_MSG(info, "the drive is fenced");
 		break;
 	case -ENODEV:
-		GENL_SET_ERR_MSG(info, "the drive is going away");
+		GENL_SET_ERR_MSG(info, "it is going away");
 		break;
 	case -ENOSPC:
 		GENL_SET_ERR_MSG(info, "all drives are taken");
@@ -495,6 +496,11 @@ free:
 int cdrive_nl_request_send(struct cdrive *drive, struct sk_buff *skb)
 {
 	return genlmsg_unicast(&init_net, skb, drive->helper.portid);
+}
+
+bool cdrive_nl_is_closed(const struct sock *sk)
+{
+	return sock_flag(sk, SOCK_DEAD);
 }
 
 /*

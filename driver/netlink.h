@@ -11,6 +11,7 @@
 
 struct cdrive;
 struct sk_buff;
+struct sock;
 
 int cdrive_nl_init(void);
 void cdrive_nl_exit(void);
@@ -24,6 +25,9 @@ struct sk_buff *cdrive_nl_request_new(unsigned int index, unsigned int n,
 				      struct cdrive_descriptor **desc);
 /* Sends it to the drive's helper, and consumes it; atomic. */
 int cdrive_nl_request_send(struct cdrive *drive, struct sk_buff *skb);
+
+/* That socket sends nothing any more. */
+bool cdrive_nl_is_closed(const struct sock *sk);
 
 /* READY to the drive's helper: the disk is there, or @err why not. */
 void cdrive_nl_send_ready(struct cdrive *drive, int err);
