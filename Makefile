@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # make              the module for the running kernel (KDIR= for another) and the programs
-# make modules      the module for the kernels in build/kernels (KERNELS="6.1 6.12")
+# make modules      the module for the kernels in build/kernels (KERNELS="6.1 6.12 uml debug")
 # make unit         unit tests, under address and undefined-behaviour sanitizers
 # make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long
 # make test|demo|bench|lint|format|install|clean
@@ -147,8 +147,10 @@ endif
 $(BUILD)/module/local/cdrive.ko: $(module_src)
 	$(call kbuild,$(KDIR))
 
+# A kernel of another architecture (um) says so.
 $(BUILD)/module/%/cdrive.ko: $(module_src) build/kernels/%/ready
-	$(call kbuild,build/kernels/$*/kdir CONFIG_DEBUG_INFO_BTF_MODULES=)
+	$(call kbuild,build/kernels/$*/kdir CONFIG_DEBUG_INFO_BTF_MODULES= \
+		$(patsubst %,ARCH=%,$(shell cat build/kernels/$*/arch 2>/dev/null)))
 
 # Where modprobe finds it in a guest; see scripts/vm.
 build/kernels/%/modules/updates/cdrive.ko: $(BUILD)/module/%/cdrive.ko
