@@ -3,6 +3,7 @@
 # make              the module for the running kernel (KDIR= for another) and the programs
 # make modules      the module for the kernels in build/kernels (KERNELS="6.1 6.12 uml debug")
 # make unit         unit tests, under address and undefined-behaviour sanitizers
+# make check-kunit  the driver's own, in a user-mode kernel with all checkers
 # make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long
 # make test|demo|bench|lint|format|install|clean
 
@@ -130,11 +131,15 @@ KERNEL  ?= 6.12
 check-stress:
 	tests/stress/run $(SECONDS) $(KERNEL)
 
+check-kunit:
+	scripts/test tests/kunit/
+
 # --- the module -----------------------------------------------------------------
 
 # The kernel's build system writes beside the sources, so it gets a copy of the
 # tree made of symbolic links. KFLAGS go to it (W=1, C=2 …).
-kbuild = mkdir -p $(@D) && cp -rsf $(addprefix $(CURDIR)/,Kbuild driver uapi) $(@D) && \
+kbuild = mkdir -p $(@D)/tests && cp -rsf $(addprefix $(CURDIR)/,Kbuild driver uapi) $(@D) && \
+	 cp -rsf $(CURDIR)/tests/kunit $(@D)/tests && \
 	 $(MAKE) -C $(1) M=$(abspath $(@D)) $(KFLAGS) modules
 
 module:
@@ -147,10 +152,16 @@ endif
 $(BUILD)/module/local/cdrive.ko: $(module_src)
 	$(call kbuild,$(KDIR))
 
-# A kernel of another architecture (um) says so.
+# For one of build/kernels; one of another architecture (um) says so.
+kernel_kdir = build/kernels/$*/kdir CONFIG_DEBUG_INFO_BTF_MODULES= \
+	      $(patsubst %,ARCH=%,$(shell cat build/kernels/$*/arch 2>/dev/null))
+
 $(BUILD)/module/%/cdrive.ko: $(module_src) build/kernels/%/ready
-	$(call kbuild,build/kernels/$*/kdir CONFIG_DEBUG_INFO_BTF_MODULES= \
-		$(patsubst %,ARCH=%,$(shell cat build/kernels/$*/arch 2>/dev/null)))
+	$(call kbuild,$(kernel_kdir))
+
+# With its own tests; see tests/kunit/kunit.t.
+$(BUILD)/kunit/%/cdrive.ko: $(module_src) $(wildcard tests/kunit/*.c) build/kernels/%/ready
+	$(call kbuild,$(kernel_kdir) CDRIVE_KUNIT=y)
 
 # Where modprobe finds it in a guest; see scripts/vm.
 build/kernels/%/modules/updates/cdrive.ko: $(BUILD)/module/%/cdrive.ko
@@ -196,7 +207,7 @@ install: programs
 clean:
 	rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all programs check-stress unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all programs check-kunit check-stress unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

@@ -20,7 +20,8 @@ each_case() {
 		print status, suite ": " $0
 		next
 	}
-	/^ +#/ { print "#", $0 }'
+	/^ +# module:/ { next }
+	/^ +/ && !/^ +(1\.\.|KTAP)/ { print "#", $0 }'
 }
 
 subject() {
