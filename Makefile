@@ -159,9 +159,13 @@ kernel_kdir = build/kernels/$*/kdir CONFIG_DEBUG_INFO_BTF_MODULES= \
 $(BUILD)/module/%/cdrive.ko: $(module_src) build/kernels/%/ready
 	$(call kbuild,$(kernel_kdir))
 
-# With its own tests; see tests/kunit/kunit.t.
+# One that counts what is run of it; see scripts/coverage.
+$(BUILD)/gcov/%/cdrive.ko: $(module_src) build/kernels/%/ready
+	$(call kbuild,$(kernel_kdir) CDRIVE_GCOV=y)
+
+# With its own tests, and counting; see tests/kunit/kunit.t.
 $(BUILD)/kunit/%/cdrive.ko: $(module_src) $(wildcard tests/kunit/*.c) build/kernels/%/ready
-	$(call kbuild,$(kernel_kdir) CDRIVE_KUNIT=y)
+	$(call kbuild,$(kernel_kdir) CDRIVE_KUNIT=y CDRIVE_GCOV=y)
 
 # Where modprobe finds it in a guest; see scripts/vm.
 build/kernels/%/modules/updates/cdrive.ko: $(BUILD)/module/%/cdrive.ko
