@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +17,12 @@
 #include "agent/lock.h"
 #include "agent/spawner.h"
 #include "agent/supervise.h"
+#include "lib/daemon.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/sandbox.h"
 #include "lib/secret.h"
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
+#include "lib/signals.h"
 
 #define REQUEST_MS 10000
 /* The last agent of the same device may just be ending. */
@@ -45,27 +42,6 @@ struct agent {
 	int lock; /* cdriveN.agent, or -1 */
 	int status; /* exit status */
 };
-
-/*
- * File systems wait for a helper that only this process and the spawner can bring
- * back.  So they never wait for memory that those file systems would have to
- * free, are not swapped out, not killed for want of memory, and not ended at shutdown
- * before the file systems are (systemd, "Root Storage Daemons").  Pages are locked as
- * they are touched: most of what is mapped never is.
- */
-static void harden(char *argv0)
-{
-	FILE *f;
-
-	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
-		log_error("PR_SET_IO_FLUSHER: %s", strerror(errno));
-	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
-		log_error("mlockall: %s", strerror(errno));
-	f = fopen("/proc/self/oom_score_adj", "we");
-	if (!f || fputs("-1000", f) < 0 || fclose(f))
-		log_error("oom_score_adj: %s", strerror(errno));
-	argv0[0] = '@';
-}
 
 /* --- mount, in front --------------------------------------------------------------- */
 
@@ -190,21 +166,6 @@ static void signalled(void *arg, uint32_t events)
 	}
 }
 
-static int watch_signals(struct agent *a)
-{
-	sigset_t set;
-	int fd;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return fd < 0 ? -errno : loop_fd_add(a->loop, &a->signals, fd, EPOLLIN, signalled, a);
-}
-
 /* The timer never goes off, but is cancelled when the wall clock is set, and after
  * the machine was suspended: tokens may be out of date, or not valid yet. */
 static int arm_clock(int fd)
@@ -286,7 +247,7 @@ static int set_up(struct agent *a, json_t *request, int spawner, int *join)
 	loop_timer_init(&a->undo, undo_late, a);
 	err = supervise_init(&a->sup, spawner);
 	if (!err)
-		err = watch_signals(a);
+		err = signals_watch(a->loop, &a->signals, signalled, a);
 	return err ? err : watch_clock(a);
 }
 
@@ -346,7 +307,7 @@ int agent_main(int argc, char **argv)
 	}
 	secret_protect_process();
 	log_open("clouddrive-agent", true);
-	harden(argv[0]);
+	daemon_harden(argv[0], MCL_ONFAULT);
 	spawner = spawner_fork();
 	prctl(PR_SET_NAME, "cdrive-agent");
 	if (spawner < 0 || loop_new(&a.loop))

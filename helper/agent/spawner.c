@@ -20,6 +20,7 @@
 
 #include "lib/driver.h"
 #include "lib/sandbox.h"
+#include "lib/signals.h"
 
 #define PROGRAM "clouddrived"
 
@@ -239,10 +240,7 @@ static void run(int fd)
 	sigset_t set;
 
 	prctl(PR_SET_NAME, "cdrive-spawner");
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGTERM);
+	signals_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s.fd = fd;
 	find_program(s.program, sizeof(s.program));

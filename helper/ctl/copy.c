@@ -23,7 +23,8 @@ struct copy {
 	struct store source, store;
 	struct work work; /* on the destination */
 	char *text; /* of what is copied */
-	char *snapshot; /* the one that was made for it, or NULL */
+	char time[AZ_SNAPSHOT]; /* of the snapshot that was made for it */
+	char *snapshot; /* the same, owned by the source's URL; NULL: none */
 	struct az_props props; /* of the source */
 	char id[40];
 	bool begun, done;
@@ -79,40 +80,33 @@ static int check_source(struct copy *c)
 }
 
 /* Where it is mounted here its file system is frozen for it. */
-static int make_snapshot(struct copy *c, char *time, size_t len)
+static int make_snapshot(const struct drive *drive, void *ctx)
 {
 	struct snapshot s = { .time = "" };
-	struct drives drives;
-	struct drive *drive;
-	int status;
+	struct copy *c = ctx;
+	int status = CTL_OK;
 
-	status = drives_load(&drives);
-	if (status)
-		return status;
-	drive = drives_by_url(&drives, &c->source.url);
 	if (drive)
 		status = snapshot_mounted(drive, &s);
 	else if (snapshot_take(&c->work, &c->source.blob, s.time, sizeof(s.time)))
 		status = work_fail(&c->work,
 				   s.time[0] ? NULL : "There may be a snapshot all the same");
-	drives_free(&drives);
-	snprintf(time, len, "%s", s.time);
+	memcpy(c->time, s.time, sizeof(c->time));
 	return status;
 }
 
 static int use_snapshot(struct copy *c)
 {
-	char time[AZ_SNAPSHOT] = "";
-	int status = make_snapshot(c, time, sizeof(time));
+	int status = drives_act_on_url(&c->source.url, make_snapshot, c);
 
-	if (!time[0])
+	if (!c->time[0])
 		return status;
-	c->snapshot = c->source.url.snapshot = strdup(time);
+	c->snapshot = c->source.url.snapshot = strdup(c->time);
 	free(c->source.text);
 	c->source.text = az_url_text(&c->source.url);
 	if (c->snapshot && c->source.text)
 		return status;
-	return fail(CTL_FAILED, "out of memory; the snapshot %s is left", time);
+	return fail(CTL_FAILED, "out of memory; the snapshot %s is left", c->time);
 }
 
 static int remove_snapshot(struct copy *c, int status)
@@ -205,18 +199,15 @@ static int report(const struct copy *c)
 
 static int transfer(struct copy *c)
 {
-	const char *left;
-	int status;
+	int err;
 
 	c->text = az_url_text(&c->source.url);
 	if (!c->text)
 		return fail(CTL_FAILED, "out of memory");
 	c->work.store = &c->store;
-	if (!copy(c))
-		return report(c);
-	left = undo(c);
-	status = work_fail(&c->work, left);
-	return status;
+	err = copy(c);
+	work_hide(&c->work);
+	return err ? work_fail(&c->work, undo(c)) : report(c);
 }
 
 static int work(struct copy *c)

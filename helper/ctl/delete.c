@@ -8,22 +8,14 @@
 #include "ctl/store.h"
 
 /* The service would refuse it too, as it is leased, but not say by whom. */
-static int check_not_mounted(const struct store *s)
+static int check_not_mounted(const struct drive *drive, void *name)
 {
 	char device[DEVICE_SIZE];
-	struct drives drives;
-	struct drive *drive;
-	int status;
 
-	status = drives_load(&drives);
-	if (status)
-		return status;
-	drive = drives_by_url(&drives, &s->url);
-	if (drive)
-		status = fail(CTL_BUSY, "%s: mounted on this machine as %s; unmount it first",
-			      s->text, device_name(drive->driver.index, device));
-	drives_free(&drives);
-	return status;
+	if (!drive)
+		return CTL_OK;
+	return fail(CTL_BUSY, "%s: mounted on this machine as %s; unmount it first",
+		    (const char *)name, device_name(drive->driver.index, device));
 }
 
 static int delete_blob(const struct store_options *o, bool snapshots)
@@ -41,7 +33,7 @@ static int delete_blob(const struct store_options *o, bool snapshots)
 	if (!status)
 		status = store_connect(&s);
 	if (!status)
-		status = check_not_mounted(&s);
+		status = drives_act_on_url(&s.url, check_not_mounted, s.text);
 	if (!status)
 		status = store_wait(
 			&s, az_delete_blob(s.client, &s.blob, snapshots, az_sync_done, &sync),

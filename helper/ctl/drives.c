@@ -142,7 +142,7 @@ static int find_by_path(struct drives *drives, const char *arg, struct drive **d
 		    arg);
 }
 
-int drives_find(struct drives *drives, const char *arg, struct drive **drive)
+static int find(struct drives *drives, const char *arg, struct drive **drive)
 {
 	*drive = NULL;
 	if (strstr(arg, "://"))
@@ -150,4 +150,33 @@ int drives_find(struct drives *drives, const char *arg, struct drive **drive)
 	if (!strchr(arg, '/') && *arg != '.')
 		return fail(CTL_MISSING, "DRIVE: neither a URL nor a path; see clouddrivectl list");
 	return find_by_path(drives, arg, drive);
+}
+
+int drives_act(const char *arg, drive_fn act, void *ctx)
+{
+	struct drives drives;
+	struct drive *drive;
+	int status;
+
+	status = drives_load(&drives);
+	if (status)
+		return status;
+	status = find(&drives, arg, &drive);
+	if (!status)
+		status = act(drive, ctx);
+	drives_free(&drives);
+	return status;
+}
+
+int drives_act_on_url(const struct az_url *url, drive_fn act, void *ctx)
+{
+	struct drives drives;
+	int status;
+
+	status = drives_load(&drives);
+	if (status)
+		return status;
+	status = act(drives_by_url(&drives, url), ctx);
+	drives_free(&drives);
+	return status;
 }

@@ -29,9 +29,14 @@ void drives_free(struct drives *drives);
 /* The drive of @url, or NULL. */
 struct drive *drives_by_url(struct drives *drives, const struct az_url *url);
 
-/* What DRIVE on a command line means: a URL, a device or a mount point.
- * CTL_OK and *drive, or a status with its message (CTL_MISSING). */
-int drives_find(struct drives *drives, const char *arg, struct drive **drive);
+/*
+ * Has @act deal with one of them: with the one that DRIVE on a command line means, a URL,
+ * a device or a mount point; or with the one of @url, which is NULL when it is not mounted
+ * here.  What @act returns, or a status with its message (CTL_MISSING: no such DRIVE).
+ */
+typedef int (*drive_fn)(const struct drive *drive, void *ctx);
+int drives_act(const char *drive, drive_fn act, void *ctx);
+int drives_act_on_url(const struct az_url *url, drive_fn act, void *ctx);
 
 /* Its size in bytes. */
 json_int_t drive_size(const struct drive *drive);

@@ -2,13 +2,16 @@
 #include "ctl/mounts.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <libmount/libmount.h>
@@ -180,33 +183,72 @@ bool is_mount_point(const char *dir)
 
 /* --- mounting ------------------------------------------------------------------ */
 
-static int try_mount(const char *device, const char *type, const char *dir, bool read_only,
-		     const char *options, char *why, size_t len)
+/* What is to be mounted, and what came of it. */
+struct attempt {
+	const char *device, *type, *dir, *options;
+	bool read_only;
+	int err; /* negative errno */
+	char why[256];
+};
+
+static void attempt_here(struct attempt *a)
 {
 	struct libmnt_context *cxt = mnt_new_context();
-	char text[256] = "";
-	int rc, err = 0;
+	int rc;
 
+	a->err = -ENOMEM;
 	if (!cxt)
-		return -ENOMEM;
-	mnt_context_set_source(cxt, device);
-	mnt_context_set_target(cxt, dir);
-	mnt_context_set_fstype(cxt, type);
-	mnt_context_set_mflags(cxt, read_only ? MS_RDONLY : 0);
-	if (options)
-		mnt_context_append_options(cxt, options);
+		return;
+	mnt_context_set_source(cxt, a->device);
+	mnt_context_set_target(cxt, a->dir);
+	mnt_context_set_fstype(cxt, a->type);
+	mnt_context_set_mflags(cxt, a->read_only ? MS_RDONLY : 0);
+	if (a->options)
+		mnt_context_append_options(cxt, a->options);
 	/* What /etc/fstab may say about the directory is of another disk. */
 	mnt_context_set_optsmode(cxt, MNT_OMODE_NOTAB);
 	rc = mnt_context_mount(cxt);
+	a->err = 0;
 	if (rc || !mnt_context_get_status(cxt)) {
-		err = -EIO;
+		a->err = -EIO;
 		if (mnt_context_syscall_called(cxt) && mnt_context_get_syscall_errno(cxt) > 0)
-			err = -mnt_context_get_syscall_errno(cxt);
-		mnt_context_get_excode(cxt, rc, text, sizeof(text));
-		snprintf(why, len, "%s", *text ? text : strerror(-err));
+			a->err = -mnt_context_get_syscall_errno(cxt);
+		mnt_context_get_excode(cxt, rc, a->why, sizeof(a->why));
 	}
 	mnt_free_context(cxt);
-	return err;
+}
+
+/* A file system's own program (ntfs-3g) stays for as long as it is mounted, and must not
+ * have this one's blocked signals: what ends the machine ends it by SIGTERM. */
+static int try_mount(struct attempt *a, char *why, size_t len)
+{
+	struct attempt done = { .err = -EIO };
+	sigset_t none;
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		signal(SIGPIPE, SIG_DFL);
+		attempt_here(a);
+		_exit(write(ends[1], a, sizeof(*a)) != sizeof(*a));
+	}
+	close(ends[1]);
+	if (pid < 0)
+		done.err = -errno;
+	else if (read(ends[0], &done, sizeof(done)) != sizeof(done))
+		snprintf(done.why, sizeof(done.why), "interrupted");
+	close(ends[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (done.err)
+		snprintf(why, len, "%s", *done.why ? done.why : strerror(-done.err));
+	return done.err;
 }
 
 /* How to mount a file system without writing: first as it is, then one that was not
@@ -223,27 +265,31 @@ static const struct reading readings[] = {
 	{ "xfs", { NULL, "nouuid" }, { "norecovery", "norecovery,nouuid" } },
 };
 
-static int mount_reading(const char *device, const char *type, const char *dir, bool snapshot,
-			 char *why, size_t len)
+static int mount_reading(struct attempt *a, bool snapshot, char *why, size_t len)
 {
 	const struct reading *r = NULL;
 	int err;
 
 	for (size_t i = 0; i < sizeof(readings) / sizeof(*readings); i++)
-		if (!strcmp(readings[i].type, type))
+		if (!strcmp(readings[i].type, a->type))
 			r = &readings[i];
-	err = try_mount(device, type, dir, true, r ? r->plain[snapshot] : NULL, why, len);
-	if (err && r)
-		err = try_mount(device, type, dir, true, r->no_replay[snapshot], why, len);
-	return err;
+	a->read_only = true;
+	a->options = r ? r->plain[snapshot] : NULL;
+	err = try_mount(a, why, len);
+	if (!err || !r)
+		return err;
+	a->options = r->no_replay[snapshot];
+	return try_mount(a, why, len);
 }
 
 static int mount_as(const char *device, const char *type, const char *dir, enum mounts_how how,
 		    char *why, size_t len)
 {
+	struct attempt a = { .device = device, .type = type, .dir = dir };
+
 	if (how == MOUNTS_WRITE)
-		return try_mount(device, type, dir, false, NULL, why, len);
-	return mount_reading(device, type, dir, how == MOUNTS_SNAPSHOT, why, len);
+		return try_mount(&a, why, len);
+	return mount_reading(&a, how == MOUNTS_SNAPSHOT, why, len);
 }
 
 int mounts_mount(const char *device, const char *type, const char *dir, enum mounts_how how,
@@ -253,11 +299,16 @@ int mounts_mount(const char *device, const char *type, const char *dir, enum mou
 	int err;
 
 	err = mount_as(device, ntfs ? "ntfs3" : type, dir, how, why, len);
-	if (!ntfs || err != -ENODEV)
+	if (err != -ENODEV)
 		return err;
-	err = mount_as(device, "ntfs-3g", dir, how, why, len);
-	if (err == -ENODEV)
+	if (ntfs)
+		err = mount_as(device, "ntfs-3g", dir, how, why, len);
+	if (err == -ENODEV && ntfs)
 		snprintf(why, len,
 			 "the kernel has no ntfs3, and ntfs-3g is not installed; install ntfs-3g");
+	else if (err == -ENODEV)
+		snprintf(why, len,
+			 "this kernel has no %.32s; load its module, or boot a kernel that has it",
+			 type);
 	return err;
 }

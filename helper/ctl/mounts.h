@@ -31,7 +31,8 @@ bool is_mount_point(const char *dir);
  * Mounts @device at @dir.  NTFS is the kernel's (ntfs3) where it has that, else ntfs-3g's.
  * What was not unmounted cleanly and is not to be written to is mounted without its
  * journal (ext4, xfs).  MOUNTS_SNAPSHOT: read-only, beside the file system that it is a
- * snapshot of.  0, or -errno with a sentence in @why.
+ * snapshot of.  0, or -errno with a sentence in @why; -ENODEV: there is nothing here that
+ * knows the file system, and the sentence says what to do.
  */
 enum mounts_how { MOUNTS_WRITE, MOUNTS_READ, MOUNTS_SNAPSHOT };
 int mounts_mount(const char *device, const char *type, const char *dir, enum mounts_how how,

@@ -81,7 +81,7 @@ static int mount_filesystem(struct mount *m)
 {
 	struct filesystem fs;
 	char why[384];
-	int status;
+	int err, status;
 
 	if (filesystem_find(m->index, &fs, why, sizeof(why)))
 		return fail(CTL_FAILED, "%s: %s", m->store.text, why);
@@ -93,13 +93,14 @@ static int mount_filesystem(struct mount *m)
 	status = m->where ? CTL_OK : choose_dir(m);
 	if (status)
 		return status;
-	if (!mounts_mount(fs.device, fs.type, m->dir, how_to_mount(m), why, sizeof(why)))
+	err = mounts_mount(fs.device, fs.type, m->dir, how_to_mount(m), why, sizeof(why));
+	if (!err)
 		return CTL_OK;
 	if (m->made_dir)
 		rmdir(m->dir);
-	return fail(CTL_FAILED,
-		    "%s: its %s file system can't be mounted at %s: %s; check it with --fsck",
-		    m->store.text, fs.type, m->dir, why);
+	return fail(CTL_FAILED, "%s: its %s file system can't be mounted at %s: %s%s",
+		    m->store.text, fs.type, m->dir, why,
+		    err == -ENODEV ? "" : "; check it with --fsck");
 }
 
 /* A drive that was there has its file system mounted as it was; attach() has

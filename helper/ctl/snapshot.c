@@ -15,6 +15,7 @@
 #include "ctl/options.h"
 #include "ctl/snapshot.h"
 #include "lib/runtime.h"
+#include "lib/signals.h"
 
 #define ANSWER_MS 20000 /* of the helper, with everything frozen */
 
@@ -125,10 +126,7 @@ static int take_mounted(const struct snapshot_options *o, const struct drive *d)
 	char why[256];
 	int status;
 
-	sigemptyset(&block);
-	sigaddset(&block, SIGINT);
-	sigaddset(&block, SIGTERM);
-	sigaddset(&block, SIGHUP);
+	signals_set(&block);
 	sigprocmask(SIG_BLOCK, &block, &before);
 	status = snapshot_mounted(d, &s);
 	if (s.time[0] && !az_url_parse(drive_url(d), &url, why, sizeof(why))) {
@@ -209,38 +207,30 @@ static int take_unmounted(const struct snapshot_options *o)
 
 /* --- the command line ------------------------------------------------------------------------ */
 
-/* The drive of this machine that is meant, or NULL: a URL that isn't mounted here. */
-static int find(const struct snapshot_options *o, struct drives *drives, struct drive **drive)
+/* @drive: of this machine; NULL: a URL that isn't mounted here. */
+static int take(const struct drive *drive, void *ctx)
+{
+	const struct snapshot_options *o = ctx;
+	int status;
+
+	if (!drive)
+		return take_unmounted(o);
+	status = need_root();
+	return status ? status : take_mounted(o, drive);
+}
+
+static int snapshot(struct snapshot_options *o)
 {
 	struct store s = { 0 };
 	int status;
 
-	*drive = NULL;
 	if (!strstr(o->store.url, "://"))
-		return drives_find(drives, o->store.url, drive);
+		return drives_act(o->store.url, take, o);
 	status = store_url(&s, &o->store);
 	if (!status)
-		*drive = drives_by_url(drives, &s.url);
+		status = drives_act_on_url(&s.url, take, o);
 	store_close(&s);
 	return status;
-}
-
-static int snapshot(const struct snapshot_options *o)
-{
-	struct drives drives;
-	struct drive *drive;
-	int status;
-
-	status = drives_load(&drives);
-	if (status)
-		return status;
-	status = find(o, &drives, &drive);
-	if (!status && drive)
-		status = need_root();
-	if (!status && drive)
-		status = take_mounted(o, drive);
-	drives_free(&drives);
-	return status || drive ? status : take_unmounted(o);
 }
 
 static int run(int argc, char **argv)

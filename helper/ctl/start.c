@@ -18,6 +18,7 @@
 
 #include "ctl/ctl.h"
 #include "lib/runtime.h"
+#include "lib/signals.h"
 
 /* An interrupted agent ends its helper after 30 s; then it may end itself. */
 #define UNDO_MS 35000
@@ -96,19 +97,11 @@ static void exec_agent(int fd, bool foreground)
 
 /* --- starting ------------------------------------------------------------------ */
 
-static void the_signals(sigset_t *set)
-{
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
-}
-
 static int catch_signals(void)
 {
 	sigset_t set;
 
-	the_signals(&set);
+	signals_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -266,7 +259,7 @@ void agent_forget(struct agent_start *a)
 		close(a->fd);
 	if (a->signals >= 0) {
 		close(a->signals);
-		the_signals(&set);
+		signals_set(&set);
 		sigprocmask(SIG_UNBLOCK, &set, NULL);
 	}
 	*a = AGENT_START_NONE;

@@ -259,25 +259,16 @@ static void print_text(const json_t *o, const struct drive *drive)
 		printf("last error:    %s\n", json_string_value(error));
 }
 
-static int show(const char *arg, bool json)
+static int show(const struct drive *drive, void *json)
 {
-	struct drives drives;
-	struct drive *drive;
 	json_t *o = NULL;
-	int status;
+	int status = gather(drive, &o);
 
-	status = drives_load(&drives);
-	if (status)
-		return status;
-	status = drives_find(&drives, arg, &drive);
-	if (!status)
-		status = gather(drive, &o);
-	if (!status && json)
+	if (!status && *(bool *)json)
 		status = print_json(json_incref(o));
 	else if (!status)
 		print_text(o, drive);
 	json_decref(o);
-	drives_free(&drives);
 	return status;
 }
 
@@ -298,7 +289,7 @@ static int run(int argc, char **argv)
 	status = options_parse(argc, argv, options, arguments);
 	if (!status)
 		status = need_root();
-	return status ? status : show(arg, json);
+	return status ? status : drives_act(arg, show, &json);
 }
 
 static const char help[] =

@@ -6,20 +6,9 @@
 #include "ctl/options.h"
 #include "ctl/takedown.h"
 
-static int unmount(const char *arg, bool force)
+static int unmount(const struct drive *drive, void *force)
 {
-	struct drives drives;
-	struct drive *drive;
-	int status;
-
-	status = drives_load(&drives);
-	if (status)
-		return status;
-	status = drives_find(&drives, arg, &drive);
-	if (!status)
-		status = take_down(drive, force);
-	drives_free(&drives);
-	return status;
+	return take_down(drive, *(bool *)force);
 }
 
 static int run(int argc, char **argv)
@@ -39,7 +28,7 @@ static int run(int argc, char **argv)
 	status = options_parse(argc, argv, options, arguments);
 	if (!status)
 		status = need_root();
-	return status ? status : unmount(arg, force);
+	return status ? status : drives_act(arg, unmount, &force);
 }
 
 static const char help[] =

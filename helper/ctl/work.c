@@ -82,11 +82,12 @@ static void describe(const struct work *w, char *buf, size_t len)
 		snprintf(buf, len, "%s, %s/s", size_text(w->job.done, size, sizeof(size)), speed);
 }
 
-/* One line, rewritten in place: a bar as wide as the terminal leaves room for. */
+/* One line, rewritten in place: a bar as wide as the terminal leaves room for. It must
+ * not reach the last column, from which there is no way back to the first. */
 static void draw(struct work *w)
 {
 	struct winsize win = { 0 };
-	char text[80], bar[64];
+	char text[80], bar[64], line[160];
 	int room, full;
 
 	describe(w, text, sizeof(text));
@@ -96,13 +97,14 @@ static void draw(struct work *w)
 	if (room > (int)sizeof(bar) - 1)
 		room = sizeof(bar) - 1;
 	if (!w->job.total || room < 5) {
-		fprintf(stderr, "\r%s: %s\033[K", ctl_verb, text);
+		snprintf(line, sizeof(line), "%s: %s", ctl_verb, text);
 	} else {
 		full = (int)percent(w) * room / 100;
 		memset(bar, '#', (size_t)full);
 		memset(bar + full, '.', (size_t)(room - full));
-		fprintf(stderr, "\r%s: [%.*s] %s\033[K", ctl_verb, room, bar, text);
+		snprintf(line, sizeof(line), "%s: [%.*s] %s", ctl_verb, room, bar, text);
 	}
+	fprintf(stderr, "\r%.*s\033[K", (int)win.ws_col - 1, line);
 	w->drawn = true;
 }
 
@@ -139,12 +141,17 @@ void work_show(struct work *w)
 	loop_timer_arm(w->job.loop, &w->timer, LOOP_MS(REDRAW_MS));
 }
 
-void work_end(struct work *w)
+void work_hide(struct work *w)
 {
 	loop_timer_cancel(w->job.loop, &w->timer);
 	if (w->drawn)
 		fputs("\r\033[K", stderr);
 	w->drawn = false;
+}
+
+void work_end(struct work *w)
+{
+	work_hide(w);
 	job_end(&w->job);
 }
 

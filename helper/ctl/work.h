@@ -25,10 +25,11 @@ struct work {
 /* Makes the job, and catches signals.  CTL_OK or a message. */
 int work_start(struct work *w, struct store *s, uint64_t connections);
 
-/* From now on how far it is is shown. */
+/* From now on how far it is is shown; and no more, so that something else can be said. */
 void work_show(struct work *w);
+void work_hide(struct work *w);
 
-/* The end of both. */
+/* The end of all. */
 void work_end(struct work *w);
 
 /* Says what went wrong, and what is left (a sentence, or NULL); the exit status. */

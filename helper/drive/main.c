@@ -8,12 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -22,13 +19,11 @@
 #include <openssl/crypto.h>
 
 #include "drive/drive.h"
+#include "lib/daemon.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/sandbox.h"
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
+#include "lib/signals.h"
 
 /* Messages hold a SAS: jansson's memory is cleansed as it is freed. */
 static void cleansing_free(void *p)
@@ -36,27 +31,6 @@ static void cleansing_free(void *p)
 	if (p)
 		OPENSSL_cleanse(p, malloc_usable_size(p));
 	free(p);
-}
-
-/*
- * The file systems above wait for this process to write their pages, some of
- * them to make room in memory.  So it must never wait for such room: it is not
- * swapped out, its allocations do not write pages out, and it is not killed for
- * want of memory.  It is not ended at shutdown before its file systems are,
- * either (systemd, "Root Storage Daemons").
- */
-static void harden(char *argv0)
-{
-	FILE *f;
-
-	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
-		log_error("PR_SET_IO_FLUSHER: %s", strerror(errno));
-	if (mlockall(MCL_CURRENT | MCL_FUTURE))
-		log_error("mlockall: %s", strerror(errno));
-	f = fopen("/proc/self/oom_score_adj", "we");
-	if (!f || fputs("-1000", f) < 0 || fclose(f))
-		log_error("oom_score_adj: %s", strerror(errno));
-	argv0[0] = '@';
 }
 
 /* --- events ------------------------------------------------------------- */
@@ -81,23 +55,6 @@ static void signalled(void *arg, uint32_t events)
 	else if (drive_detach(s->drive, false))
 		log_error("signal %u from process %u: /dev/cdrive%u is in use, going on",
 			  info.ssi_signo, info.ssi_pid, s->drive->index);
-}
-
-static int watch_signals(struct signals *s, struct loop *loop)
-{
-	sigset_t set;
-	int fd;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	return loop_fd_add(loop, &s->watch, fd, EPOLLIN, signalled, s);
 }
 
 /* --- the drive's life ----------------------------------------------------- */
@@ -176,7 +133,7 @@ static int run(char **argv)
 	int fd = (int)strtol(argv[1], NULL, 10);
 	int err;
 
-	if (loop_new(&drive.loop) || watch_signals(&signals, drive.loop))
+	if (loop_new(&drive.loop) || signals_watch(drive.loop, &signals.watch, signalled, &signals))
 		return EXIT_FAILURE;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	err = runtime_receive(fd, &request, 10000);
@@ -194,7 +151,7 @@ static int run(char **argv)
 		return EXIT_FAILURE;
 	}
 	setsid();
-	harden(argv[0]);
+	daemon_harden(argv[0], 0);
 	return serve(&drive, &signals, fd);
 }
 

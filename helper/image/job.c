@@ -6,19 +6,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "lib/retry.h"
-
-static void signal_set(sigset_t *set)
-{
-	sigemptyset(set);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGHUP);
-}
+#include "lib/signals.h"
 
 static void on_signal(void *arg, uint32_t events)
 {
@@ -34,18 +26,9 @@ static void on_signal(void *arg, uint32_t events)
 
 int job_start(struct job *job)
 {
-	sigset_t set;
-	int fd;
+	int err = signals_watch(job->loop, &job->signals, on_signal, job);
 
-	signal_set(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0 || loop_fd_add(job->loop, &job->signals, fd, EPOLLIN, on_signal, job)) {
-		if (fd >= 0)
-			close(fd);
-		return job_fail(job, JOB_EXIT_FAILED, "signalfd: %s; try again", strerror(errno));
-	}
-	return 0;
+	return err ? job_fail(job, JOB_EXIT_FAILED, "signalfd: %s; try again", strerror(-err)) : 0;
 }
 
 void job_end(struct job *job)

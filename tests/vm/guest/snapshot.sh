@@ -147,7 +147,9 @@ try "unmount" unmounted "$device"
 clouddrivectl create "$here/ntfs" --size 64M --fs ntfs >&2
 mounted "$here/ntfs"
 ok $? "NTFS is mounted"
-is "$(findmnt -no FSTYPE "$dir")" ntfs3 "by the kernel"
+# 6.1 has no ntfs3; see filesystems.t.
+modinfo ntfs3 >/dev/null 2>&1 && type=ntfs3 || type=fuseblk
+is "$(findmnt -no FSTYPE "$dir")" "$type" "by the kernel, where it can"
 echo text >"$dir/file"
 clouddrivectl snapshot "$dir" >/tmp/taken 2>/tmp/said
 ok $? "a snapshot of it"
