@@ -4,7 +4,8 @@
 # make modules      the module for the kernels in build/kernels (KERNELS="6.1 6.12 uml debug")
 # make unit         unit tests, under address and undefined-behaviour sanitizers
 # make check-kunit  the driver's own, in a user-mode kernel with all checkers
-# make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long
+# make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long; then
+# make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
 # make test|demo|bench|lint|format|install|clean
 
 VERSION := 0.1.0
@@ -130,6 +131,10 @@ SECONDS ?= 600
 KERNEL  ?= 6.12
 check-stress:
 	tests/stress/run $(SECONDS) $(KERNEL)
+	$(MAKE) --no-print-directory check-fuzz
+
+check-fuzz: programs
+	TEST_FUZZ_SECONDS=$(SECONDS) TEST_KERNELS=$(KERNEL) prove --timer tests/vm/hostile.t
 
 check-kunit:
 	scripts/test tests/kunit/
@@ -211,7 +216,7 @@ install: programs
 clean:
 	rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all programs check-kunit check-stress unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all programs check-kunit check-stress check-fuzz unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

@@ -12,7 +12,7 @@ kernels=${TEST_KERNELS:-6.1}
 make_tmp
 # shellcheck disable=SC2046  # words
 cc -D_GNU_SOURCE -O1 -g -Wall -Wextra -Iuapi $(pkg-config --cflags libnl-genl-3.0) \
-	-o "$tmp/nl_garbage" tests/vm/nl_garbage.c $(pkg-config --libs libnl-genl-3.0) ||
+	-o "$tmp/nl_garbage" tests/vm/nl_garbage.c tests/vm/nl_message.c $(pkg-config --libs libnl-genl-3.0) ||
 	bail_out "nl_garbage does not build"
 given='cp "$tmp/nl_garbage" "$out/"'
 

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
 make_tmp
 for subject in direct aio uring; do
 	cc -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -o "$tmp/manners_$subject" \
-		"tests/vm/manners_$subject.c" || bail_out "manners_$subject does not build"
+		"tests/vm/manners_$subject.c" tests/vm/uring.c || bail_out "manners_$subject does not build"
 done
 given='cp "$tmp"/manners_* "$out/"'
 
