@@ -69,6 +69,7 @@ machine_start() {
 		-object "memory-backend-memfd,id=mem,size=$mem,share=on" \
 		-rtc base=utc -serial "file:$console" -monitor none \
 		${pid_file:+-pidfile "$pid_file"} ${qmp:+-qmp "unix:$qmp,server=on,wait=off"} \
+		${gdb:+-gdb "unix:$gdb,server=on,wait=off"} \
 		-netdev user,id=net -device virtio-net-pci,netdev=net,romfile= \
 		$devices \
 		-kernel "$kernel/vmlinuz" -initrd "$initramfs" -append "$words $append" \

@@ -36,6 +36,7 @@ in_namespace='
 
 machine_start() {
 	[ ! "$qmp" ] || die "--qmp: a user-mode kernel has no such monitor; use another kernel" 2
+	[ ! "$gdb" ] || die "--gdb: attach to the process instead, see Documentation/testing.rst" 2
 	[ "$smp" = 1 ] || [ ! "$smp_given" ] || say "--smp $smp: a user-mode kernel has one processor"
 
 	number=0
