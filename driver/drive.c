@@ -507,6 +507,24 @@ int cdrive_fence(struct cdrive *drive, u64 cookie)
 	return err;
 }
 
+static void cdrive_set_orphaned(struct cdrive *drive)
+{
+	lockdep_assert_held(&drive->lock);
+
+	pr_warn("cdrive%u: helper %d is gone\n", drive->index,
+		drive->helper.pid);
+	drive->helper = (struct cdrive_helper){};
+	cdrive_set_parked(drive, CDRIVE_PARK_HELPER);
+}
+
+void cdrive_disown(struct cdrive *drive, u64 cookie)
+{
+	spin_lock(&drive->lock);
+	if (cdrive_is_helper(drive, cookie))
+		cdrive_set_orphaned(drive);
+	spin_unlock(&drive->lock);
+}
+
 void cdrive_helper_gone(u32 portid)
 {
 	unsigned int i;
@@ -519,10 +537,7 @@ void cdrive_helper_gone(u32 portid)
 		spin_lock(&drive->lock);
 		if (drive->helper.cookie && drive->helper.portid == portid &&
 		    cdrive_nl_is_closed(drive->helper.sk)) {
-			pr_warn("cdrive%u: helper %d is gone\n", i,
-				drive->helper.pid);
-			drive->helper = (struct cdrive_helper){};
-			cdrive_set_parked(drive, CDRIVE_PARK_HELPER);
+			cdrive_set_orphaned(drive);
 		}
 		spin_unlock(&drive->lock);
 		cdrive_put(drive);

@@ -126,6 +126,9 @@ int cdrive_resume(struct cdrive *drive, u64 cookie);
 int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until);
 int cdrive_fence(struct cdrive *drive, u64 cookie);
 
+/* That socket is the drive's helper no more, if it was: parks the drive. */
+void cdrive_disown(struct cdrive *drive, u64 cookie);
+
 /*
  * A socket @portid was closed: parks the drives it was the helper of.  (Another
  * may have that port id by now, and drives.)

@@ -337,7 +337,13 @@ static int cdrive_nl_adopt(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(drive))
 		return PTR_ERR(drive);
 	err = cdrive_adopt(drive, &helper, attr ? &until : NULL);
-	err = err ? cdrive_nl_error(info, err) : cdrive_nl_reply(info, drive);
+	if (err) {
+		cdrive_nl_error(info, err);
+	} else {
+		err = cdrive_nl_reply(info, drive);
+		if (err)	/* a helper that doesn't know it */
+			cdrive_disown(drive, helper.cookie);
+	}
 	cdrive_put(drive);
 	return err;
 }

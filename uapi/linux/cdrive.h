@@ -148,7 +148,14 @@
  * request's is written to it, in any number of pieces and any order, again if
  * need be, until the request is completed.  -ESTALE when the tag is not in
  * flight (any more), -EPERM for the wrong direction, a short count at the end
- * of the request.  Opening it needs CAP_SYS_ADMIN.
+ * of the request.
+ *
+ * Opening it needs CAP_SYS_ADMIN.  Using it does not: like the helper's socket the
+ * open device is the right itself, and stays one in a process without capabilities,
+ * be it a helper that has dropped its own or somebody who was given the descriptor.
+ * It is a right to the data of whatever is in flight, of every drive; that tags of
+ * another's drive would have to be guessed is no protection.  Nobody should be
+ * given it but helpers.
  *
  * A tag is valid from the CDRIVE_CMD_REQUEST that brought it until its
  * completion, the drive's fencing or detaching, or its adoption by another

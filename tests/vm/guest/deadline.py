@@ -11,11 +11,12 @@ import contextlib
 import errno
 import mmap
 import os
+import socket
 import struct
 import sys
 import time
 
-from netlink import COMMANDS, Family, attribute
+from netlink import COMMANDS, NUMBERS, Family, attribute
 from puppet import (ASKED, COMPLETIONS, FAR, FENCED, HELPER, INDEX, LEASE, LEASE_UNTIL, LIVE,
                     PARKED, SECTORS, SOON, WHILE, Drive, Helper, Watcher, boottime, drive, ends,
                     equal, err, ok, plan, u64, until, waits)
@@ -154,6 +155,30 @@ def adoption():
         equal(ends(kept), 0, "and what was kept ends")
         err(last.detach(), 0, "DETACH by the helper itself")
         last.close()
+
+
+def unheard():
+    """Who can't be told that it has adopted a drive has not."""
+    with drive(FAR) as old:
+        old.close()
+        deaf = Helper(old.index)
+        ok(until(lambda: deaf.is_now(PARKED, HELPER)), "a helper dies")
+        deaf.family.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+
+        def say(command):
+            body = struct.pack("BBH", NUMBERS[command], 1, 0) + attribute(
+                INDEX, struct.pack("I", old.index))
+            deaf.family.sock.send(struct.pack("IHHII", len(body) + 16, deaf.family.id, 1, 0, 0)
+                                  + body)
+        for _ in range(100):
+            say("GET")
+        say("ADOPT")
+        new = Helper(old.index)
+        equal(new.status()[:2], (PARKED, HELPER), "one without room for the answer adopts it not")
+        err(new.tell("ADOPT"), 0, "and keeps it from nobody")
+        deaf.close()
+        equal(new.status()[:2], (LIVE, 0), "nor takes it along")
+        new.close()
 
 
 def ends_badly():
@@ -399,7 +424,7 @@ def suspend():
 
 
 PARTS = (without_deadline, passing, past, by_the_clock, just_in_time, never_read,
-         reasons, adoption, ends_badly, park_limit, capabilities)
+         reasons, adoption, unheard, ends_badly, park_limit, capabilities)
 
 
 def main():
