@@ -7,7 +7,7 @@
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
-kernels=${TEST_KERNELS:-6.1}
+kernels=${TEST_KERNELS:-uml}
 
 make_tmp
 # shellcheck disable=SC2046  # words

@@ -10,7 +10,7 @@
 # Needs root and kernels, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
-kernels=${TEST_KERNELS:-6.12}
+kernels=${TEST_KERNELS:-uml}
 seconds=${TEST_FUZZ_SECONDS:-10}
 
 make_tmp

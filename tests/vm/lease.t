@@ -6,7 +6,7 @@
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
-kernels=${TEST_KERNELS:-6.12}
+kernels=${TEST_KERNELS:-uml}
 
 subject() {
 	container=$(new_container)

@@ -7,7 +7,7 @@
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
-kernels=${TEST_KERNELS:-6.1}
+kernels=${TEST_KERNELS:-uml}
 
 # For the guest: fault PATH asks the proxy; see tests/azurite/faultproxy.mjs.
 fault() {

@@ -9,6 +9,7 @@
 # Needs root and kernels, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
+kernels=${TEST_KERNELS:-6.1 uml}
 
 make_tmp
 for subject in direct aio uring; do

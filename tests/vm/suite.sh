@@ -12,8 +12,9 @@
 #	plan
 #
 # TEST_KERNELS are the kernels. By default a test that is about the driver's own
-# behaviour runs on all of them (6.1 and 6.12), one about the programs on one of
-# them, which it names by setting $kernels: time is short.
+# behaviour runs on Debian's (6.1 and 6.12). One that sets $kernels does with fewer, as
+# time is short: about the programs, with one; and where much is to go wrong, with uml,
+# which is the quickest, and has all checkers.
 
 . tests/vm/lib.sh
 
