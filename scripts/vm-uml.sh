@@ -62,7 +62,7 @@ machine_start() {
 		sh -c "$in_namespace" sh "$run" "$pid_file" "$out" \
 		${network:+perl -MPOSIX -e "$with_network"} \
 		"$kernel/linux" mem="$mem" initrd="$initramfs" uml_dir="$run/uml/" \
-		stderr=1 console=stderr0 con=null ssl=null ssl0=null,fd:3 ssl1=null,fd:4 $words $append \
+		stderr=1 con=null con0=null,fd:1 ssl=null ssl0=null,fd:3 ssl1=null,fd:4 $words $append \
 		</dev/null >"$console" 2>&1 3>>"$run/share/stdout" 4>>"$run/share/stderr" &
 	machine=$!
 	: >"$run/machine.log"
