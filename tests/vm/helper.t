@@ -7,7 +7,6 @@
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
-kernels=${TEST_KERNELS:-6.1 uml}
 
 subject() {
 	container=$(new_container)
