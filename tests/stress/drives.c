@@ -429,7 +429,8 @@ static bool attach(struct place *p)
 	drive.park_limit = p->park_limit;
 	drive.until = some_deadline(p);
 	err = helper_attach(&p->helper, &drive);
-	if (err == -ENOENT || err == -ENXIO) { /* the module is just unloaded */
+	/* The module is just unloaded; or disks that are gone still have their names. */
+	if (err == -ENOENT || err == -ENXIO || err == -ENODEV || err == -ENOSPC) {
 		helper_kill(&p->helper);
 		sleep_ms(1);
 		return false;

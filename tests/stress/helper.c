@@ -221,24 +221,32 @@ static void carry_out(struct worker *w, const struct cdrive_descriptor *d)
 	w->done[w->n_done++] = (struct cdrive_completion){ .tag = d->tag, .status = status };
 }
 
+/* The next request; until there is one, nothing that is done stays here. */
+static void take(struct worker *w, struct cdrive_descriptor *d)
+{
+	pthread_mutex_lock(&me.lock);
+	if (!me.count) {
+		pthread_mutex_unlock(&me.lock);
+		flush(w);
+		pthread_mutex_lock(&me.lock);
+	}
+	while (!me.count)
+		pthread_cond_wait(&me.more, &me.lock);
+	*d = me.queue[me.head];
+	me.head = (me.head + 1) % QUEUE;
+	me.count--;
+	pthread_mutex_unlock(&me.lock);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	struct cdrive_descriptor d;
 
 	for (;;) {
-		bool idle;
-
-		pthread_mutex_lock(&me.lock);
-		while (!me.count)
-			pthread_cond_wait(&me.more, &me.lock);
-		d = me.queue[me.head];
-		me.head = (me.head + 1) % QUEUE;
-		idle = !--me.count;
-		pthread_mutex_unlock(&me.lock);
-
+		take(w, &d);
 		carry_out(w, &d);
-		if (idle || w->n_done == CDRIVE_MAX_BATCH || one_in(&w->chance, 4))
+		if (w->n_done == CDRIVE_MAX_BATCH || one_in(&w->chance, 4))
 			flush(w);
 		if (w->n_old && one_in(&w->chance, 16))
 			touch_old(w);

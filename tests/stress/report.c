@@ -14,6 +14,7 @@
 #define SHOWN 40
 
 static atomic_uint *count;
+static bool skip;
 
 void report_init(void)
 {
@@ -51,6 +52,24 @@ void note(const char *format, ...)
 	va_start(args, format);
 	say(format, args);
 	va_end(args);
+}
+
+void skip_scenario(const char *format, ...)
+{
+	va_list args;
+
+	skip = true;
+	printf("# SKIP ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+}
+
+bool skipped(void)
+{
+	return skip;
 }
 
 void complain(const char *format, ...)

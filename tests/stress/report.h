@@ -16,6 +16,9 @@
  * forked process, too: it is counted in memory that all share. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
+/* What the kernel lacks; the program ends with status 77. */
+__attribute__((format(printf, 1, 2))) void skip_scenario(const char *format, ...);
+bool skipped(void);
 void report_init(void);
 unsigned int complaints(void);
 

@@ -185,32 +185,29 @@ void wire_receive(struct wire *w, int ms)
 			;
 }
 
-/* With a small buffer the answer may be lost: the socket says so, and the command, which
+/* The driver has answered by the time that the command is sent.  When there is no answer
+ * it was lost, for want of memory or of room in a small buffer, and the command, which
  * changes nothing the second time, is sent again. */
 static int command(struct wire *w, struct message *m)
 {
 	struct answer a = { .seq = ++w->seq };
-	struct pollfd p = { .fd = atomic_load(&w->fd), .events = POLLIN };
 	uint64_t end = now_ns() + SECONDS(ANSWER_SECONDS);
-	bool lost = false;
 	int err;
 
 	m->hdr.nlmsg_seq = a.seq;
 	err = send_message(w, m);
+	if (w->sent)
+		w->sent();
 	while (!err && !a.came) {
 		int n = receive_one(w, &a);
 
-		if (n == -ENOBUFS)
-			lost = true;
-		else if (n < 0)
+		if (n < 0 && n != -ENOBUFS) {
 			err = n;
-		else if (!n && now_ns() > end)
+		} else if (!n && now_ns() > end) {
 			err = -ETIMEDOUT;
-		else if (!n && lost) {
-			lost = false;
-			err = send_message(w, m);
 		} else if (!n) {
-			poll(&p, 1, 100);
+			sleep_ms(1);
+			err = send_message(w, m);
 		}
 	}
 	return err ? err : a.err;

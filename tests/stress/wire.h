@@ -30,6 +30,8 @@ struct wire {
 	/* an error of what was sent without waiting (completions) */
 	void (*error)(void *arg, int err);
 	void *arg;
+	/* a command was sent, so has been carried out */
+	void (*sent)(void);
 };
 
 struct wire_drive {
