@@ -6,6 +6,7 @@
 # make check-kunit  the driver's own, in a user-mode kernel with all checkers
 # make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long; then
 # make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
+# make check-coverage	which lines of the driver tests run, 90 % at least; see tests/uncovered
 # make test|demo|bench|lint|format|install|clean
 
 VERSION := 0.1.0
@@ -136,6 +137,12 @@ check-stress:
 check-fuzz: programs
 	TEST_FUZZ_SECONDS=$(SECONDS) TEST_KERNELS=$(KERNEL) prove --timer tests/vm/hostile.t
 
+check-coverage:
+	scripts/coverage --floor 90 scripts/test tests/kunit/ deadline.t hostile.t manners.t \
+		>$(BUILD)/coverage.txt || { cat $(BUILD)/coverage.txt; false; }
+	cat $(BUILD)/coverage.txt
+	tests/uncovered.sh <$(BUILD)/coverage.txt
+
 check-kunit:
 	scripts/test tests/kunit/
 
@@ -216,7 +223,7 @@ install: programs
 clean:
 	rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all programs check-kunit check-stress check-fuzz unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all programs check-kunit check-stress check-fuzz check-coverage unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

@@ -9,7 +9,7 @@
 export PYTHONDONTWRITEBYTECODE=1
 
 modprobe cdrive || bail_out "no module"
-for part in account calls remove; do
+for part in commands account calls remove; do
 	timeout 200 /usr/bin/python3 tests/vm/guest/manners_$part.py
 	ok $? "all of $part ran"
 done

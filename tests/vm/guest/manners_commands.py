@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Commands that can't be carried out: what the driver says, and that it stays as it is.
+
+Prints TAP. Needs the module, and capabilities.
+"""
+
+import contextlib
+import errno
+
+from model import serving
+from netlink import Family, attribute
+from puppet import (COMPLETIONS, FAR, FLAGS, FORCE, INDEX, LEASE_UNTIL, LIVE, PARK_LIMIT,
+                    READ_ONLY, SECTORS, Helper, ends, equal, err, ok, plan, u32, u64)
+
+NAME = 15
+PARAMETER = "/sys/module/cdrive/parameters/park_limit"
+
+
+def attach():
+    """Every attribute, and what it must not be."""
+    family = Family()
+    size = u64(SECTORS, 2048)
+    for name, content, expected in (
+            ("nothing", b"", errno.EINVAL),
+            ("a size of 0", u64(SECTORS, 0), errno.EINVAL),
+            ("a size that no disk has", u64(SECTORS, 1 << 54), errno.EINVAL),
+            ("half a size", u32(SECTORS, 8), errno.EINVAL),
+            ("a flag of another command", size + u32(FLAGS, FORCE), errno.EINVAL),
+            ("a flag that there is not", size + u32(FLAGS, 1 << 31), errno.EINVAL),
+            ("no patience", size + u32(PARK_LIMIT, 0), errno.ERANGE),
+            ("too much patience", size + u32(PARK_LIMIT, 86401), errno.ERANGE),
+            ("a deadline of 64 bits", size + u64(LEASE_UNTIL, 1 << 63), errno.ERANGE),
+            ("an attribute that there is not", size + u32(99, 0), errno.EINVAL),
+            ("a name that is too long", size + attribute(NAME, b"n" * 600 + b"\0"), errno.EINVAL)):
+        err(family.exchange("ATTACH", content)[0], expected, f"ATTACH with {name}")
+    err(family.exchange("GET", u32(INDEX, 0))[0], errno.ENODEV, "and no drive was made")
+
+
+def sixteen():
+    with contextlib.ExitStack() as stack:
+        helpers = [Helper() for _ in range(17)]
+        for h in helpers:
+            stack.callback(h.close)
+        told = [h.family.exchange("ATTACH", u64(SECTORS, 2048))[0] for h in helpers]
+        equal(told, [0] * 16 + [errno.ENOSPC], "16 drives, and no 17th")
+        for index in range(16):
+            err(Helper(index).detach(force=True), 0, f"drive {index} goes")
+
+
+def others():
+    with serving(FAR) as m:
+        err(m.tell("DETACH", u32(FLAGS, READ_ONLY)), errno.EINVAL, "DETACH with a flag of ATTACH")
+        err(m.tell("COMPLETE"), errno.EINVAL, "COMPLETE of nothing")
+        err(m.tell("COMPLETE", attribute(COMPLETIONS, bytes(12))), errno.EINVAL,
+            "COMPLETE of one and a half")
+        err(m.tell("COMPLETE", attribute(COMPLETIONS, bytes(129 * 8))), errno.ERANGE,
+            "COMPLETE of more than there can be")
+        for status in (-errno.ENOSPC, -errno.ETIMEDOUT, -errno.ENOLINK, -errno.EAGAIN,
+                       -errno.ENOMEM, -errno.EIO, 1, -(1 << 31)):
+            m.hold()
+            writer = m.dd(1, write=True)
+            ok(m.has(1), f"a write that comes to {status}")
+            m.release(status)
+            equal(ends(writer), 1, "fails")
+        equal(m.status()[:2], (LIVE, 0), "the drive is live")
+        for value, expected in (("0", errno.EINVAL), ("86401", errno.EINVAL), ("7", 0), ("300", 0)):
+            try:
+                with open(PARAMETER, "w", encoding="utf-8") as file:
+                    file.write(value)
+                failure = 0
+            except OSError as e:
+                failure = e.errno
+            err(failure, expected, f"module parameter park_limit: {value}")
+        err(m.detach(), 0, "DETACH")
+
+
+for part in (attach, sixteen, others):
+    part()
+plan()
