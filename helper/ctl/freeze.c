@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -112,12 +113,16 @@ __attribute__((noreturn)) static void be_holder(struct child *c, const struct mo
 						int until)
 {
 	struct pollfd p = { .fd = until, .events = POLLIN };
-	bool in_time = true, good = at->count || write_out(c);
+	bool in_time = true, good;
 
+	/* Who kills the whole group, or all of that name, does not mean this one. */
+	setsid();
+	prctl(PR_SET_NAME, "cdrive-freezer");
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	good = at->count || write_out(c);
 	for (size_t i = 0; i < at->count && good; i++)
 		good = hold(c, at->dirs[i]);
 	if (write(tell, &c->report, sizeof(c->report)) == sizeof(c->report) && good)

@@ -117,20 +117,26 @@ here=$(sed -n 's/^devstore: serving //p' /tmp/serving)/disks
 clouddrivectl create "$here/disk" --size 64M >&2
 mounted "$here/disk" || bail_out "no drive on devstore"
 clouddrivectl devstore fault set delay --op SnapshotBlob --delay 15000 --control /tmp/store/control >/dev/null
-others=$(status .transactions.others)
 asked() {
 	[ "$(status .transactions.others)" -gt "$others" ]
 }
-clouddrivectl snapshot "$dir" >/tmp/snapshot 2>&1 &
-taker=$!
-try "a snapshot takes long" wait_for 10 asked
-echo text >"$dir/held" &
-writer=$!
-sleep 1
-! ended $writer
-ok $? "who writes waits"
-kill -9 $taker
-try "killed, it leaves nothing frozen" wait_for 5 ended $writer
+# The process alone, and all of its group.
+for killed in '' -; do
+	others=$(status .transactions.others)
+	setsid clouddrivectl snapshot "$dir" >/tmp/snapshot 2>&1 &
+	taker=$!
+	try "a snapshot takes long" wait_for 10 asked
+	echo text >"$dir/held" &
+	writer=$!
+	sleep 1
+	! ended $writer
+	ok $? "who writes waits"
+	kill -s KILL -- $killed$taker
+	try "killed, it leaves nothing frozen" wait_for 5 ended $writer
+	# The helper has the service's answer to wait for still.
+	wait_for 30 [ "$(status .requests.in_flight)" = 0 ]
+	sleep 12
+done
 clouddrivectl devstore fault clear --control /tmp/store/control
 try "another one is taken" clouddrivectl snapshot "$dir"
 try "a copy of a mounted drive is refused" refused 'mounted, .*--via-snapshot' \
