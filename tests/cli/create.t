@@ -145,6 +145,11 @@ else
 	skip "without mkntfs" "no mount namespaces here"
 	skip "a full disk" "no mount namespaces here"
 fi
+# As nobody: the kernel shows a user namespace's first process so.
+for fs in ext4 ntfs; do
+	message=$(unshare -U "$ctl" create "$base/nobody-$fs" --size 64M --fs $fs --key-file "$key" 2>&1)
+	ok $? "without root, $fs: $message"
+done
 ! blobs | grep -q small
 ok $? "none of which left a blob"
 

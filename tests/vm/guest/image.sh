@@ -26,6 +26,11 @@ uses() {
 
 try "create" clouddrivectl create "$base/made" --size 64M --label made
 uses made
+device=$(clouddrivectl mount "$base/made" --no-fs)
+is "$(blockdev --getsize64 "$device")" 67108864 "the device ends where the footer begins"
+! dd if=/dev/zero of="$device" bs=512 seek=131072 count=1 oflag=direct 2>/tmp/dd
+ok $? "and can't be written to past that: $(sed -n 's/.*: //p;q' /tmp/dd)"
+try "unmount" clouddrivectl unmount "$device"
 try "download of what was used" clouddrivectl download "$base/made" /tmp/made
 dd if=/tmp/made of=/tmp/part bs=1M skip=1 count=63 status=none
 try "e2fsck of its partition" e2fsck -fn /tmp/part
