@@ -35,6 +35,7 @@ mount_drive "$TEST_URL/$1/disk" 256M
 attribute queue/logical_block_size 512
 attribute queue/physical_block_size 4096
 attribute queue/max_sectors_kb 4096
+attribute queue/read_ahead_kb 4096
 attribute queue/write_cache 'write through'
 positive queue/discard_granularity
 attribute queue/stable_writes 1
