@@ -9,7 +9,7 @@
 # Needs root and kernels, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
-kernels=${TEST_KERNELS:-6.1 uml}
+kernels=${TEST_KERNELS:-uml}
 
 make_tmp
 for subject in direct aio uring; do
