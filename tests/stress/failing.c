@@ -69,7 +69,7 @@ static void expect_drives(int wanted, const char *what)
 
 static void module_not_there(void)
 {
-	int err = module_unload();
+	int err = module_unload_unused();
 
 	if (err != -ENOENT)
 		expect(err, "unloading");

@@ -28,17 +28,6 @@ static const struct {
 	{ "unload", run_unload },
 };
 
-static void unload(void)
-{
-	uint64_t end = now_ns() + SECONDS(STUCK_SECONDS);
-	int err;
-
-	while ((err = module_unload()) == -EWOULDBLOCK && now_ns() < end)
-		sleep_ms(10);
-	if (err)
-		complain("the module can't be unloaded: %s", strerror(-err));
-}
-
 int main(int argc, char **argv)
 {
 	int err;
@@ -56,7 +45,9 @@ int main(int argc, char **argv)
 		if (err && err != -EEXIST)
 			give_up("the module can't be loaded: %s", strerror(-err));
 		scenarios[i].run(strtoull(argv[2], NULL, 10), (unsigned int)atoi(argv[3]));
-		unload();
+		err = module_unload_unused();
+		if (err)
+			complain("the module can't be unloaded: %s", strerror(-err));
 		return complaints() ? 1 : skipped() ? 77 : 0;
 	}
 	fprintf(stderr, "stress: no scenario %s\n", argv[1]);

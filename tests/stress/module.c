@@ -26,3 +26,13 @@ int module_unload(void)
 {
 	return syscall(SYS_delete_module, "cdrive", O_NONBLOCK) ? -errno : 0;
 }
+
+int module_unload_unused(void)
+{
+	uint64_t end = now_ns() + SECONDS(STUCK_SECONDS);
+	int err;
+
+	while ((err = module_unload()) == -EWOULDBLOCK && now_ns() < end)
+		sleep_ms(10);
+	return err;
+}

@@ -9,5 +9,8 @@
 int module_load(void);
 /* -EWOULDBLOCK: in use; -ENOENT: not loaded */
 int module_unload(void);
+/* Once it is not in use any more: files and dumps are done with a moment after they are
+ * closed. */
+int module_unload_unused(void);
 
 #endif
