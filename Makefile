@@ -196,7 +196,7 @@ test demo lint:
 	scripts/$@
 
 format:
-	clang-format -i $(wildcard helper/*/*.[ch] tests/*/*.[ch])
+	clang-format -i $(filter-out tests/kunit/%,$(wildcard helper/*/*.[ch] tests/*/*.[ch]))
 
 bench: programs
 	tests/bench/run

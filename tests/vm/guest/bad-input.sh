@@ -174,9 +174,10 @@ for signal in INT TERM HUP; do
 done
 
 # The drive is there, and is said to be: as good as a moment later.
-strace -o /dev/null -P "$tmp/stdout" -e inject=write:signal=HUP \
+printed=$tmp/stdout
+strace -o /dev/null -P "$printed" -e inject=write:signal=HUP \
 	"$ctl" mount "$url" --no-fs --key-file "$key" >"$tmp/stdout" 2>"$tmp/stderr"
-is "$? $(cat "$tmp/stdout")" "0 $device" "SIGHUP while it prints: mounted"
+is "$? $(cat "$printed")" "0 $device" "SIGHUP while it prints: mounted"
 try "SIGHUP while it prints: unmount" "$ctl" unmount "$url"
 
 # --- too many ----------------------------------------------------------------------------------------------
