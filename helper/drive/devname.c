@@ -66,7 +66,7 @@ static void add_blob(struct text *t, const struct az_url *url)
 		text_add(&part, "@");
 		text_add_escaped(&part, url->snapshot, ":");
 	}
-	if (part.failed)
+	if (part.failed || !part.s)
 		t->failed = true;
 	else
 		add_part(t, part.s);
