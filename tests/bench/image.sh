@@ -6,7 +6,8 @@
 # 2 GiB with 1 GiB of data, in requests of 4 MiB, on devstore, in turns. Each curl
 # has its share of the requests, and one connection for them. Prints seconds, the
 # ratios and the transactions, and TAP: we must be as fast, in no more requests
-# than 4 MiB allow. (curl neither makes nor checks checksums, and never retries.)
+# than 4 MiB allow. (curl neither makes nor checks checksums, and never retries; what
+# it has downloaded is synced, as ours is.)
 #
 # usage: tests/bench/image.sh       BENCH_ROUNDS (3) of which the best counts
 #        IMAGE_DIR (build/tmp) is where the files are; needs 7 GiB
@@ -62,6 +63,10 @@ curls() {
 	done
 }
 
+curls_down() {
+	curls && sync "$tmp"/got.*
+}
+
 # seconds COMMAND...: prints how long it took
 seconds() {
 	before=$(date +%s%N)
@@ -91,7 +96,7 @@ for round in $(seq "$rounds"); do
 	[ "$round" != 1 ] || cmp "$tmp/data" "$tmp/copy" || bail_out "the copy differs"
 	rm -f "$tmp"/got.*
 	configs down "$base/theirs?$(tool sas "$container/theirs" r 3600)"
-	seconds curls >>"$tmp/down.theirs"
+	seconds curls_down >>"$tmp/down.theirs"
 done
 rm -f "$tmp"/got.*
 
