@@ -49,7 +49,12 @@ for scenario in "$@"; do
 	[ -e /tmp/before ] || run "$scenario" 1
 	in_use >/tmp/before
 	run "$scenario" "$seconds"
-	is "$(grown 400)" '' "$scenario: no cache has grown"
+	if [ -e /sys/kernel/debug/kmemleak ]; then
+		# KASAN keeps what was freed, for a while; scripts/vm asks the leak detector.
+		skip "$scenario: no cache has grown" "this kernel has better means"
+	else
+		is "$(grown 400)" '' "$scenario: no cache has grown"
+	fi
 	[ "$scenario" != failing ] || is "$(module_leaks)" '' "$scenario: the module has lost nothing"
 	[ ! -e /sys/module/cdrive ]
 	ok $? "$scenario: the module is gone"

@@ -112,6 +112,17 @@ static void *use_disks(void *arg)
 	return NULL;
 }
 
+/* Who asks for the family when there is none has modprobe load it, at the same time. */
+static int load_again(void)
+{
+	uint64_t end = now_ns() + SECONDS(STUCK_SECONDS);
+	int err;
+
+	while ((err = module_load()) == -EBUSY && now_ns() < end)
+		sleep_ms(1);
+	return err == -EEXIST ? 0 : err;
+}
+
 static void *keep_unloading(void *arg)
 {
 	(void)arg;
@@ -123,7 +134,7 @@ static void *keep_unloading(void *arg)
 		atomic_store(&unload_since, 0);
 		if (!err) {
 			atomic_fetch_add(&unloads, 1);
-			err = module_load();
+			err = load_again();
 			if (err)
 				complain("loading the module: %s", strerror(-err));
 		} else if (err != -EWOULDBLOCK) {

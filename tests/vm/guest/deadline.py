@@ -153,7 +153,7 @@ def adoption():
         ok(until(lambda: last.tell("ADOPT", adopt) == 0), "adopted with a deadline")
         equal(last.status()[:2], (LIVE, 0), "live at once")
         equal(ends(kept), 0, "and what was kept ends")
-        err(last.detach(), 0, "DETACH by the helper itself")
+        err(last.detach_unused(), 0, "DETACH by the helper itself")
         last.close()
 
 
@@ -297,7 +297,7 @@ def never_read():
     err(h.lease(FAR), 0, "a deadline in the future is told")
     h.wait_for_disk()
     ok(os.path.exists(h.sysfs_path("state")), "and the disk appears")
-    err(h.detach(), 0, "DETACH by the helper itself")
+    err(h.detach_unused(), 0, "DETACH by the helper itself")
     h.close()
 
 

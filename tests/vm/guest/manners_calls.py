@@ -353,7 +353,7 @@ def limited():
         words = dict(word.split("=") for word in line[0].split()[1:]) if line else {}
         equal([words.get(k) for k in ("rbytes", "wbytes", "rios")],
               [str(20 * 4096), str(6 * MIB), "20"], "io.stat has counted it")
-        err(m.detach(), 0, "a drive with a limit goes like any other")
+        err(m.detach_unused(), 0, "a drive with a limit goes like any other")
     os.rmdir(GROUP)
 
 

@@ -72,7 +72,7 @@ def others():
             except OSError as e:
                 failure = e.errno
             err(failure, expected, f"module parameter park_limit: {value}")
-        err(m.detach(), 0, "DETACH")
+        err(m.detach_unused(), 0, "DETACH")
 
 
 for part in (attach, sixteen, others):

@@ -94,7 +94,7 @@ def name_taken():
         err(m.detach(force=True), 0, "a disk that is open is taken away")
         other = Model().attach(FAR)
         ok(other.index != m.index, "its name is not given to another")
-        err(other.detach(), 0, "which goes, too")
+        err(other.detach_unused(), 0, "which goes, too")
         other.close()
         os.close(kept)
         other = Model().attach(FAR)

@@ -185,6 +185,13 @@ class Helper:
     def detach(self, force=False):
         return self.tell("DETACH", u32(FLAGS, FORCE) if force else b"")
 
+    def detach_unused(self):
+        """Once nobody has it open: who has looked for partitions closes it a moment later."""
+        end = time.monotonic() + SOON
+        while (error := self.detach()) == errno.EBUSY and time.monotonic() < end:
+            time.sleep(0.02)
+        return error
+
     def close(self):
         """As a helper that dies does."""
         os.close(self.payload)
