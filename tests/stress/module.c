@@ -22,6 +22,16 @@ int module_load(void)
 	return err;
 }
 
+int module_load_again(void)
+{
+	uint64_t end = now_ns() + SECONDS(STUCK_SECONDS);
+	int err;
+
+	while ((err = module_load()) == -EBUSY && now_ns() < end)
+		sleep_ms(1);
+	return err == -EEXIST ? 0 : err;
+}
+
 int module_unload(void)
 {
 	return syscall(SYS_delete_module, "cdrive", O_NONBLOCK) ? -errno : 0;

@@ -112,17 +112,6 @@ static void *use_disks(void *arg)
 	return NULL;
 }
 
-/* Who asks for the family when there is none has modprobe load it, at the same time. */
-static int load_again(void)
-{
-	uint64_t end = now_ns() + SECONDS(STUCK_SECONDS);
-	int err;
-
-	while ((err = module_load()) == -EBUSY && now_ns() < end)
-		sleep_ms(1);
-	return err == -EEXIST ? 0 : err;
-}
-
 static void *keep_unloading(void *arg)
 {
 	(void)arg;
@@ -134,7 +123,7 @@ static void *keep_unloading(void *arg)
 		atomic_store(&unload_since, 0);
 		if (!err) {
 			atomic_fetch_add(&unloads, 1);
-			err = load_again();
+			err = module_load_again();
 			if (err)
 				complain("loading the module: %s", strerror(-err));
 		} else if (err != -EWOULDBLOCK) {

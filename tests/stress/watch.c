@@ -158,7 +158,7 @@ static void *unload_module(void *arg)
 
 		if (!err) {
 			atomic_fetch_add(&unloads, 1);
-			err = module_load();
+			err = module_load_again();
 			if (err)
 				complain("loading the module: %s", strerror(-err));
 			/* Drives must get a chance, too. */
