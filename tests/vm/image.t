@@ -5,6 +5,7 @@
 # what is unfinished is not.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
+kernels=${TEST_KERNELS:-6.12}
 
 mount_images() {
 	guest "$1" --timeout 600 -- tests/vm/guest/image.sh

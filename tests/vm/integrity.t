@@ -6,6 +6,7 @@
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
+kernels=${TEST_KERNELS:-6.1}
 
 subject() {
 	container=$(new_container)
