@@ -131,6 +131,21 @@ make_tmp() {
 	at_exit 'rm -rf "$tmp"'
 }
 
+# --- in a machine --------------------------------------------------------------------
+
+# module_leaks: what the kernel's leak detector, if it has one, finds of what the module
+# has made. The rest is forgotten, for who looks next: for tests by which the kernel
+# itself loses something.
+module_leaks() {
+	leaks=/sys/kernel/debug/kmemleak
+	[ -w $leaks ] || return 0
+	sleep 6 # younger ones don't count
+	echo scan >$leaks
+	echo scan >$leaks # only what has not changed since the last is told
+	awk '/^unreferenced/ { text = "" } { text = text $0 "\n" } /cdrive_/ { printf "%s", text; text = "" }' $leaks
+	echo clear >$leaks
+}
+
 # --- Azurite --------------------------------------------------------------------------
 
 # The emulator's account, the same everywhere and published: no secret.
