@@ -19,7 +19,7 @@ import time
 from netlink import COMMANDS, NUMBERS, Family, attribute
 from puppet import (ASKED, COMPLETIONS, FAR, FENCED, HELPER, INDEX, LEASE, LEASE_UNTIL, LIVE,
                     PARKED, SECTORS, SOON, WHILE, Drive, Helper, Watcher, boottime, drive, ends,
-                    equal, err, ok, plan, u64, until, waits)
+                    equal, err, ok, run, u64, until, waits)
 
 BLOCK = 4096
 
@@ -426,13 +426,4 @@ def suspend():
 PARTS = (without_deadline, passing, past, by_the_clock, just_in_time, never_read,
          reasons, adoption, unheard, ends_badly, park_limit, capabilities)
 
-
-def main():
-    for part in (suspend,) if sys.argv[1:] == ["suspend"] else PARTS:
-        begun = time.monotonic()
-        part()
-        print(f"# {part.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-    plan()
-
-
-main()
+run((suspend,) if sys.argv[1:] == ["suspend"] else PARTS)

@@ -16,7 +16,7 @@ import time
 from collections import namedtuple
 
 from model import SECTOR, SIZE, Model, serving
-from puppet import FAR, HELPER, PARKED, ends, equal, err, ok, plan, until
+from puppet import FAR, HELPER, PARKED, ends, equal, err, ok, run, until
 
 MIB = 1 << 20
 BLKDISCARD, BLKZEROOUT = 0x1277, 0x127F
@@ -336,15 +336,4 @@ def limits():
         err(failure, 0, "who says that there is a write cache can flush it")
 
 
-PARTS = (served, held, failed, replayed, mq_state, more_than_tags, timeout, traced, limits)
-
-
-def main():
-    for part in PARTS:
-        begun = time.monotonic()
-        part()
-        print(f"# {part.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-    plan()
-
-
-main()
+run((served, held, failed, replayed, mq_state, more_than_tags, timeout, traced, limits))

@@ -18,7 +18,7 @@ import subprocess
 import time
 
 from model import SECTOR, SIZE, serving
-from puppet import FAR, ends, equal, err, ok, plan, until, waits
+from puppet import FAR, ends, equal, err, ok, run, until, waits
 
 MIB = 1 << 20
 # linux/fs.h
@@ -399,16 +399,5 @@ def suspended():
         os.close(fd)
 
 
-PARTS = (sizes, emptied, flushed, partitions, read_only, cancelled, killed, polled, limited, frozen,
-         suspended)
-
-
-def main():
-    for part in PARTS:
-        begun = time.monotonic()
-        part()
-        print(f"# {part.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-    plan()
-
-
-main()
+run((sizes, emptied, flushed, partitions, read_only, cancelled, killed, polled, limited, frozen,
+     suspended))

@@ -11,7 +11,7 @@ import errno
 from model import serving
 from netlink import Family, attribute
 from puppet import (COMPLETIONS, FAR, FLAGS, FORCE, INDEX, LEASE_UNTIL, LIVE, PARK_LIMIT,
-                    READ_ONLY, SECTORS, Helper, ends, equal, err, ok, plan, u32, u64)
+                    READ_ONLY, SECTORS, Helper, ends, equal, err, ok, run, u32, u64)
 
 NAME = 15
 PARAMETER = "/sys/module/cdrive/parameters/park_limit"
@@ -75,6 +75,4 @@ def others():
         err(m.detach_unused(), 0, "DETACH")
 
 
-for part in (attach, sixteen, others):
-    part()
-plan()
+run((attach, sixteen, others))

@@ -13,7 +13,7 @@ import sys
 import time
 
 from model import Model, serving
-from puppet import FAR, SOON, Helper, ends, equal, err, ok, plan, until, waits
+from puppet import FAR, SOON, Helper, ends, equal, err, ok, run, until, waits
 
 DEBUG = "/sys/kernel/debug/block"
 # What a reader may be told of what is just going.
@@ -221,15 +221,4 @@ def frozen():
         m.held = []
 
 
-PARTS = (removed, name_taken, with_partitions, readers, frozen)
-
-
-def main():
-    for part in PARTS:
-        begun = time.monotonic()
-        part()
-        print(f"# {part.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-    plan()
-
-
-main()
+run((removed, name_taken, with_partitions, readers, frozen))

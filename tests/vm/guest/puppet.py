@@ -276,3 +276,12 @@ class Watcher:
 def plan():
     """As many as were run."""
     print(f"1..{NUMBER}")
+
+
+def run(parts):
+    """All of a test: its parts, each a function, with the time that each takes."""
+    for part in parts:
+        begun = time.monotonic()
+        part()
+        print(f"# {part.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
+    plan()
