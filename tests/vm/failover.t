@@ -199,13 +199,14 @@ fail_over() {
 	ok $? "$name: what it acknowledged late was there, too"
 	[ ! -s "$tmp/covered" ] || diag "$(cat "$tmp/covered")"
 	try "$name: it can't have them back without --force" ask $w 60 taken_by_another
+	[ "$kind" != kill-agent ] || try "$name: its writers have ended" ask $w 60 stop_writing
 	try "$name: the other's drives live" ask $t 90 says live held
 	try "$name: and it has no trouble" ask $t 40 stop_writing
 	try "$name: nobody else has changed anything" look $t $run
 }
 
 # What the first machine finds. One that was started anew, or has lost its processes,
-# has nobody who could find out.
+# has nobody who could find out: the latter's writers wait until somebody mounts.
 fenced() {
 	case $kind in
 	kill | kill-agent) return ;;
