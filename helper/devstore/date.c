@@ -30,7 +30,7 @@ static void put4(char *p, int n)
 
 void ds_date_http(int64_t ticks, char text[DS_DATE_HTTP])
 {
-	static int64_t last = -1;
+	static int64_t last = INT64_MIN;
 	static char made[DS_DATE_HTTP];
 	int64_t seconds = ticks / DS_TICKS;
 	time_t t = (time_t)seconds;
@@ -60,6 +60,12 @@ static bool number(const char *s, int digits, int *out)
 	return true;
 }
 
+/* From 1601 on, as Windows counts, and with a year of four digits. */
+static bool can_be_written(int64_t ticks)
+{
+	return ticks >= -11644473600 * DS_TICKS && ticks < 253402300800 * DS_TICKS;
+}
+
 static bool make(int year, int month, int day, int hour, int min, int sec, int64_t *ticks)
 {
 	static const int lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
@@ -71,12 +77,12 @@ static bool make(int year, int month, int day, int hour, int min, int sec, int64
 			 .tm_min = min,
 			 .tm_sec = sec };
 
-	if (year < 1601 || month < 1 || month > 12 || day < 1 || hour > 23 || min > 59 || sec > 60)
+	if (month < 1 || month > 12 || day < 1 || hour > 23 || min > 59 || sec > 60)
 		return false;
 	if (day > lengths[month - 1] + (month == 2 && leap))
 		return false;
 	*ticks = (int64_t)timegm(&tm) * DS_TICKS;
-	return true;
+	return can_be_written(*ticks);
 }
 
 bool ds_date_parse_http(const char *s, int64_t *ticks)
@@ -97,8 +103,9 @@ bool ds_date_parse_http(const char *s, int64_t *ticks)
 
 void ds_date_iso(int64_t ticks, char text[DS_DATE_ISO])
 {
-	time_t t = (time_t)(ticks / DS_TICKS);
-	int fraction = (int)(ticks % DS_TICKS);
+	/* Before 1970, too, the fraction counts forwards. */
+	int fraction = (int)((ticks % DS_TICKS + DS_TICKS) % DS_TICKS);
+	time_t t = (time_t)((ticks - fraction) / DS_TICKS);
 	struct tm tm = { 0 };
 
 	gmtime_r(&t, &tm);
@@ -160,5 +167,5 @@ bool ds_date_parse_iso(const char *s, int64_t *ticks)
 	if (!make(year, month, day, hour, min, sec, ticks))
 		return false;
 	*ticks += fraction - (int64_t)ahead * 60 * DS_TICKS;
-	return true;
+	return can_be_written(*ticks);
 }

@@ -3,7 +3,7 @@
  * date.h - the forms of time on the wire
  *
  * A time is a number of ticks of 100 ns since 1970 (the precision of a
- * snapshot's name); 0 is "none".
+ * snapshot's name), negative before; 0 is "none". The years are 1601 to 9999.
  */
 #ifndef DEVSTORE_DATE_H
 #define DEVSTORE_DATE_H

@@ -223,6 +223,13 @@ static void dates(void **state)
 		{ "2026-11-21T13:26:46.4968586Z", "2026-11-21T13:26:46.4968586Z" },
 		{ "2026-11-21T13:26:46.49Z", "2026-11-21T13:26:46.4900000Z" },
 		{ "2026-11-21T13:26:46+01:30", "2026-11-21T11:56:46.0000000Z" },
+		{ "1969-12-31T23:59:59.75Z", "1969-12-31T23:59:59.7500000Z" },
+		{ "1601-01-01", "1601-01-01T00:00:00.0000000Z" },
+		{ "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.9999999Z" },
+		{ "1600-12-31", NULL },
+		{ "1601-01-01T00:00+00:01", NULL },
+		{ "9999-12-31T23:59-00:01", NULL },
+		{ "9999-12-31T23:59:60Z", NULL },
 		{ "2026-11-21T13:26:46", NULL },
 		{ "2026-11-21T25:26:46Z", NULL },
 		{ "2026-13-21", NULL },
@@ -243,6 +250,9 @@ static void dates(void **state)
 	}
 	ds_date_http(modified, http);
 	assert_string_equal(http, MODIFIED);
+	assert_true(ds_date_parse_http("Wed, 31 Dec 1969 23:59:59 GMT", &t));
+	ds_date_http(t, http);
+	assert_string_equal(http, "Wed, 31 Dec 1969 23:59:59 GMT");
 	assert_false(ds_date_parse_http("Sat, 31 Feb 2026 13:26:46 GMT", &t));
 	assert_false(ds_date_parse_http("Sat, 21 Nov 2026 13:26:46 UTC", &t));
 	assert_false(ds_date_parse_http("Sat, 21 Nux 2026 13:26:46 GMT", &t));
