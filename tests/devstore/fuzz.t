@@ -4,8 +4,9 @@
 # devstore under libFuzzer with address and undefined-behaviour sanitizers: what
 # reads requests (fuzz_request.c), and the operations behind it (fuzz_service.c).
 # First everything in tests/fuzz/corpus/, then $FUZZ_SECONDS (20) of new inputs
-# each; an input takes no longer than 5 s and no more than 1 GiB. What is found is
-# kept in build/fuzz/; with its cause mended it belongs into the corpus.
+# each; an input takes no longer than 5 s and no more than 1 GiB. FUZZ_SEED (1, so that
+# what fails can be run again; 0: another each time) chooses them. What is found is kept
+# in build/fuzz/; with its cause mended it belongs into the corpus.
 
 cd "$(dirname "$0")/../.." || exit
 . tests/vm/lib.sh
@@ -44,15 +45,15 @@ fuzz() {
 	told $? "$1: the $(find "$2" -type f | wc -l) inputs of the corpus"
 	# shellcheck disable=SC2086
 	FUZZ_DIR=$tmp timeout $((${FUZZ_SECONDS:-20} + 60)) "build/fuzz/$1" $common \
-		-dict=tests/fuzz/words.dict -max_total_time="${FUZZ_SECONDS:-20}" -print_final_stats=1 \
-		"$3" "$2" >"$tmp/log" 2>&1
+		-dict=tests/fuzz/words.dict -max_total_time="${FUZZ_SECONDS:-20}" -seed="${FUZZ_SEED:-1}" \
+		-print_final_stats=1 "$3" "$2" >"$tmp/log" 2>&1
 	told $? "$1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$tmp/log") new inputs"
 }
 
 # told STATUS NAME
 told() {
 	ok "$1" "$2"
-	[ "$1" = 0 ] || diag "$(grep -v '^#' "$tmp/log" | tail -n 60)"
+	[ "$1" = 0 ] || diag "$(grep -Ev '^(#|INFO:|Dictionary:)' "$tmp/log" | tail -n 60)"
 }
 
 plan 6

@@ -27,7 +27,7 @@ right_in_image() {
 
 subject() {
 	container=$(new_container)
-	guest "$1" --mem 512M --timeout 600 -- tests/vm/guest/memory.sh "$container" "$written" "$mapped" "$raw"
+	guest "$1" --mem 512M --timeout 600 -- tests/vm/guest/memory.sh "$container" "$written" "$mapped" "$raw" || return
 	try "$1: the blob is downloaded" blobtool download "$container/disk" "$tmp/disk"
 	try "$1: e2fsck has no complaint" /sbin/e2fsck -fn "$tmp/disk"
 	try "$1: the file that was written is right" right_in_image written "$written"
