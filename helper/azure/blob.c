@@ -328,14 +328,27 @@ static struct az_call *page_call(struct az_client *c, const struct az_op *op,
 	return call;
 }
 
+static int from_memory(void *arg, void *buf, size_t len, uint64_t pos)
+{
+	const struct az_call *call = arg;
+
+	memcpy(buf, (const unsigned char *)call->source.memory + pos, len);
+	return 0;
+}
+
 struct az_call *az_put_page(struct az_client *c, const struct az_blob *b, uint64_t offset,
 			    uint32_t len, uint64_t seq, const struct az_source *source,
 			    az_done_fn done, void *arg)
 {
 	struct az_call *call = page_call(c, &put_page, b, offset, len, seq, done, arg);
 
-	if (call)
+	if (call) {
 		call->source = *source;
+		if (source->memory) {
+			call->source.read = from_memory;
+			call->source.arg = call;
+		}
+	}
 	return az_call_start(call);
 }
 

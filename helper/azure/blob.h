@@ -20,10 +20,12 @@
 
 /* Where a body comes from: reads @len bytes at @pos of it into @buf; 0 or a
  * negative errno (the call then ends AZ_LOCAL).  It is read twice: once for
- * the checksum, which travels ahead of the body, once for sending. */
+ * the checksum, which travels ahead of the body, once for sending.  A body that
+ * lies in memory needs only @memory, which stays as it is until the call ends. */
 struct az_source {
 	int (*read)(void *arg, void *buf, size_t len, uint64_t pos);
 	void *arg;
+	const void *memory;
 };
 
 /* Where an answer's body goes, in order, as it arrives; @pos counts from the

@@ -212,7 +212,8 @@ static int sum_answer(struct az_call *call)
 
 /*
  * The checksum of the body, before the body: it travels in a header.  A small
- * body stays in memory and is sent from there; a large one is read again.
+ * body stays in memory and is sent from there; a large one is read again, unless
+ * it was in memory before.
  */
 static int sum_body(struct az_call *call)
 {
@@ -233,6 +234,10 @@ static int sum_body(struct az_call *call)
 	call->crc = 0;
 	if (call->sum == AZ_SUM_MD5 && !md5_start(call))
 		return -ENOMEM;
+	if (call->source.memory && !small) {
+		sum_add(call, call->source.memory, (size_t)call->len);
+		return 0;
+	}
 	for (uint64_t pos = 0; pos < call->len;) {
 		size_t n = call->len - pos < AZ_SCRATCH ? (size_t)(call->len - pos) : AZ_SCRATCH;
 		int err = call->source.read(call->source.arg, buf, n, pos);

@@ -187,7 +187,7 @@ static struct az_call *call(struct transfer *t)
 		/* Before it is sent: it may be applied and not answered. */
 		pagemap_set(s->map, t->offset, t->len);
 		return az_put_page(s->client, s->blob, t->offset, (uint32_t)t->len, t->number,
-				   &(struct az_source){ read_body, t }, done, t);
+				   &(struct az_source){ .read = read_body, .arg = t }, done, t);
 	default:
 		return az_clear_pages(s->client, s->blob, t->offset, t->len, t->number, done, t);
 	}

@@ -131,16 +131,10 @@ struct put {
 	const unsigned char *buf;
 };
 
-static int from_memory(void *arg, void *buf, size_t len, uint64_t pos)
-{
-	memcpy(buf, (const unsigned char *)arg + pos, len);
-	return 0;
-}
-
 static struct az_call *put_page(struct making *m, uint64_t offset, uint32_t len,
 				const unsigned char *buf, az_done_fn done, void *arg)
 {
-	const struct az_source source = { from_memory, (void *)(uintptr_t)buf };
+	const struct az_source source = { .memory = buf };
 	struct job *job = m->job;
 
 	return az_put_page(job->client, job->blob, offset, len, m->sequence, &source, done, arg);

@@ -76,6 +76,14 @@ static void crc64_both_ways(void **state)
 	assert_false(head_has(1, "Content-MD5"));
 	/* "x-ms-content-crc64: VALUE\r\n", as the service would have sent it */
 	assert_true(head_has(1, crc_header(4096)));
+	for (unsigned int len = 512; len <= SIZE; len += SIZE - 512) {
+		const struct az_source memory = { .memory = data };
+
+		WAIT(az_put_page(client, &blob, 0, len, 7, &memory, az_sync_done, &s));
+		expect(AZ_OK, "done");
+		assert_true(head_has(server.seen->requests - 1, crc_header(len)));
+		assert_int_equal(server.seen->body[server.seen->requests - 1], len);
+	}
 	stop_all();
 }
 
