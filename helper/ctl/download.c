@@ -103,7 +103,7 @@ static const char help[] =
 	"changes while it is downloaded is refused: unmount it first, or give the URL of a\n"
 	"snapshot, which doesn't change.\n"
 	"\n"
-	"  --connections N  at most N requests at once, 1 to 128; 16 if left out\n"
+	"  --connections N  at most N requests at once, 1 to 128; 8 if left out\n"
 	"  --key-file FILE  the account key in base64; - is standard input\n"
 	"  --allow-http     plain http to a host other than this one\n"
 	"  --json           print {\"file\", \"size\", \"data_bytes\", \"skipped_bytes\",\n"

@@ -128,7 +128,7 @@ static const char help[] =
 	"  --format raw     FILE is the disk, or file system, byte for byte; - is standard\n"
 	"                   input, and a pipe is fine: its length is found out on the way\n"
 	"  --verify         read all of it back in the end, and compare\n"
-	"  --connections N  at most N requests at once, 1 to 128; 16 if left out\n"
+	"  --connections N  at most N requests at once, 1 to 128; 8 if left out\n"
 	"  --key-file FILE  the account key in base64; - is standard input\n"
 	"  --allow-http     plain http to a host other than this one\n"
 	"  --json           print {\"url\", \"size\", \"pages\" (of 512 bytes, written),\n"

@@ -5,6 +5,8 @@
 
 #include "lib/retry.h"
 
+#define PAUSE_NS 1000000ull
+
 struct slot {
 	struct transfer *transfer;
 	struct piece piece;
@@ -19,6 +21,7 @@ struct transfer {
 	void *arg;
 	struct retry retry; /* of all: one success shows that the service is there */
 	struct slot *slots;
+	struct loop_timer next; /* to fill the next slot */
 	unsigned int busy;
 	bool ended, waiting; /* what next() said last */
 	bool done;
@@ -42,35 +45,42 @@ static void release(struct slot *s)
 	s->transfer->busy--;
 }
 
-/* Gives every idle slot a piece, as long as there are some. */
-static void fill(struct transfer *t)
+static struct slot *idle_slot(struct transfer *t)
 {
-	for (unsigned int i = 0; i < t->job->connections && !t->ended && !t->waiting; i++) {
-		struct slot *s = &t->slots[i];
+	for (unsigned int i = 0; i < t->job->connections; i++)
+		if (!t->slots[i].busy)
+			return &t->slots[i];
+	return NULL;
+}
 
-		if (s->busy)
-			continue;
-		switch (t->ops->next(t->arg, &s->piece)) {
-		case TRANSFER_PIECE:
-			s->busy = true;
-			t->busy++;
-			send_piece(s);
-			break;
-		case TRANSFER_WAIT:
-			t->waiting = true;
-			break;
-		case TRANSFER_END:
-			t->ended = true;
-			break;
-		case TRANSFER_FAILED:
+/* Gives an idle slot a piece.  The next gets one a moment later: what has been started
+ * is sent meanwhile, and the service has something to do. */
+static void fill(void *arg)
+{
+	struct transfer *t = arg;
+	struct slot *s = idle_slot(t);
+
+	if (t->done || t->ended || t->waiting || !s)
+		return;
+	switch (t->ops->next(t->arg, &s->piece)) {
+	case TRANSFER_PIECE:
+		s->busy = true;
+		t->busy++;
+		loop_timer_arm(t->job->loop, &t->next, PAUSE_NS);
+		send_piece(s);
+		break;
+	case TRANSFER_WAIT:
+		t->waiting = true;
+		break;
+	case TRANSFER_END:
+		t->ended = true;
+		if (!t->busy)
 			finish(t);
-			return;
-		}
-		if (t->done)
-			return;
-	}
-	if (t->ended && !t->busy)
+		break;
+	case TRANSFER_FAILED:
 		finish(t);
+		break;
+	}
 }
 
 static void call_failed(struct slot *s, const struct az_error *err)
@@ -102,7 +112,7 @@ static void on_done(void *arg, const struct az_result *res)
 	}
 	retry_reset(&t->retry);
 	release(s);
-	if (t->ops->arrived(t->arg, &s->piece))
+	if (t->ops->arrived(t->arg, &s->piece) || (t->ended && !t->busy))
 		finish(t);
 	else
 		fill(t);
@@ -122,13 +132,13 @@ static void send_piece(struct slot *s)
 void transfer_more(struct transfer *t)
 {
 	t->waiting = false;
-	if (!t->done)
-		fill(t);
+	fill(t);
 }
 
 /* Nothing of it may be left in the client or the loop. */
 static void stop(struct transfer *t)
 {
+	loop_timer_cancel(t->job->loop, &t->next);
 	for (unsigned int i = 0; i < t->job->connections; i++) {
 		struct slot *s = &t->slots[i];
 
@@ -148,6 +158,7 @@ int transfer_run(struct job *job, const struct transfer_ops *ops, void *arg, str
 	t.slots = calloc(job->connections, sizeof(*t.slots));
 	if (!t.slots)
 		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+	loop_timer_init(&t.next, fill, &t);
 	for (unsigned int i = 0; i < job->connections; i++) {
 		t.slots[i].transfer = &t;
 		loop_timer_init(&t.slots[i].timer, try_again, &t.slots[i]);
