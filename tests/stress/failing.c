@@ -39,6 +39,8 @@ static struct {
 	uint64_t end;
 	bool ready;
 	int ready_err;
+	struct cdrive_descriptor request; /* one that has come */
+	bool completed; /* perhaps */
 } it;
 
 struct operation {
@@ -188,6 +190,59 @@ static int lease(void)
 	return wire_lease(&it.wire, now_ns() + SECONDS(1000));
 }
 
+static int fence(void)
+{
+	return wire_ask(&it.wire, CDRIVE_CMD_FENCE);
+}
+
+static void drop_fenced(void)
+{
+	struct driver_drive d;
+
+	expect(driver_get(it.driver, it.index, &d), "asking for the drive");
+	if (d.state != CDRIVE_STATE_FENCED)
+		complain("FENCE succeeded, but the drive is %s", driver_state_name(d.state));
+	drop_drive();
+}
+
+static void keep_request(void *arg, const struct cdrive_descriptor *d)
+{
+	(void)arg;
+	it.request = *d;
+}
+
+/* The first that looks for partitions. */
+static void have_request(void)
+{
+	static const unsigned char zeroes[CDRIVE_MAX_TRANSFER];
+	long len;
+
+	have_socket();
+	expect(wire_open_payload(&it.wire), "opening the payload device");
+	it.wire.request = keep_request;
+	it.request.sectors = 0;
+	it.completed = false;
+	expect(attach(), "attaching");
+	it.end = now_ns() + SECONDS(STUCK_SECONDS);
+	while (!it.request.sectors && now_ns() < it.end)
+		wire_receive(&it.wire, 10);
+	len = (long)it.request.sectors * SECTOR;
+	if (!len || wire_write(&it.wire, it.request.tag, zeroes, (size_t)len, 0) != len)
+		complain("no request has come, or its data does not go in");
+}
+
+static int complete(void)
+{
+	struct cdrive_completion c = { .tag = it.request.tag };
+	int err = wire_complete(&it.wire, &c, 1, true);
+
+	/* It was the answer that was lost, the first time. */
+	if (err == -ESTALE && it.completed)
+		err = 0;
+	it.completed = true;
+	return err;
+}
+
 /* --- adoption ------------------------------------------------------------------------------ */
 
 /* A request of it is in flight: the first that looks for partitions. */
@@ -322,6 +377,8 @@ static const struct operation operations[] = {
 	{ "PARK", have_drive, park, anything, drop_drive },
 	{ "RESUME", have_drive, resume, anything, drop_drive },
 	{ "LEASE", have_drive, lease, anything, drop_drive },
+	{ "FENCE", have_drive, fence, anything, drop_fenced },
+	{ "COMPLETE", have_request, complete, anything, drop_drive },
 	{ "DETACH", have_drive, detach, anything, drop_socket },
 	{ "write", have_disk, disk_write, anything, nothing },
 	{ "read", have_disk, disk_read, anything, nothing },

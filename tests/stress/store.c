@@ -125,6 +125,7 @@ void store_arrived(struct store *s, uint32_t epoch, const struct cdrive_descript
 				 s->index, slot);
 		e->d = *d;
 		e->stored = false;
+		e->sending = 0;
 		if (is_replay(s, before, d)) {
 			atomic_fetch_add(&s->replayed, 1);
 			e->order = s->last = before->order;
@@ -176,7 +177,12 @@ bool store_progress(struct store *s, uint32_t epoch, uint32_t tag, enum store_pr
 
 	lock(s);
 	e = find(s, epoch, tag);
-	if (e)
+	if (e && progress == STORE_ENDING)
+		e->sending++;
+	else if (e && progress == STORE_OPEN)
+		e->sending--;
+	/* What one thread could not send, another may be sending, or have sent. */
+	if (e && e->progress != STORE_DONE && (progress != STORE_OPEN || !e->sending))
 		e->progress = progress;
 	unlock(s);
 	return e;

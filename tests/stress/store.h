@@ -36,6 +36,7 @@ struct store_entry {
 	uint32_t order; /* of arrival, over all helpers */
 	enum store_progress progress;
 	bool stored; /* carried out, at least in part */
+	unsigned int sending; /* threads that complete it */
 };
 
 struct store {
