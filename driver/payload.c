@@ -80,6 +80,8 @@ static ssize_t cdrive_payload_iter(struct kiocb *iocb, struct iov_iter *iter,
 		ret = 0;
 	} else {
 		ret = cdrive_payload_copy(rq, pos, iter, to_user);
+		if (!to_user)
+			cdrive_queue_filled(rq, ret);
 		if (ret)
 			iocb->ki_pos += ret;
 		else

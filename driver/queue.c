@@ -129,6 +129,11 @@ void cdrive_queue_unpin(struct request *rq)
 		blk_mq_end_request(rq, crq->status);
 }
 
+void cdrive_queue_filled(struct request *rq, size_t n)
+{
+	atomic_add(n, &cdrive_rq(rq)->filled);
+}
+
 void cdrive_queue_end(struct list_head *ended)
 {
 	struct cdrive_rq *crq, *next;
@@ -162,6 +167,18 @@ static blk_status_t cdrive_status(s32 status)
 	default:
 		return BLK_STS_IOERR;
 	}
+}
+
+static blk_status_t cdrive_queue_status(struct cdrive *drive,
+					const struct cdrive_rq *crq, s32 status)
+{
+	if (!status && !cdrive_table_is_filled(crq)) {
+		pr_err_ratelimited("cdrive%u: read of %u sectors at %llu: its helper has completed it without all of its data\n",
+				   drive->index, crq->desc.sectors,
+				   crq->desc.sector);
+		return BLK_STS_IOERR;
+	}
+	return cdrive_status(status);
 }
 
 /* Takes a request whose status is known off the drive. */
@@ -213,7 +230,7 @@ int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
 			err = -ESTALE;
 			continue;
 		}
-		crq->status = cdrive_status(c->status);
+		crq->status = cdrive_queue_status(drive, crq, c->status);
 		if (keep)
 			cdrive_queue_keep(drive, crq);
 		else

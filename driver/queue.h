@@ -46,7 +46,8 @@ void cdrive_queue_fail(struct list_head *ended);
 
 /*
  * Ends, or keeps, the requests named in @c.  0; -EPERM: not from the helper;
- * -ESTALE: some were not in flight.
+ * -ESTALE: some were not in flight.  A read that is said to be done, but lacks
+ * data, fails.
  */
 int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
 			  const struct cdrive_completion *c, unsigned int n);
@@ -54,5 +55,7 @@ int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
 /* Keeps a request that was sent under @tag from ending; NULL: there is none. */
 struct request *cdrive_queue_pin(struct cdrive *drive, u32 tag);
 void cdrive_queue_unpin(struct request *rq);
+/* Of a pinned read, @n bytes were written. */
+void cdrive_queue_filled(struct request *rq, size_t n);
 
 #endif /* _CDRIVE_QUEUE_H */

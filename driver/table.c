@@ -57,6 +57,7 @@ struct cdrive_rq *cdrive_table_send_first(struct cdrive_table *t)
 						 link);
 
 	crq->sent = true;
+	atomic_set(&crq->filled, 0);
 	list_move_tail(&crq->link, &t->sent);
 	t->unsent_count--;
 	return crq;
@@ -73,6 +74,12 @@ struct cdrive_rq *cdrive_table_find(struct cdrive_table *t, u32 tag)
 	if (!crq || !crq->sent || crq->desc.tag != tag)
 		return NULL;
 	return crq;
+}
+
+bool cdrive_table_is_filled(const struct cdrive_rq *crq)
+{
+	return crq->desc.op != CDRIVE_OP_READ ||
+	       (u32)atomic_read(&crq->filled) >> SECTOR_SHIFT >= crq->desc.sectors;
 }
 
 void cdrive_table_keep(struct cdrive_table *t, struct cdrive_rq *crq)

@@ -21,6 +21,7 @@
 #ifndef _CDRIVE_TABLE_H
 #define _CDRIVE_TABLE_H
 
+#include <linux/atomic.h>
 #include <linux/blk_types.h>
 #include <linux/list.h>
 #include <linux/refcount.h>
@@ -32,6 +33,7 @@ struct cdrive_rq {
 	refcount_t ref;
 	bool sent;		/* on that list */
 	blk_status_t status;	/* once kept, or off the lists */
+	atomic_t filled;	/* bytes written to a read, since it was sent */
 	struct cdrive_descriptor desc;	/* its tag: as last sent */
 };
 
@@ -67,6 +69,13 @@ struct cdrive_rq *cdrive_table_send_first(struct cdrive_table *t);
 
 /* The one that was sent under @tag and is the helper's still, or NULL. */
 struct cdrive_rq *cdrive_table_find(struct cdrive_table *t, u32 tag);
+
+/*
+ * False for a read of which the helper has written less than all: what it has
+ * not written is whatever the pages held before.  (Bytes are counted, not
+ * looked for: what is written twice counts twice.)
+ */
+bool cdrive_table_is_filled(const struct cdrive_rq *crq);
 
 /* Completed by the helper, but its status must wait. */
 void cdrive_table_keep(struct cdrive_table *t, struct cdrive_rq *crq);

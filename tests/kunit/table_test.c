@@ -387,6 +387,26 @@ static void at_random(struct kunit *test)
 	expect_counts(test, f->table.unsent_count, used);
 }
 
+/* Once sent, and again when sent to another helper; a write has nothing to get. */
+static void reads_want_their_data(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct cdrive_rq *read = arrive(f, 3), *write = arrive(f, 4);
+	int times = 2;
+
+	read->desc.op = CDRIVE_OP_READ;
+	while (times--) {
+		send(f);
+		KUNIT_EXPECT_FALSE(test, cdrive_table_is_filled(read));
+		KUNIT_EXPECT_TRUE(test, cdrive_table_is_filled(write));
+		atomic_add(8 * 512 - 1, &read->filled);
+		KUNIT_EXPECT_FALSE(test, cdrive_table_is_filled(read));
+		atomic_inc(&read->filled);
+		KUNIT_EXPECT_TRUE(test, cdrive_table_is_filled(read));
+		KUNIT_EXPECT_EQ(test, cdrive_table_replay(&f->table), 0);
+	}
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(empty),
 	KUNIT_CASE(batch_in_order_of_arrival),
@@ -399,6 +419,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(take_all),
 	KUNIT_CASE(replay_in_order_of_arrival),
 	KUNIT_CASE(no_replay_under_a_copy),
+	KUNIT_CASE(reads_want_their_data),
 	KUNIT_CASE(at_random),
 	{}
 };

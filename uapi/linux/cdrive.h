@@ -148,7 +148,8 @@
  * request's is written to it, in any number of pieces and any order, again if
  * need be, until the request is completed.  -ESTALE when the tag is not in
  * flight (any more), -EPERM for the wrong direction, a short count at the end
- * of the request.
+ * of the request.  A read that is completed with 0 before so many bytes were
+ * written as it has fails with -EIO: nobody is to see what its pages held.
  *
  * Opening it needs CAP_SYS_ADMIN.  Using it does not: like the helper's socket the
  * open device is the right itself, and stays one in a process without capabilities,

@@ -7,11 +7,12 @@ Prints TAP. Needs the module, and capabilities.
 
 import contextlib
 import errno
+import os
 
 from model import serving
 from netlink import Family, attribute
 from puppet import (COMPLETIONS, FAR, FLAGS, FORCE, INDEX, LEASE_UNTIL, LIVE, PARK_LIMIT,
-                    READ_ONLY, SECTORS, Helper, ends, equal, err, ok, run, u32, u64)
+                    READ_ONLY, SECTORS, Helper, drive, ends, equal, err, ok, run, u32, u64)
 
 NAME = 15
 PARAMETER = "/sys/module/cdrive/parameters/park_limit"
@@ -75,4 +76,22 @@ def others():
         err(m.detach_unused(), 0, "DETACH")
 
 
-run((attach, sixteen, others))
+def unfilled():
+    """A read is done when all of its data is there; whatever is said of it."""
+    with drive(FAR) as h:
+        for parts, status, name in (((), 1, "without data"),
+                                    ((0, 1, 2, 4, 5, 6, 7), 1, "with all but a sector"),
+                                    ((7, 6, 5, 4, 3, 2, 1, 0), 0, "with all of it")):
+            reader = h.dd(1)
+            request = h.one()
+            for part in parts:
+                offset = h.index << 54 | request.tag << 22 | part * 512
+                os.pwrite(h.payload, bytes(512), offset)
+            err(h.complete(request, fill=False), 0, f"COMPLETE of a read {name}")
+            equal(ends(reader), status, "fails" if status else "it is done")
+        writer = h.dd(1, write=True)
+        err(h.complete(h.one()), 0, "COMPLETE of a write that nobody has looked at")
+        equal(ends(writer), 0, "it is the helper's to say that it is done")
+
+
+run((attach, sixteen, others, unfilled))

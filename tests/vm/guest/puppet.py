@@ -175,12 +175,18 @@ class Helper:
             return e.errno
         return 0
 
-    def complete(self, *requests, status=0):
+    def complete(self, *requests, status=0, fill=True):
+        """Reads that go well get zeroes, as a read without its data does not."""
+        if not status and fill:
+            for r in requests:
+                if r.op == OP_READ:
+                    self.copy(r)
         array = b"".join(struct.pack("Ii", r.tag, status) for r in requests)
         return self.tell("COMPLETE", attribute(COMPLETIONS, array))
 
     def carry_out(self, *requests):
-        return [self.copy(r) for r in requests if r.op <= OP_WRITE], self.complete(*requests)
+        errors = [self.copy(r) for r in requests if r.op <= OP_WRITE]
+        return errors, self.complete(*requests, fill=False)
 
     def detach(self, force=False):
         return self.tell("DETACH", u32(FLAGS, FORCE) if force else b"")
