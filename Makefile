@@ -122,6 +122,13 @@ $(BUILD)/late/sanitized: $(call asan,$(late_src)) $(BUILD)/asan/libcd.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# --- virtual machines -----------------------------------------------------------------
+
+# In an initramfs there is nothing to be linked with.
+$(BUILD)/vm/init: scripts/vm-guest.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -static -o $@ $<
+
 # --- the driver under stress --------------------------------------------------------
 
 $(BUILD)/stress/stress: $(call obj,$(stress_src)) $(BUILD)/obj/libcd.a
