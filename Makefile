@@ -124,10 +124,12 @@ $(BUILD)/late/sanitized: $(call asan,$(late_src)) $(BUILD)/asan/libcd.a
 
 # --- virtual machines -----------------------------------------------------------------
 
-# In an initramfs there is nothing to be linked with.
+# In an initramfs there is nothing to be linked with. Whole at once: others may be
+# looking for it.
 $(BUILD)/vm/init: scripts/vm-guest.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -static -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) -static -MF $@.d -o $@.new $<
+	mv $@.new $@
 
 # --- the driver under stress --------------------------------------------------------
 
@@ -145,7 +147,7 @@ check-fuzz: programs
 	TEST_FUZZ_SECONDS=$(SECONDS) TEST_KERNELS=$(KERNEL) prove --timer tests/vm/hostile.t
 
 check-coverage:
-	scripts/coverage --floor 90 scripts/test tests/kunit/ deadline.t hostile.t manners.t \
+	scripts/coverage --floor 90 scripts/test tests/kunit/ deadline.t hostile.t manners.t stress.t \
 		>$(BUILD)/coverage.txt || { cat $(BUILD)/coverage.txt; false; }
 	cat $(BUILD)/coverage.txt
 	tests/uncovered.sh <$(BUILD)/coverage.txt

@@ -208,7 +208,8 @@ static void drop_fenced(void)
 static void keep_request(void *arg, const struct cdrive_descriptor *d)
 {
 	(void)arg;
-	it.request = *d;
+	if (!it.request.sectors)
+		it.request = *d;
 }
 
 /* The first that looks for partitions. */

@@ -20,7 +20,7 @@
 
 #define THREADS 4
 
-static atomic_bool stop;
+static atomic_bool stop, resting;
 static atomic_ulong attached, opened, unloads;
 static atomic_uint_fast64_t unload_since; /* 0: none is under way */
 
@@ -42,6 +42,14 @@ static void take_away(unsigned int index)
 	if (!may_end(err))
 		complain("cdrive%u: DETACH: %s", index, strerror(-err));
 	driver_close(d);
+}
+
+/* Nothing new begins when for a second the module was always in use: the last that has
+ * is raced with. */
+static void rest(void)
+{
+	while (atomic_load(&resting) && !atomic_load(&stop))
+		sleep_ms(1);
 }
 
 static void one_drive(struct chance *c)
@@ -84,6 +92,7 @@ static void *make_drives(void *arg)
 	struct chance *c = arg;
 
 	while (!atomic_load(&stop)) {
+		rest();
 		one_drive(c);
 		/* So that there is sometimes none. */
 		sleep_ms(chance(c, 100));
@@ -101,6 +110,7 @@ static void *use_disks(void *arg)
 	while (!atomic_load(&stop)) {
 		int fd;
 
+		rest();
 		snprintf(path, sizeof(path), "/dev/cdrive%u", chance(c, THREADS));
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
@@ -114,15 +124,19 @@ static void *use_disks(void *arg)
 
 static void *keep_unloading(void *arg)
 {
+	uint64_t last = now_ns();
+
 	(void)arg;
 	while (!atomic_load(&stop)) {
 		int err;
 
+		atomic_store(&resting, now_ns() > last + SECONDS(1));
 		atomic_store(&unload_since, now_ns());
 		err = module_unload();
 		atomic_store(&unload_since, 0);
 		if (!err) {
 			atomic_fetch_add(&unloads, 1);
+			last = now_ns();
 			err = module_load_again();
 			if (err)
 				complain("loading the module: %s", strerror(-err));

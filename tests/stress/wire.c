@@ -187,7 +187,8 @@ void wire_receive(struct wire *w, int ms)
 
 /* The driver has answered by the time that the command is sent.  When there is no answer
  * it was lost, for want of memory or of room in a small buffer, and the command, which
- * changes nothing the second time, is sent again. */
+ * changes nothing the second time (though it may have failed by then: what is completed is
+ * not in flight any more), is sent again. */
 static int command(struct wire *w, struct message *m)
 {
 	struct answer a = { .seq = ++w->seq };
