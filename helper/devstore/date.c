@@ -28,11 +28,17 @@ static void put4(char *p, int n)
 	put2(p + 2, n % 100);
 }
 
+/* Ticks after the last whole second; before 1970, too, they count forwards. */
+static int part_of_second(int64_t ticks)
+{
+	return (int)((ticks % DS_TICKS + DS_TICKS) % DS_TICKS);
+}
+
 void ds_date_http(int64_t ticks, char text[DS_DATE_HTTP])
 {
 	static int64_t last = INT64_MIN;
 	static char made[DS_DATE_HTTP];
-	int64_t seconds = ticks / DS_TICKS;
+	int64_t seconds = (ticks - part_of_second(ticks)) / DS_TICKS;
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
@@ -103,9 +109,8 @@ bool ds_date_parse_http(const char *s, int64_t *ticks)
 
 void ds_date_iso(int64_t ticks, char text[DS_DATE_ISO])
 {
-	/* Before 1970, too, the fraction counts forwards. */
-	int fraction = (int)((ticks % DS_TICKS + DS_TICKS) % DS_TICKS);
-	time_t t = (time_t)((ticks - fraction) / DS_TICKS);
+	int part = part_of_second(ticks);
+	time_t t = (time_t)((ticks - part) / DS_TICKS);
 	struct tm tm = { 0 };
 
 	gmtime_r(&t, &tm);
@@ -116,10 +121,10 @@ void ds_date_iso(int64_t ticks, char text[DS_DATE_ISO])
 	put2(text + 11, tm.tm_hour);
 	put2(text + 14, tm.tm_min);
 	put2(text + 17, tm.tm_sec);
-	text[20] = (char)('0' + fraction / 1000000);
-	put2(text + 21, fraction / 10000 % 100);
-	put2(text + 23, fraction / 100 % 100);
-	put2(text + 25, fraction % 100);
+	text[20] = (char)('0' + part / 1000000);
+	put2(text + 21, part / 10000 % 100);
+	put2(text + 23, part / 100 % 100);
+	put2(text + 25, part % 100);
 }
 
 /* "Z" or "+hh:mm": how far ahead of UTC, in minutes. */

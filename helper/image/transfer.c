@@ -66,7 +66,9 @@ static void fill(void *arg)
 	case TRANSFER_PIECE:
 		s->busy = true;
 		t->busy++;
-		loop_timer_arm(t->job->loop, &t->next, PAUSE_NS);
+		/* Not moved on, or quick answers would put it off for ever. */
+		if (!loop_timer_armed(&t->next))
+			loop_timer_arm(t->job->loop, &t->next, PAUSE_NS);
 		send_piece(s);
 		break;
 	case TRANSFER_WAIT:

@@ -30,7 +30,7 @@ static void make(uint64_t by[2], unsigned int bytes)
 	by[1] = power(8 * bytes - 1);
 }
 
-/* QEMU's emulation multiplies bit by bit: the tables are quicker there. */
+/* QEMU's emulation (7.2) multiplies bit by bit: the tables are quicker there. */
 static bool emulated(void)
 {
 	unsigned int a, v[3];
