@@ -354,6 +354,8 @@ static void forward(void)
 	if (pipe2(in, O_CLOEXEC))
 		fail("pipe", "for nft");
 	pid = fork();
+	if (pid < 0)
+		fail("fork", "for nft");
 	if (!pid) {
 		dup2(in[0], 0);
 		execl("/usr/sbin/nft", "nft", "-f", "-", NULL);
