@@ -14,6 +14,9 @@ int module_load(void)
 	const char *path = getenv("CDRIVE_KO");
 	int fd = open(path ? path : "", O_RDONLY | O_CLOEXEC), err = 0;
 
+	/* What it needs may be what fails. */
+	if (fd < 0 && path && errno != ENOENT)
+		return -errno;
 	if (fd < 0)
 		give_up("$CDRIVE_KO must name the module");
 	if (syscall(SYS_finit_module, fd, "", 0))
