@@ -486,6 +486,8 @@ static void fail_disks(unsigned int seconds)
 	fault_disarm_module(&bytes);
 	check_disk(0);
 	total = far - bytes;
+	if (!total)
+		complain("making a disk: none of its allocations is seen");
 	step = (int)((uint64_t)total * (now_ns() - start) / (SECONDS(seconds) + 1));
 	if (step < 8)
 		step = 8;

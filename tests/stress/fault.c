@@ -48,7 +48,8 @@ static long long get(const char *path, int base)
 	if (fd < 0 || read(fd, value, sizeof(value) - 1) <= 0)
 		give_up("%s can't be read: %s", path, strerror(errno));
 	close(fd);
-	return strtoll(value, NULL, base);
+	/* An address of the kernel's is beyond a signed one. */
+	return (long long)strtoull(value, NULL, base);
 }
 
 const char *fault_lacks(void)
