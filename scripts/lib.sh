@@ -20,3 +20,22 @@ locked() {
 	exec 9>"$1"
 	flock 9
 }
+
+# copy_modules FROM TO NAME...: the modules named, and those they depend on, of a kernel
+# whose modules.dep is in FROM, uncompressed. Prints the names of the files in the order in
+# which they can be loaded.
+copy_modules() {
+	modules=$1 copies=$2
+	shift 2
+	for name in "$@"; do
+		# From modules.dep: "FILE: NEEDED…", the last needed to be loaded first.
+		sed -n "\|/$name\.ko[.a-z]*:|{s/://p;q;}" "$modules/modules.dep" | tr ' ' '\n' | tac
+	done | awk '!seen[$0]++' | while read -r file; do
+		base=${file##*/}
+		case $base in
+		*.xz) xz -dc "$modules/$file" >"$copies/${base%.xz}" ;;
+		*) cp "$modules/$file" "$copies/" ;;
+		esac
+		echo "${base%.xz}"
+	done
+}

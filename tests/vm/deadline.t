@@ -3,10 +3,12 @@
 #
 # The lease's deadline in the driver, by a helper without any service
 # (tests/vm/guest/deadline.py): what waits, what is kept, who may say what, and what
-# comes of a deadline that passes while the machine is suspended.
+# comes of a deadline that passes while the machine is suspended; and of a machine that
+# hibernates.
 # Needs root and kernels, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
+. scripts/lib.sh
 
 make_tmp
 tmp=${tmp:?}
@@ -14,7 +16,8 @@ tmp=${tmp:?}
 # --- a machine that can be suspended ------------------------------------------------
 
 # The virtiofs that is the root of scripts/vm's machines can't be. This one has no
-# device but its clock and two serial lines, and all it needs in its initramfs.
+# device but its clock, two serial lines, and a disk for the image of itself that
+# hibernation makes; and all it needs in its initramfs.
 
 # What Python has open for these modules, the interpreter and dd, and their libraries.
 files_for_python() {
@@ -43,15 +46,24 @@ make_initramfs() {
 	cp /bin/busybox "$tree/busybox/"
 	cp tests/vm/guest/deadline.py tests/vm/guest/puppet.py tests/vm/guest/netlink.py "$tree/"
 	cp "build/kernels/$1/modules/updates/cdrive.ko" "$tree/"
+	copy_modules "build/kernels/$1/modules" "$tree" virtio_pci virtio_blk >"$tree/order"
 	python=$(realpath /usr/bin/python3)
+	# To load the image again at once, 6.1 opens the disk it is on for itself alone, which
+	# swap does as well.
+	asleep='suspend hibernate'
+	[ "$1" != 6.1 ] || asleep=suspend
 	cat >"$tree/init" <<-INIT
 		#!/busybox/busybox sh
 		/busybox/busybox mount -t proc proc /proc
 		/busybox/busybox mount -t sysfs sysfs /sys
 		/busybox/busybox mount -t devtmpfs dev /dev
 		export PATH=/bin:/busybox PYTHONHOME=/usr
+		for module in \$(/busybox/busybox cat /order); do
+			/busybox/busybox insmod "/\$module"
+		done
+		/busybox/busybox mkswap /dev/vda && /busybox/busybox swapon /dev/vda
 		/busybox/busybox insmod /cdrive.ko
-		$python /deadline.py suspend >/dev/ttyS1 2>&1
+		$python /deadline.py $asleep >/dev/ttyS1 2>&1
 		echo "status \$?" >/dev/ttyS1
 		/busybox/busybox rmmod cdrive
 		/busybox/busybox reboot -f
@@ -64,9 +76,11 @@ make_initramfs() {
 suspended() {
 	make_initramfs "$1"
 	started=$(date +%s)
-	timeout -k 5 120 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
+	truncate -s 512M "$tmp/swap"
+	timeout -k 5 180 qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
 		-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 512M -rtc base=utc \
 		-serial "file:$tmp/console" -serial "file:$tmp/serial" -monitor none \
+		-drive "if=none,id=swap,format=raw,cache=unsafe,file=$tmp/swap" -device virtio-blk-pci,drive=swap \
 		-kernel "build/kernels/$1/vmlinuz" -initrd "$tmp/initramfs" \
 		-append "console=ttyS0 loglevel=5 oops=panic panic=-1 nowatchdog tsc=reliable mitigations=off nokaslr" \
 		</dev/null >"$tmp/qemu.log" 2>&1

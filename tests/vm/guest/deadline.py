@@ -423,7 +423,25 @@ def suspend():
         os.close(device)
 
 
+def hibernate():
+    """An image of the machine is written, and the machine goes on from what it says."""
+    with drive(FAR) as h:
+        device = os.open(f"/dev/cdrive{h.index}", os.O_RDONLY)
+        os.posix_fadvise(device, BLOCK, BLOCK, os.POSIX_FADV_WILLNEED)
+        request = h.one()
+        for path, word in (("/sys/power/disk", "test_resume"), ("/sys/power/state", "disk")):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(word)
+        equal(h.status()[:3], (LIVE, 0, 1), "a drive comes back with its request in flight")
+        more = h.dd(3, write=True)
+        equal(h.carry_out(request, h.one()), ([0, 0], 0), "which is carried out, and another")
+        equal(ends(more), 0, "it ends")
+        err(h.lease(1), 0, "a deadline is told")
+        ok(until(lambda: h.is_now(PARKED, LEASE)), "and kept", h.status())
+        os.close(device)
+
+
 PARTS = (without_deadline, passing, past, by_the_clock, just_in_time, never_read,
          reasons, adoption, unheard, ends_badly, park_limit, capabilities)
 
-run((suspend,) if sys.argv[1:] == ["suspend"] else PARTS)
+run([part for part in (suspend, hibernate) if part.__name__ in sys.argv[1:]] or PARTS)

@@ -374,30 +374,4 @@ def frozen():
     os.rmdir(GROUP)
 
 
-def suspended():
-    """Suspending and hibernating, as far as pm_test goes; needs CONFIG_PM_DEBUG."""
-    test = "/sys/power/pm_test"
-    if not os.path.exists(test):
-        print("# this kernel has no pm_test")
-        return
-    with open("/sys/power/state", encoding="utf-8") as file:
-        states = [s for s in file.read().split() if s in ("freeze", "mem", "disk")]
-    with serving(FAR) as m:
-        fd = os.open(m.device(), os.O_RDONLY)
-        for state in states:
-            for level in ("freezer", "devices"):
-                m.hold()
-                # The page cache's own read: who waits for a request can't be frozen.
-                os.posix_fadvise(fd, 0, 4096, os.POSIX_FADV_DONTNEED)
-                os.posix_fadvise(fd, 0, 4096, os.POSIX_FADV_WILLNEED)
-                ok(until(lambda: m.held), f"{state}, {level}: a read is held")
-                set_file(test, level)
-                err(errno_of(set_file, "/sys/power/state", state), 0, f"{state}, {level}: and back")
-                m.release()
-                ok(until(lambda: m.status().in_flight == 0), f"{state}, {level}: it is carried out")
-        set_file(test, "none")
-        os.close(fd)
-
-
-run((sizes, emptied, flushed, partitions, read_only, cancelled, killed, polled, limited, frozen,
-     suspended))
+run((sizes, emptied, flushed, partitions, read_only, cancelled, killed, polled, limited, frozen))
