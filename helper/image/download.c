@@ -162,7 +162,7 @@ static struct az_call *start(void *arg, struct piece *p, az_done_fn done, void *
 static int arrived(void *arg, struct piece *p)
 {
 	struct fetch *f = arg;
-	int err = part_arrived(&f->part, p->index);
+	int err = part_arrived(&f->part, p->index, p->offset, p->len);
 
 	f->d->job->done += p->len;
 	return err ? part_failed(f->d->job, &f->part, -err) : 0;

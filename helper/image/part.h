@@ -32,8 +32,8 @@ int part_open(struct job *job, struct part *p, const char *file, uint64_t size, 
 /* sink: @len bytes at @offset; 0 or a negative errno. */
 int part_write(struct part *p, const void *buf, size_t len, uint64_t offset);
 
-/* Piece @index is there. */
-int part_arrived(struct part *p, uint32_t index);
+/* Piece @index, @len bytes at @offset, is there. */
+int part_arrived(struct part *p, uint32_t index, uint64_t offset, uint32_t len);
 
 /* All are: makes it FILE.  0 or -1. */
 int part_finish(struct job *job, struct part *p);

@@ -12,13 +12,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define PAGE 512u
 #define CHUNK (256u << 10)
 #define ROOM (SCAN_RUN + CHUNK)
-#define HUGE_PAGE (2u << 20)
 
 void scan_init(struct scan *s, int fd, bool pipe, uint64_t start, uint64_t end)
 {
@@ -40,11 +38,7 @@ static unsigned char *buffer_new(struct scan *s)
 		s->free = b->next;
 		return (unsigned char *)b;
 	}
-	if (posix_memalign(&p, HUGE_PAGE, ROOM))
-		return NULL;
-	/* A thousand page faults take as long as reading what comes in there. */
-	madvise(p, ROOM, MADV_HUGEPAGE);
-	return p;
+	return posix_memalign(&p, 4096, ROOM) ? NULL : p;
 }
 
 void scan_recycle(struct scan *s, unsigned char *buf)

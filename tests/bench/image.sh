@@ -67,8 +67,9 @@ curls_down() {
 	curls && sync "$tmp"/got.*
 }
 
-# seconds COMMAND...: prints how long it took
+# seconds COMMAND...: prints how long it took, from where nothing is to be written out
 seconds() {
+	sync -f "$tmp"
 	before=$(date +%s%N)
 	"$@" >"$tmp/out" 2>&1 || bail_out "$*: $(cat "$tmp/out")"
 	echo "$((($(date +%s%N) - before) / 1000000))" | sed 's/\(...\)$/.\1/; s/^\./0./'
@@ -82,23 +83,42 @@ median() {
 	sort -n "$1" | sed -n "$(((rounds + 1) / 2))p"
 }
 
-for round in $(seq "$rounds"); do
+up_ours() {
 	fresh ours
 	seconds "$ctl" upload "$tmp/data" "$base/ours" --format raw --json --key-file "$key" >>"$tmp/up.ours"
 	sed -n 's/.*"put_pages": *\([0-9]*\).*/\1/p' "$tmp/out" >"$tmp/puts"
+}
+
+up_theirs() {
 	fresh theirs
 	tool create "$container/theirs" $((2 << 30))
 	configs up "$base/theirs?$(tool sas "$container/theirs" rw 3600)"
 	seconds curls >>"$tmp/up.theirs"
-	rm -f "$tmp/copy"
+}
+
+down_ours() {
 	seconds "$ctl" download "$base/theirs" "$tmp/copy" --json --key-file "$key" >>"$tmp/down.ours"
 	sed -n 's/.*"get_blobs": *\([0-9]*\).*/\1/p' "$tmp/out" >"$tmp/gets"
 	[ "$round" != 1 ] || cmp "$tmp/data" "$tmp/copy" || bail_out "the copy differs"
-	rm -f "$tmp"/got.*
+	rm "$tmp/copy"
+}
+
+down_theirs() {
 	configs down "$base/theirs?$(tool sas "$container/theirs" r 3600)"
 	seconds curls_down >>"$tmp/down.theirs"
+	rm -f "$tmp"/got.*
+}
+
+# Now one first, now the other: the file system goes on for a while with what was deleted.
+order='ours theirs'
+for round in $(seq "$rounds"); do
+	for way in up down; do
+		for whose in $order; do
+			"${way}_$whose"
+		done
+	done
+	order="${order#* } ${order% *}"
 done
-rm -f "$tmp"/got.*
 
 for way in up down; do
 	ours=$(median "$tmp/$way.ours") theirs=$(median "$tmp/$way.theirs")
