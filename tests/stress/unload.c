@@ -44,7 +44,7 @@ static void take_away(unsigned int index)
 	driver_close(d);
 }
 
-/* Nothing new begins when for a second the module was always in use: the last that has
+/* Nothing new begins when for two seconds the module was always in use: the last that has
  * is raced with. */
 static void rest(void)
 {
@@ -130,16 +130,16 @@ static void *keep_unloading(void *arg)
 	while (!atomic_load(&stop)) {
 		int err;
 
-		atomic_store(&resting, now_ns() > last + SECONDS(1));
+		atomic_store(&resting, now_ns() > last + SECONDS(2));
 		atomic_store(&unload_since, now_ns());
 		err = module_unload();
 		atomic_store(&unload_since, 0);
 		if (!err) {
 			atomic_fetch_add(&unloads, 1);
-			last = now_ns();
 			err = module_load_again();
 			if (err)
 				complain("loading the module: %s", strerror(-err));
+			last = now_ns(); /* loading may take long itself */
 		} else if (err != -EWOULDBLOCK) {
 			complain("unloading the module: %s", strerror(-err));
 		}
