@@ -102,23 +102,11 @@ int job_pause(struct job *job, uint64_t ns)
 	return err;
 }
 
-/* One try; what the service said is in @res, what else went wrong in the job. */
-static int try(struct job *job, job_call_fn start, void *arg, struct az_result *res)
-{
-	struct az_sync sync = { 0 };
-	struct az_call *call = start(job, arg, &sync);
-
-	if (!call)
-		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
-	if (job_wait(job, &sync.done)) {
-		az_call_cancel(call);
-		return -1;
-	}
-	*res = sync.res;
-	return 0;
-}
-
-int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_result *res)
+/*
+ * One try; what the service said is in @res, what else went wrong in the job.  A
+ * signal cuts it short; when it must come to its @end, only the second one does.
+ */
+static int try(struct job *job, job_call_fn start, void *arg, bool end, struct az_result *res)
 {
 	struct az_sync sync = { 0 };
 	struct az_call *call = start(job, arg, &sync);
@@ -128,21 +116,27 @@ int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_resul
 	if (!call)
 		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
 	err = job_wait(job, &sync.done);
-	if (err && !sync.done)
+	if (err && end && !sync.done)
 		job_wait(job, &sync.done);
-	if (!sync.done) {
+	if (sync.done)
+		*res = sync.res;
+	else
 		az_call_cancel(call);
-		return -1;
-	}
-	*res = sync.res;
+	return err;
+}
+
+int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_result *res)
+{
+	int err = try(job, start, arg, true, res);
+
 	return err || !res->err.class ? err : job_fail_service(job, &res->err);
 }
 
-int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *res)
+static int repeat(struct job *job, job_call_fn start, void *arg, bool end, struct az_result *res)
 {
 	struct retry retry = { 0 };
 
-	while (!try(job, start, arg, res)) {
+	while (!try(job, start, arg, end, res)) {
 		uint64_t now = loop_now(), wait;
 
 		if (!res->err.class)
@@ -154,6 +148,16 @@ int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *re
 			return -1;
 	}
 	return -1;
+}
+
+int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *res)
+{
+	return repeat(job, start, arg, false, res);
+}
+
+int job_call_last(struct job *job, job_call_fn start, void *arg, struct az_result *res)
+{
+	return repeat(job, start, arg, true, res);
 }
 
 static struct az_call *start_properties(struct job *job, void *arg, struct az_sync *sync)

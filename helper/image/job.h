@@ -88,6 +88,13 @@ int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *re
  */
 int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_result *res);
 
+/*
+ * Both: repeated, and no try cut short by the first signal.  For the call that
+ * makes the work whole: when it was carried out, the signal came too late, and
+ * -1 is returned with that answer in *@res.
+ */
+int job_call_last(struct job *job, job_call_fn start, void *arg, struct az_result *res);
+
 /* May the same call succeed when it is repeated?  What came of a body that was
  * spoilt on its way may, too. */
 bool job_transient(const struct az_error *err);

@@ -17,21 +17,26 @@ static struct az_call *start_create(struct job *job, void *arg, struct az_sync *
 	return az_create_unfinished(job->client, job->blob, m->size, m->mark, az_sync_done, sync);
 }
 
-/* Was it made, though no answer came?  When that can't be found out, it may be. */
-static bool look_up(struct making *m)
+/* What became of a call that was not answered; the job's error stays what it is. */
+static int look_up(struct job *job, struct az_result *res)
 {
-	struct job *job = m->job;
 	struct job_error why = job->error;
-	struct az_result res;
-	bool there;
+	int err;
 
 	job->error = (struct job_error){ 0 };
-	if (job_properties(job, &res))
-		there = res.err.class != AZ_NOT_FOUND;
-	else
-		there = !strcmp(res.props.unfinished, m->mark);
+	err = job_properties(job, res);
 	job->error = why;
-	return there;
+	return err;
+}
+
+/* Was it made?  When that can't be found out, it may be. */
+static bool may_be_there(struct making *m)
+{
+	struct az_result now;
+
+	if (look_up(m->job, &now))
+		return now.err.class != AZ_NOT_FOUND;
+	return !strcmp(now.props.unfinished, m->mark);
 }
 
 /* Not repeated: a second one could not tell its own first from another's. */
@@ -42,7 +47,7 @@ int making_begin(struct making *m, struct job *job, uint64_t size, const char *m
 
 	*m = (struct making){ .job = job, .mark = mark, .size = size };
 	err = job_call_once(job, start_create, m, &res);
-	m->there = !res.err.class || (az_error_maybe_applied(&res.err) && look_up(m));
+	m->there = !res.err.class || (az_error_maybe_applied(&res.err) && may_be_there(m));
 	return err;
 }
 
@@ -399,8 +404,11 @@ static struct az_call *start_finish(struct job *job, void *arg, struct az_sync *
 	return az_finish(job->client, job->blob, az_sync_done, sync);
 }
 
-/* Its answer may have been lost, and the repetition refused for what the first
- * did: then the mark is gone. */
+/*
+ * Whatever else came of it, if the mark is gone it is done: a signal can come while
+ * the call is on its way, its answer can be lost, and then the repetition is refused
+ * for what the first did.
+ */
 static int take_mark(struct making *m)
 {
 	struct job *job = m->job;
@@ -408,14 +416,17 @@ static int take_mark(struct making *m)
 	int err;
 
 	job->blob->if_match = m->etag[0] ? m->etag : NULL;
-	err = job_call(job, start_finish, m, &res);
+	err = job_call_last(job, start_finish, m, &res);
 	job->blob->if_match = NULL;
-	if (!err || job->error.failure != JOB_SERVICE || res.err.class != AZ_PRECONDITION)
-		return err;
+	if (err && res.err.class) {
+		err = look_up(job, &now);
+		m->there = now.err.class != AZ_NOT_FOUND;
+		m->unsure = err && m->there;
+		if (err || now.props.unfinished[0])
+			return -1;
+	}
 	job->error = (struct job_error){ 0 };
-	if (job_properties(job, &now))
-		return -1;
-	return now.props.unfinished[0] ? job_fail_service(job, &res.err) : 0;
+	return 0;
 }
 
 int making_finish(struct making *m, making_compare_fn compare, void *arg)

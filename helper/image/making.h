@@ -28,6 +28,7 @@ struct making {
 	struct job *job;
 	const char *mark;
 	bool there; /* an unfinished blob is, or may be, which is ours */
+	bool unsure; /* after making_finish() failed: it may be finished all the same */
 	uint64_t size; /* of the blob, now */
 	uint64_t sequence;
 	struct ranges present; /* what it held when it was found */
@@ -66,7 +67,8 @@ int making_resize(struct making *m, uint64_t size);
 /*
  * Checks that the blob holds what was sent; with @compare also reads it back,
  * for @compare to look at each piece as it arrives (nonzero: it is not what was
- * sent).  Then it is finished.
+ * sent).  Then it is finished.  A signal that comes during the last call comes
+ * too late; what became of it when no answer came is looked up.
  */
 typedef int (*making_compare_fn)(void *arg, uint64_t offset, const void *buf, size_t len);
 int making_finish(struct making *m, making_compare_fn compare, void *arg);

@@ -139,6 +139,8 @@ static enum upload_left clean_up(struct making *m, bool resumable)
 {
 	if (!m->there)
 		return UPLOAD_NOTHING;
+	if (resumable && m->unsure)
+		return UPLOAD_UNSURE;
 	if (resumable && (m->present.n || m->sent.n))
 		return UPLOAD_RESUMABLE;
 	return making_undo(m) ? UPLOAD_REST : UPLOAD_NOTHING;

@@ -19,6 +19,7 @@
 enum upload_left {
 	UPLOAD_NOTHING, /* of ours */
 	UPLOAD_RESUMABLE, /* an unfinished blob: the same upload goes on with it */
+	UPLOAD_UNSURE, /* the same, or it is whole: no answer came to the last call */
 	UPLOAD_REST, /* an unfinished blob that could not be deleted */
 };
 

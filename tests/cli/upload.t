@@ -131,10 +131,15 @@ begin_upload() {
 	"$ctl" upload "$tmp/slow" "$base/$name" --format raw --connections 1 --key-file "$key" "$@" \
 		>"$tmp/stdout" 2>"$tmp/background" &
 	pid=$!
-	wait_for 60 some_pages "$name" || bail_out "nothing arrives: $(cat "$tmp/background")"
+	wait_for 60 "${until:-some_pages}" "$name" || bail_out "nothing arrives: $(cat "$tmp/background")"
 }
 some_pages() {
 	tool pages "$container/$1" | grep -q .
+}
+
+# taken PID: no signal waits for it
+taken() {
+	! grep -q '^S[hi][dg]Pnd:.*[1-9a-f]' "/proc/$1/status"
 }
 
 fault set delay --delay 200 --op PutPage >/dev/null
@@ -185,5 +190,33 @@ grep -q 'slow: changed while it was uploaded; upload it when nothing writes to i
 ok $? "the message says so"
 ! blobs | grep -qx changes
 ok $? "and nothing is left"
+
+# The last call, which takes the mark: a signal then comes too late, and what is said
+# is what is so. The store carries it out, and keeps the answer.
+unmarked() {
+	some_pages "$1" && [ -z "$(mark_of "$1")" ]
+}
+fault set lose --op SetBlobMetadata --delay 1000 --count 1 >/dev/null
+until=unmarked begin_upload last
+kill -INT $pid
+wait $pid
+is "$? $(cat "$tmp/background")" "0 " "interrupted when all is done, and the answer lost: it is done"
+try "it is whole" arrived last "$tmp/slow"
+
+# Nor can it be looked up: three signals, each of which ends what is waited for.
+fault set lose --op SetBlobMetadata --delay 20000 --count 1 >/dev/null
+until=unmarked begin_upload unsure
+fault set delay --op GetBlobProperties --delay 20000 >/dev/null
+for again in 1 2 3; do
+	kill -INT $pid
+	wait_for 10 taken $pid || bail_out "signal $again is not taken"
+done
+wait $pid
+got=$?
+[ $got = 1 ] && grep -q 'interrupted by Interrupt; .* is not known: the same command' "$tmp/background"
+ok $? "interrupted thrice, and not to be looked up: says that it is not known"
+fault clear
+rejected 1 'exists already' "the same command finds out" \
+	upload "$tmp/slow" "$base/unsure" --format raw --key-file "$key"
 
 plan
