@@ -22,6 +22,7 @@ struct driver {
 	int family;
 
 	/* the command being carried out */
+	uint32_t seq;
 	bool done;
 	int err;
 	struct driver_drive *drives; /* room for CDRIVE_MAX_DRIVES */
@@ -115,6 +116,17 @@ static int on_any(struct nl_msg *msg, void *arg)
 	return nlmsg_get_src(msg)->nl_pid ? NL_SKIP : NL_OK;
 }
 
+/*
+ * libnl expects the numbers of the answers that came, one after the other: a message
+ * that could not be sent has no answer, and one that was given up has it later.
+ */
+static int on_sequence(struct nl_msg *msg, void *arg)
+{
+	const struct driver *d = arg;
+
+	return nlmsg_hdr(msg)->nlmsg_seq == d->seq ? NL_OK : NL_SKIP;
+}
+
 /* Takes over @msg, which may be NULL. */
 static int transact(struct driver *d, struct nl_msg *msg)
 {
@@ -125,7 +137,9 @@ static int transact(struct driver *d, struct nl_msg *msg)
 	d->done = false;
 	d->err = 0;
 	d->count = 0;
-	n = nl_send_auto(d->sock, msg);
+	nl_complete_msg(d->sock, msg);
+	d->seq = nlmsg_hdr(msg)->nlmsg_seq;
+	n = nl_send(d->sock, msg);
 	nlmsg_free(msg);
 	if (n < 0)
 		return n == -NLE_PERM ? -EPERM : -EIO;
@@ -173,6 +187,7 @@ static int connect_family(struct driver *d)
 	if (d->family < 0)
 		return d->family == -NLE_OBJ_NOTFOUND ? -ENOENT : -EIO;
 	nl_socket_modify_cb(d->sock, NL_CB_MSG_IN, NL_CB_CUSTOM, on_any, d);
+	nl_socket_modify_cb(d->sock, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, d);
 	nl_socket_modify_cb(d->sock, NL_CB_VALID, NL_CB_CUSTOM, on_drive, d);
 	nl_socket_modify_cb(d->sock, NL_CB_FINISH, NL_CB_CUSTOM, on_done, d);
 	nl_socket_modify_cb(d->sock, NL_CB_ACK, NL_CB_CUSTOM, on_done, d);
