@@ -7,11 +7,7 @@
 
 . tests/vm/guest/lib.sh
 
-export AZURE_STORAGE_KEY="$azurite_key"
-clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives >/tmp/serving 2>&1 &
-at_exit "kill $!"
-wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
-base=$(sed -n 's/.*serving //p' /tmp/serving)/drives
+start_store
 
 mkdir -p /run/modprobe.d
 printf 'blacklist ntfs3\nblacklist ntfs\nblacklist xfs\n' >/run/modprobe.d/test.conf

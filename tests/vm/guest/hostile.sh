@@ -13,11 +13,8 @@ nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
 modprobe cdrive || bail_out "no module"
 family=$("$VM_OUT/nl_garbage" family)
 
-export AZURE_STORAGE_KEY="$azurite_key"
-clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives >/tmp/serving 2>&1 &
-at_exit "kill $!"
-wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
-mount_drive "$(sed -n 's/.*serving //p' /tmp/serving)/drives/harmed" 64M
+start_store
+mount_drive "$base/harmed" 64M
 
 # begin NAME COMMAND...: in the background, with its output in /tmp/NAME
 begin() {

@@ -6,12 +6,7 @@
 
 . tests/vm/guest/lib.sh
 
-export AZURE_STORAGE_KEY="$azurite_key"
-
-clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives >/tmp/serving 2>&1 &
-at_exit "kill $!"
-wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
-base=$(sed -n 's/.*serving //p' /tmp/serving)/drives
+start_store
 
 # uses NAME: it can be mounted, written to, and read when it is mounted again
 uses() {
@@ -52,20 +47,20 @@ fi
 
 # Killed between its first call and its last.
 creates() {
-	clouddrivectl devstore counters --control /tmp/devstore/control |
+	clouddrivectl devstore counters --control "$control" |
 		jq '[.. | objects | select(has("PutBlob")) | .PutBlob.calls][0] // 0'
 }
 before=$(creates)
 sending() {
 	[ "$(creates)" -gt "$before" ]
 }
-clouddrivectl devstore fault set delay --delay 3000 --op PutPage --control /tmp/devstore/control >/dev/null
+clouddrivectl devstore fault set delay --delay 3000 --op PutPage --control "$control" >/dev/null
 clouddrivectl create "$base/half" --size 64M >/tmp/half 2>&1 &
 pid=$!
 wait_for 30 sending || bail_out "nothing is sent: $(cat /tmp/half)"
 kill -KILL $pid
 wait $pid 2>/dev/null
-clouddrivectl devstore fault clear --control /tmp/devstore/control
+clouddrivectl devstore fault clear --control "$control"
 timeout 60 clouddrivectl mount "$base/half" --no-fs >/tmp/out 2>&1
 is "$?" 8 "what is half made is no drive: $(cat /tmp/out)"
 grep -q 'unfinished: .*; wait, upload it again, or delete it' /tmp/out

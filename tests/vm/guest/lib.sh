@@ -33,6 +33,17 @@ unmount_drive() {
 	timeout 60 clouddrivectl unmount "$device" "$@"
 }
 
+# start_store: a devstore in this machine, for a test that needs nothing outside, with
+# the container $base; $control is its control socket.
+start_store() {
+	export AZURE_STORAGE_KEY="${azurite_key:?}"
+	control=/tmp/devstore/control
+	clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives >/tmp/serving 2>&1 &
+	at_exit "kill $! 2>/dev/null"
+	wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
+	base=$(sed -n 's/.*serving //p' /tmp/serving)/drives
+}
+
 # What the helper knows, by a filter of jq: status .transactions.reads
 status() {
 	clouddrivectl status "$device" --json | jq -r "$1"

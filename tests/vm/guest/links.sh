@@ -16,11 +16,7 @@ cp "$VM_OUT"/*.rules /run/udev/rules.d/ || bail_out "make install has brought no
 /lib/systemd/systemd-udevd --daemon >/tmp/udevd 2>&1 || bail_out "no udevd: $(cat /tmp/udevd)"
 at_exit 'udevadm control --exit'
 
-export AZURE_STORAGE_KEY="$azurite_key"
-clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives >/tmp/serving 2>&1 &
-at_exit "kill $!"
-wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
-base=$(sed -n 's/.*serving //p' /tmp/serving)/drives
+start_store
 links=/dev/disk/by-clouddrive
 prefix=$links/${base#http://}
 

@@ -15,11 +15,8 @@ for part in commands account calls remove; do
 done
 
 # The store is here, too: nothing outside is needed, and it's quicker.
-export AZURE_STORAGE_KEY="$azurite_key"
-clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives >/tmp/serving 2>&1 &
-at_exit "kill $!"
-wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
-mount_drive "$(sed -n 's/.*serving //p' /tmp/serving)/drives/manners" 64M
+start_store
+mount_drive "$base/manners" 64M
 
 try "direct I/O at every alignment" timeout 100 "$VM_OUT/manners_direct" "$device" 1 300
 diag "$output"

@@ -109,14 +109,10 @@ try "unmount of the drive" unmounted "$live"
 
 # --- killed while all is frozen -----------------------------------------------------------
 
-clouddrivectl devstore --data /tmp/store --listen 127.0.0.1:0 --container disks >/tmp/serving 2>&1 &
-store=$!
-at_exit "kill $store 2>/dev/null"
-wait_for 20 grep -q ' control ' /tmp/serving || bail_out "devstore did not start: $(cat /tmp/serving)"
-here=$(sed -n 's/^devstore: serving //p' /tmp/serving)/disks
-clouddrivectl create "$here/disk" --size 64M >&2
-mounted "$here/disk" || bail_out "no drive on devstore"
-clouddrivectl devstore fault set delay --op SnapshotBlob --delay 15000 --control /tmp/store/control >/dev/null
+start_store
+clouddrivectl create "$base/disk" --size 64M >&2
+mounted "$base/disk" || bail_out "no drive on devstore"
+clouddrivectl devstore fault set delay --op SnapshotBlob --delay 15000 --control "$control" >/dev/null
 asked() {
 	[ "$(status .transactions.others)" -gt "$others" ]
 }
@@ -137,21 +133,21 @@ for killed in '' -; do
 	wait_for 30 [ "$(status .requests.in_flight)" = 0 ]
 	sleep 12
 done
-clouddrivectl devstore fault clear --control /tmp/store/control
+clouddrivectl devstore fault clear --control "$control"
 try "another one is taken" clouddrivectl snapshot "$dir"
 try "a copy of a mounted drive is refused" refused 'mounted, .*--via-snapshot' \
-	clouddrivectl copy "$here/disk" "$here/copy"
-try "but for one via a snapshot" clouddrivectl copy "$here/disk" "$here/copy" --via-snapshot
+	clouddrivectl copy "$base/disk" "$base/copy"
+try "but for one via a snapshot" clouddrivectl copy "$base/disk" "$base/copy" --via-snapshot
 try "unmount" unmounted "$device"
 
-mounted "$here/copy" --fsck
+mounted "$base/copy" --fsck
 is "$?$(cat "$dir/held")" 0text "which is a drive of its own"
 try "unmount" unmounted "$device"
 
 # --- NTFS --------------------------------------------------------------------------------------
 
-clouddrivectl create "$here/ntfs" --size 64M --fs ntfs >&2
-mounted "$here/ntfs"
+clouddrivectl create "$base/ntfs" --size 64M --fs ntfs >&2
+mounted "$base/ntfs"
 ok $? "NTFS is mounted"
 # 6.1 has no ntfs3; see filesystems.t.
 modinfo ntfs3 >/dev/null 2>&1 && type=ntfs3 || type=fuseblk
@@ -162,7 +158,7 @@ ok $? "a snapshot of it"
 try "which says that it was not frozen" grep -q 'no file system that can be frozen' /tmp/said
 taken=$(cat /tmp/taken)
 try "unmount" unmounted "$device"
-mounted "$here/ntfs" --fsck
+mounted "$base/ntfs" --fsck
 ok $? "mounted again after ntfsfix"
 is "$(cat "$dir/file")" text "what was written is there"
 try "unmount" unmounted "$device"
@@ -173,31 +169,31 @@ try "unmount" unmounted "$device"
 
 # --- --fsck ---------------------------------------------------------------------------------------
 
-clouddrivectl create "$here/ext4" --size 64M --format raw >&2
-device=$(clouddrivectl mount "$here/ext4" --no-fs)
+clouddrivectl create "$base/ext4" --size 64M --format raw >&2
+device=$(clouddrivectl mount "$base/ext4" --no-fs)
 debugfs -w -R 'set_bg 0 free_blocks_count 7' "$device" >/dev/null 2>&1
 debugfs -w -R 'ssv state 2' "$device" >/dev/null 2>&1
 unmounted "$device"
-line=$(clouddrivectl mount "$here/ext4" --fsck 2>/tmp/said)
+line=$(clouddrivectl mount "$base/ext4" --fsck 2>/tmp/said)
 ok $? "--fsck: small damage is no obstacle"
 try "and repaired" grep -q 'e2fsck has repaired the file system (exit status 1)' /tmp/said
 unmounted "${line% *}"
-device=$(clouddrivectl mount "$here/ext4" --no-fs)
+device=$(clouddrivectl mount "$base/ext4" --no-fs)
 debugfs -w -R 'clri <2>' "$device" >/dev/null 2>&1
 debugfs -w -R 'ssv state 2' "$device" >/dev/null 2>&1
 unmounted "$device"
 try "what can't be repaired is not mounted" refused \
 	'its ext4 file system: e2fsck says that it is damaged (exit status 4: .*; mount it with --no-fs and repair it with e2fsck' \
-	clouddrivectl mount "$here/ext4" --fsck
+	clouddrivectl mount "$base/ext4" --fsck
 is "$(clouddrivectl list --json)" "[]" "nothing of it is left"
 
-clouddrivectl create "$here/xfs" --size 320M --format raw --fs xfs >&2
-mounted "$here/xfs"
+clouddrivectl create "$base/xfs" --size 320M --format raw --fs xfs >&2
+mounted "$base/xfs"
 echo text >"$dir/file"
 sync "$dir/file"
 xfs_io -x -c 'shutdown -f' "$dir"
 unmounted "$device"
-mounted "$here/xfs" --fsck
+mounted "$base/xfs" --fsck
 ok $? "--fsck of an XFS with a log to be replayed"
 is "$(cat "$dir/file")" text "what was in the log is there"
 taken=$(clouddrivectl snapshot "$dir")
