@@ -35,6 +35,7 @@ unmount_drive() {
 
 # start_store: a devstore in this machine, for a test that needs nothing outside, with
 # the container $base; $control is its control socket.
+# shellcheck disable=SC2034  # for the tests
 start_store() {
 	export AZURE_STORAGE_KEY="${azurite_key:?}"
 	control=/tmp/devstore/control
