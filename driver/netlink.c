@@ -77,14 +77,14 @@ static int cdrive_nl_check_admin(struct sk_buff *skb, struct genl_info *info)
 }
 
 /*
- * The socket that sent the message.  Its cookie is all that a helper needs, so
- * it must be one that nobody else can come by: see struct cdrive_helper.
+ * Its socket's cookie is all that a helper needs, so it must be one that nobody
+ * else can come by: see struct cdrive_helper.
  */
-static u64 cdrive_nl_cookie(struct sk_buff *skb)
+u64 cdrive_nl_cookie(struct sock *sk)
 {
 	u32 cookie[2];
 
-	sock_diag_save_cookie(NETLINK_CB(skb).sk, cookie);
+	sock_diag_save_cookie(sk, cookie);
 	return (u64)cookie[1] << 32 | cookie[0];
 }
 
@@ -92,7 +92,7 @@ static struct cdrive_helper cdrive_nl_sender(struct sk_buff *skb,
 					     struct genl_info *info)
 {
 	return (struct cdrive_helper){
-		.cookie = cdrive_nl_cookie(skb),
+		.cookie = cdrive_nl_cookie(NETLINK_CB(skb).sk),
 		.sk = NETLINK_CB(skb).sk,
 		.portid = info->snd_portid,
 		.pid = task_tgid_nr(current),
@@ -264,7 +264,7 @@ static int cdrive_nl_check_detach(struct sk_buff *skb, struct genl_info *info,
 	struct cdrive_status s;
 
 	cdrive_get_status(drive, &s);
-	if (s.helper.cookie && s.helper.cookie == cdrive_nl_cookie(skb))
+	if (s.helper.cookie && s.helper.cookie == cdrive_nl_cookie(NETLINK_CB(skb).sk))
 		return 0;
 	return cdrive_nl_check_admin(skb, info);
 }
@@ -352,7 +352,7 @@ static int cdrive_nl_adopt(struct sk_buff *skb, struct genl_info *info)
 static int cdrive_nl_ask(struct sk_buff *skb, struct genl_info *info)
 {
 	struct cdrive *drive = cdrive_nl_find(info);
-	u64 cookie = cdrive_nl_cookie(skb);
+	u64 cookie = cdrive_nl_cookie(NETLINK_CB(skb).sk);
 	int err;
 
 	if (IS_ERR(drive))
@@ -384,7 +384,7 @@ static int cdrive_nl_lease(struct sk_buff *skb, struct genl_info *info)
 	} else {
 		struct nlattr *attr = info->attrs[CDRIVE_A_LEASE_UNTIL];
 
-		err = cdrive_lease(drive, cdrive_nl_cookie(skb),
+		err = cdrive_lease(drive, cdrive_nl_cookie(NETLINK_CB(skb).sk),
 				   nla_get_u64(attr));
 		err = cdrive_nl_error(info, err);
 	}
@@ -407,7 +407,7 @@ static int cdrive_nl_complete(struct sk_buff *skb, struct genl_info *info)
 				    "not a whole number of completions");
 		err = -EINVAL;
 	} else {
-		err = cdrive_queue_complete(drive, cdrive_nl_cookie(skb),
+		err = cdrive_queue_complete(drive, cdrive_nl_cookie(NETLINK_CB(skb).sk),
 					    nla_data(attr),
 					    nla_len(attr) /
 					    sizeof(struct cdrive_completion));

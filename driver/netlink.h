@@ -26,6 +26,9 @@ struct sk_buff *cdrive_nl_request_new(unsigned int index, unsigned int n,
 /* Sends it to the drive's helper, and consumes it; atomic. */
 int cdrive_nl_request_send(struct cdrive *drive, struct sk_buff *skb);
 
+/* What tells that socket from all others, of the past and to come. */
+u64 cdrive_nl_cookie(struct sock *sk);
+
 /* That socket sends nothing any more. */
 bool cdrive_nl_is_closed(const struct sock *sk);
 

@@ -13,15 +13,68 @@
 #include <linux/highmem.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/net.h>
+#include <linux/netlink.h>
+#include <linux/slab.h>
 #include <linux/uio.h>
+#include <net/sock.h>
 
 #include "drive.h"
+#include "netlink.h"
 #include "queue.h"
 #include "tag.h"
 
+/* An open payload device. */
+struct cdrive_payload {
+	atomic64_t cookie;	/* of the socket it is bound to; 0: none yet */
+};
+
 static int cdrive_payload_open(struct inode *inode, struct file *file)
 {
-	return capable(CAP_SYS_ADMIN) ? 0 : -EPERM;
+	struct cdrive_payload *payload;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	payload = kzalloc(sizeof(*payload), GFP_KERNEL);
+	if (!payload)
+		return -ENOMEM;
+	file->private_data = payload;
+	return 0;
+}
+
+static int cdrive_payload_release(struct inode *inode, struct file *file)
+{
+	kfree(file->private_data);
+	return 0;
+}
+
+/*
+ * Only the socket's cookie is kept: it is never another's, and a reference would
+ * keep a helper's socket open when the helper is gone.
+ */
+static int cdrive_payload_bind(struct cdrive_payload *payload, int fd)
+{
+	struct socket *sock;
+	int err = 0;
+
+	sock = sockfd_lookup(fd, &err);
+	if (!sock)
+		return err;
+	if (sock->sk->sk_family == AF_NETLINK &&
+	    sock->sk->sk_protocol == NETLINK_GENERIC)
+		atomic64_set(&payload->cookie, cdrive_nl_cookie(sock->sk));
+	else
+		err = -EINVAL;
+	sockfd_put(sock);
+	return err;
+}
+
+static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
+				 unsigned long arg)
+{
+	if (cmd != CDRIVE_PAYLOAD_BIND)
+		return -ENOTTY;
+	return cdrive_payload_bind(file->private_data, arg);
 }
 
 size_t cdrive_payload_copy(struct request *rq, size_t pos,
@@ -58,6 +111,7 @@ size_t cdrive_payload_copy(struct request *rq, size_t pos,
 static ssize_t cdrive_payload_iter(struct kiocb *iocb, struct iov_iter *iter,
 				   bool to_user)
 {
+	struct cdrive_payload *payload = iocb->ki_filp->private_data;
 	size_t pos = cdrive_payload_pos(iocb->ki_pos);
 	struct cdrive *drive;
 	struct request *rq;
@@ -69,9 +123,10 @@ static ssize_t cdrive_payload_iter(struct kiocb *iocb, struct iov_iter *iter,
 				 CDRIVE_MAX_DRIVES));
 	if (!drive)
 		return -ENODEV;
-	rq = cdrive_queue_pin(drive, cdrive_payload_tag(iocb->ki_pos));
-	if (!rq) {
-		ret = -ESTALE;
+	rq = cdrive_queue_pin(drive, atomic64_read(&payload->cookie),
+			      cdrive_payload_tag(iocb->ki_pos));
+	if (IS_ERR(rq)) {
+		ret = PTR_ERR(rq);
 		goto put;
 	}
 	if (req_op(rq) != (to_user ? REQ_OP_WRITE : REQ_OP_READ)) {
@@ -107,6 +162,9 @@ static ssize_t cdrive_payload_write_iter(struct kiocb *iocb,
 static const struct file_operations cdrive_payload_fops = {
 	.owner = THIS_MODULE,
 	.open = cdrive_payload_open,
+	.release = cdrive_payload_release,
+	.unlocked_ioctl = cdrive_payload_ioctl,
+	.compat_ioctl = cdrive_payload_ioctl,
 	.read_iter = cdrive_payload_read_iter,
 	.write_iter = cdrive_payload_write_iter,
 	.llseek = no_seek_end_llseek,

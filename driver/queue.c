@@ -243,14 +243,18 @@ int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
 	return err;
 }
 
-struct request *cdrive_queue_pin(struct cdrive *drive, u32 tag)
+struct request *cdrive_queue_pin(struct cdrive *drive, u64 cookie, u32 tag)
 {
+	struct request *rq = ERR_PTR(-EPERM);
 	struct cdrive_rq *crq;
 
 	spin_lock(&drive->lock);
-	crq = cdrive_table_find(&drive->table, tag);
-	if (crq)
-		refcount_inc(&crq->ref);
+	if (cdrive_is_helper(drive, cookie)) {
+		crq = cdrive_table_find(&drive->table, tag);
+		if (crq)
+			refcount_inc(&crq->ref);
+		rq = crq ? cdrive_rq_request(crq) : ERR_PTR(-ESTALE);
+	}
 	spin_unlock(&drive->lock);
-	return crq ? cdrive_rq_request(crq) : NULL;
+	return rq;
 }

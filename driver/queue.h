@@ -52,8 +52,11 @@ void cdrive_queue_fail(struct list_head *ended);
 int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
 			  const struct cdrive_completion *c, unsigned int n);
 
-/* Keeps a request that was sent under @tag from ending; NULL: there is none. */
-struct request *cdrive_queue_pin(struct cdrive *drive, u32 tag);
+/*
+ * Keeps a request that was sent under @tag from ending.  -EPERM: asked for by
+ * somebody who is not the helper; -ESTALE: it is not in flight.
+ */
+struct request *cdrive_queue_pin(struct cdrive *drive, u64 cookie, u32 tag);
 void cdrive_queue_unpin(struct request *rq);
 /* Of a pinned read, @n bytes were written. */
 void cdrive_queue_filled(struct request *rq, size_t n);

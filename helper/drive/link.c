@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -455,7 +456,7 @@ static int open_socket(struct link *l)
 		   sizeof(int));
 	setsockopt(nl_socket_get_fd(l->sock), SOL_SOCKET, SO_RCVBUFFORCE, &(int){ RECEIVE_BUFFER },
 		   sizeof(int));
-	return 0;
+	return ioctl(l->payload, CDRIVE_PAYLOAD_BIND, nl_socket_get_fd(l->sock)) ? -errno : 0;
 }
 
 int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, void *arg)

@@ -27,7 +27,7 @@ struct link_ops {
 	void (*state)(void *arg, enum cdrive_state state);
 };
 
-/* 0 or a negative errno; -ENOENT: the module is not loaded. */
+/* 0 or a negative errno; -ENOENT: the module is not loaded; -ENOTTY: it is an older one. */
 int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, void *arg);
 /* Closes the socket: a drive that is still attached is parked. */
 void link_close(struct link *l);

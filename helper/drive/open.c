@@ -437,11 +437,20 @@ static json_t *open_link(struct drive *d)
 {
 	int err = link_open(&d->link, d->loop, &drive_link_ops, d);
 
-	if (!err)
+	switch (err) {
+	case 0:
 		return NULL;
-	return runtime_error(
-		EXIT_FAILED, "%s: can't talk to the driver: %s; %s", d->name, strerror(-err),
-		err == -ENOENT ? "load the module: modprobe cdrive" : "be root, and see dmesg");
+	case -ENOTTY:
+		return runtime_error(
+			EXIT_FAILED,
+			"%s: the module that is loaded is older than this program; unmount all drives, then rmmod cdrive and modprobe cdrive",
+			d->name);
+	default:
+		return runtime_error(EXIT_FAILED, "%s: can't talk to the driver: %s; %s", d->name,
+				     strerror(-err),
+				     err == -ENOENT ? "load the module: modprobe cdrive" :
+						      "be root, and see dmesg");
+	}
 }
 
 static json_t *open_control(struct drive *d)

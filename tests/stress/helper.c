@@ -106,7 +106,8 @@ static void on_error(void *arg, int err)
 /* Whether a copy may end like this, when others complete, close and detach meanwhile. */
 static bool may_end(long err)
 {
-	return err == -ESTALE || err == -EBADF || err == -ENODEV || err == -ENOENT;
+	/* -EPERM: the socket is closed, and the payload device is about to be. */
+	return err == -ESTALE || err == -EBADF || err == -ENODEV || err == -ENOENT || err == -EPERM;
 }
 
 /* All of a request's data, in one piece or many; false when it is no more. */
@@ -140,7 +141,7 @@ static void touch_wrongly(struct worker *w, const struct cdrive_descriptor *d)
 
 	did = d->op == CDRIVE_OP_READ ? wire_read(&me.wire, d->tag, w->buf, SECTOR, 0) :
 					wire_write(&me.wire, d->tag, "x", 1, 0);
-	if (did != -EPERM && !may_end(did))
+	if (!may_end(did))
 		complain("cdrive%u: payload in the wrong direction: %ld", me.store->index, did);
 	if (d->op != CDRIVE_OP_WRITE || len >= CDRIVE_MAX_TRANSFER)
 		return;
@@ -163,6 +164,20 @@ static void touch_old(struct worker *w)
 	did = wire_read(&me.wire, tag, buf, sizeof(buf), 0);
 	if (!may_end(did))
 		complain("cdrive%u: a read from a tag of the past: %ld", me.store->index, did);
+}
+
+/* Another drive's request of the same tag, which may well be in flight. */
+static void touch_anothers(struct worker *w, uint32_t tag)
+{
+	uint32_t index =
+		(me.wire.index + 1 + chance(&w->chance, CDRIVE_MAX_DRIVES - 1)) % CDRIVE_MAX_DRIVES;
+	int payload = atomic_load(&me.wire.payload);
+	off_t at = (off_t)CDRIVE_PAYLOAD_OFFSET(index, tag, 0);
+	char buf[SECTOR];
+
+	if (pread(payload, buf, sizeof(buf), at) >= 0 || pwrite(payload, "x", 1, at) >= 0)
+		complain("cdrive%u: its helper reaches a request of cdrive%u", me.wire.index,
+			 index);
 }
 
 static void remember(struct worker *w, uint32_t tag)
@@ -250,6 +265,8 @@ static void *work(void *arg)
 			flush(w);
 		if (w->n_old && one_in(&w->chance, 16))
 			touch_old(w);
+		if (one_in(&w->chance, 16))
+			touch_anothers(w, d.tag);
 	}
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -272,8 +273,16 @@ int wire_open_payload(struct wire *w)
 {
 	int fd = open("/dev/" CDRIVE_PAYLOAD_NAME, O_RDWR | O_CLOEXEC);
 
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, CDRIVE_PAYLOAD_BIND, atomic_load(&w->fd))) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
 	w->payload = fd;
-	return fd < 0 ? -errno : 0;
+	return 0;
 }
 
 /* Other threads may be using both. */

@@ -44,7 +44,7 @@ struct wire_drive {
 int wire_open(struct wire *w);
 void wire_close(struct wire *w);
 
-/* The payload device, which holds the module. */
+/* The payload device, which holds the module; for the socket that is open. */
 int wire_open_payload(struct wire *w);
 
 /* These two make the drive the wire's own, of which the others speak. */

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,7 +36,7 @@
 #define SOCKETS 4
 
 static struct nl_sock *sock[SOCKETS];
-static int family, payload = -1;
+static int family, payload[SOCKETS];
 static unsigned long sent, refused, accepted, requests;
 
 static void send_one(struct nl_sock *s)
@@ -95,17 +96,20 @@ static void touch_payload(void)
 {
 	static unsigned char data[1 << 16];
 	uint32_t index = chance(CDRIVE_MAX_DRIVES + 2);
+	int fd = payload[chance(SOCKETS)];
 	off_t at = (off_t)CDRIVE_PAYLOAD_OFFSET(index, message_tag(), chance(1u << 22));
 	size_t len = chance(sizeof(data));
 
 	if (!chance(4))
 		at = (off_t)(((uint64_t)chance(1u << 31) << 32) | chance(1u << 31));
 	if (chance(2))
-		(void)!pread(payload, data, len, at);
+		(void)!pread(fd, data, len, at);
 	else
-		(void)!pwrite(payload, data, len, at);
+		(void)!pwrite(fd, data, len, at);
 	if (!chance(16))
-		lseek(payload, at, SEEK_SET);
+		lseek(fd, at, SEEK_SET);
+	if (!chance(16))
+		ioctl(fd, chance(4) ? CDRIVE_PAYLOAD_BIND : chance(1u << 31), chance(2 * SOCKETS));
 }
 
 /* --- the run --------------------------------------------------------------------- */
@@ -120,6 +124,17 @@ static struct nl_sock *open_socket(void)
 	}
 	nl_socket_set_nonblocking(s);
 	return s;
+}
+
+static int open_payload(struct nl_sock *s)
+{
+	int fd = open("/dev/" CDRIVE_PAYLOAD_NAME, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, CDRIVE_PAYLOAD_BIND, nl_socket_get_fd(s))) {
+		fprintf(stderr, "nl_garbage: no payload device\n");
+		exit(1);
+	}
+	return fd;
 }
 
 static void find_family(void)
@@ -140,6 +155,8 @@ static void replace_socket(uint32_t i)
 {
 	nl_socket_free(sock[i]);
 	sock[i] = open_socket();
+	close(payload[i]);
+	payload[i] = open_payload(sock[i]);
 }
 
 static void detach_all(void)
@@ -185,7 +202,8 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc == 3) {
-		payload = open("/dev/" CDRIVE_PAYLOAD_NAME, O_RDWR | O_CLOEXEC);
+		for (uint32_t i = 0; i < SOCKETS; i++)
+			payload[i] = open_payload(sock[i]);
 		chance_seed(strtoull(argv[1], NULL, 10));
 		rounds(strtoul(argv[2], NULL, 10));
 		printf("%lu sent, %lu accepted, %lu refused, %lu with requests\n", sent, accepted,

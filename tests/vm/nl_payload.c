@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -196,6 +197,8 @@ static void open_helper(struct helper *h)
 		err(1, "netlink socket");
 	setsockopt(h->fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &(int){ 1 }, sizeof(int));
 	setsockopt(h->fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 1 << 20 }, sizeof(int));
+	if (ioctl(payload, CDRIVE_PAYLOAD_BIND, h->fd))
+		err(1, "binding the payload device");
 }
 
 static void attach(struct helper *h)

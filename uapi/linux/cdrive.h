@@ -147,16 +147,17 @@
  * of /dev/cdrive-payload: a write request's data is read from there, a read
  * request's is written to it, in any number of pieces and any order, again if
  * need be, until the request is completed.  -ESTALE when the tag is not in
- * flight (any more), -EPERM for the wrong direction, a short count at the end
- * of the request.  A read that is completed with 0 before so many bytes were
- * written as it has fails with -EIO: nobody is to see what its pages held.
+ * flight (any more), -EPERM for the wrong direction and for a drive whose helper
+ * it is not bound to, a short count at the end of the request.  A read that is
+ * completed with 0 before so many bytes were written as it has fails with -EIO:
+ * nobody is to see what its pages held.
  *
- * Opening it needs CAP_SYS_ADMIN.  Using it does not: like the helper's socket the
- * open device is the right itself, and stays one in a process without capabilities,
- * be it a helper that has dropped its own or somebody who was given the descriptor.
- * It is a right to the data of whatever is in flight, of every drive; that tags of
- * another's drive would have to be guessed is no protection.  Nobody should be
- * given it but helpers.
+ * Opening it needs CAP_SYS_ADMIN.  Then CDRIVE_PAYLOAD_BIND names a socket of
+ * generic netlink: the open device reaches the data of the drives whose helper
+ * that socket is, now or later, and no other's.  Using it needs no capability:
+ * like the socket it is the right itself, and stays one in a process that has
+ * none, be it a helper that has dropped its own or somebody who was given the
+ * descriptor.
  *
  * A tag is valid from the CDRIVE_CMD_REQUEST that brought it until its
  * completion, the drive's fencing or detaching, or its adoption by another
@@ -165,6 +166,7 @@
 #ifndef _UAPI_LINUX_CDRIVE_H
 #define _UAPI_LINUX_CDRIVE_H
 
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
 #define CDRIVE_GENL_NAME	"cdrive"
@@ -275,6 +277,13 @@ struct cdrive_completion {
 /* A tag is a slot of the drive (the low bits) and the slot's generation. */
 #define CDRIVE_TAG_SLOT_BITS	10
 #define CDRIVE_TAG_SLOT_MASK	((1U << CDRIVE_TAG_SLOT_BITS) - 1)
+
+/*
+ * ioctl(payload, CDRIVE_PAYLOAD_BIND, socket), with the socket's descriptor as
+ * the argument; again for another one.  -EBADF, -ENOTSOCK: it is none; -EINVAL:
+ * it is not of generic netlink.
+ */
+#define CDRIVE_PAYLOAD_BIND	_IO(0xCD, 0xC0)
 
 /* A payload offset: drive, tag, and the position in the request (22 bits). */
 #define CDRIVE_PAYLOAD_POS_BITS	22

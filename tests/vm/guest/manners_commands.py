@@ -7,12 +7,15 @@ Prints TAP. Needs the module, and capabilities.
 
 import contextlib
 import errno
+import fcntl
 import os
+import socket
 
 from model import serving
 from netlink import Family, attribute
-from puppet import (COMPLETIONS, FAR, FLAGS, FORCE, INDEX, LEASE_UNTIL, LIVE, PARK_LIMIT,
-                    READ_ONLY, SECTORS, Helper, drive, ends, equal, err, ok, run, u32, u64)
+from puppet import (COMPLETIONS, FAR, FLAGS, FORCE, HELPER, INDEX, LEASE_UNTIL, LIVE,
+                    PARK_LIMIT, PARKED, PAYLOAD_BIND, READ_ONLY, SECTORS, Helper, drive, ends,
+                    equal, err, ok, run, u32, u64, until)
 
 NAME = 15
 PARAMETER = "/sys/module/cdrive/parameters/park_limit"
@@ -94,4 +97,58 @@ def unfilled():
         equal(ends(writer), 0, "it is the helper's to say that it is done")
 
 
-run((attach, sixteen, others, unfilled))
+def bind(payload, fd):
+    """The error of binding, by number: of CDRIVE_PAYLOAD_BIND, or another ioctl()."""
+    try:
+        fcntl.ioctl(payload, PAYLOAD_BIND, fd)
+    except OSError as e:
+        return e.errno
+    return 0
+
+
+def bound():
+    """The payload device reaches its own helper's drive, and no other."""
+    with drive(FAR) as h, drive(FAR) as other:
+        own = h.payload
+        reader = h.dd(1)
+        request = h.one()
+        h.payload = other.payload
+        err(h.copy(request), errno.EPERM, "by another drive's helper's device: refused")
+        h.payload = os.open("/dev/cdrive-payload", os.O_RDWR | os.O_CLOEXEC)
+        err(h.copy(request), errno.EPERM, "by one that is bound to nothing")
+        err(bind(h.payload, Helper().family.sock.fileno()), 0, "bound to a socket that is no helper's")
+        err(h.copy(request), errno.EPERM, "it is refused, too")
+        err(bind(h.payload, -1), errno.EBADF, "bound to nothing that is open")
+        err(bind(h.payload, own), errno.ENOTSOCK, "to no socket")
+        for family, kind, protocol, name in ((socket.AF_UNIX, socket.SOCK_STREAM, 0, "of Unix"),
+                                             (socket.AF_NETLINK, socket.SOCK_RAW, 0, "of rtnetlink")):
+            with socket.socket(family, kind, protocol) as wrong:
+                err(bind(h.payload, wrong.fileno()), errno.EINVAL, f"to a socket {name}")
+        try:
+            fcntl.ioctl(h.payload, PAYLOAD_BIND + 1, 0)
+            ok(False, "another ioctl() is refused")
+        except OSError as e:
+            err(e.errno, errno.ENOTTY, "another ioctl() is refused")
+        err(h.copy(request), errno.EPERM, "none of which has changed anything")
+        err(bind(h.payload, h.family.sock.fileno()), 0, "bound to the helper's")
+        err(h.copy(request), 0, "it reaches the request")
+        os.close(h.payload)
+        h.payload = own
+        err(h.complete(request, fill=False), 0, "which has its data, and is completed")
+        equal(ends(reader), 0, "and is done")
+
+        reader = h.dd(1)
+        request = h.one()
+        h.family.sock.close()
+        new = Helper(h.index)
+        ok(until(lambda: new.is_now(PARKED, HELPER)), "the helper's socket is closed")
+        err(h.copy(request), errno.EPERM, "its device is of no use any more")
+        err(new.tell("ADOPT"), 0, "another adopts the drive")
+        request = new.one()
+        err(h.copy(request), errno.EPERM, "nor with the tag that the new one was given")
+        err(new.complete(request), 0, "who completes the request")
+        equal(ends(reader), 0, "which is done")
+        new.close()
+
+
+run((attach, sixteen, others, unfilled, bound))

@@ -8,6 +8,7 @@ while dd reads and writes.
 
 import contextlib
 import errno
+import fcntl
 import os
 import select
 import socket
@@ -26,6 +27,7 @@ NAME = 15
 LIVE, PARKED, FENCED = range(3)
 HELPER, ASKED, LEASE = 1, 2, 4
 READ_ONLY, FORCE = 1, 2
+PAYLOAD_BIND = 0xCDC0
 OP_READ, OP_WRITE, OP_DISCARD, OP_WRITE_ZEROES = range(4)
 # Longer than anything takes that is not meant to wait, shorter than a deadline far off.
 SOON, FAR = 10, 300
@@ -91,6 +93,7 @@ class Helper:
         self.waiting = []
         self.ready = False
         self.payload = os.open("/dev/cdrive-payload", os.O_RDWR | os.O_CLOEXEC)
+        fcntl.ioctl(self.payload, PAYLOAD_BIND, self.family.sock.fileno())
 
     def message(self, name, attributes):
         if name == "REQUEST":
