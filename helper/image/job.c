@@ -21,6 +21,7 @@ static void on_signal(void *arg, uint32_t events)
 	if (read(job->signals.fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	job->signal = (int)info.ssi_signo;
+	job->came = true;
 	loop_stop(job->loop);
 }
 
@@ -67,11 +68,13 @@ int job_fail_service(struct job *job, const struct az_error *err)
 
 int job_wait(struct job *job, const bool *flag)
 {
-	int err = loop_run_until(job->loop, flag);
+	int err;
 
-	if (!err)
+	job->came = false;
+	err = loop_run_until(job->loop, flag);
+	if (!err && !job->came)
 		return 0;
-	if (err != -ECANCELED)
+	if (err && err != -ECANCELED)
 		return job_fail(job, JOB_EXIT_FAILED, "waiting: %s; try again", strerror(-err));
 	if (!job->error.failure)
 		job->error.failure = JOB_INTERRUPTED;

@@ -51,6 +51,7 @@ struct job {
 	/* signals */
 	struct loop_fd signals;
 	int signal; /* the one that came, or 0 */
+	bool came; /* in this wait */
 };
 
 /* From here on SIGINT, SIGTERM and SIGHUP end what the loop waits for, and only
@@ -66,7 +67,7 @@ int job_fail_service(struct job *job, const struct az_error *err);
 /* "Get Blob Properties" of the blob. */
 int job_properties(struct job *job, struct az_result *res);
 
-/* Waits until *@flag, in the loop.  -1 when a signal came instead. */
+/* Waits until *@flag, in the loop.  -1 when a signal came, be it with the flag. */
 int job_wait(struct job *job, const bool *flag);
 
 /* Waits for a while, likewise. */
@@ -75,7 +76,8 @@ int job_pause(struct job *job, uint64_t ns);
 /*
  * One call, started by @start with az_sync_done and @sync, and started anew for
  * as long as it fails in ways that pass, up to RETRY_CEILING_S: so only for
- * calls that may be carried out twice.  The last answer is in *@res.
+ * calls that may be carried out twice.  The last answer is in *@res; after a
+ * signal AZ_NO_ANSWER, unless both came at once.
  */
 typedef struct az_call *(*job_call_fn)(struct job *job, void *arg, struct az_sync *sync);
 int job_call(struct job *job, job_call_fn start, void *arg, struct az_result *res);

@@ -204,9 +204,16 @@ static enum transfer_next no_read(struct making *m, int err)
 }
 
 /* What has been seen of the file, less what is on its way. */
-static void show(struct making *m, uint64_t on_the_way)
+static void show(struct making *m)
 {
-	m->job->done = m->scan->seen > on_the_way ? m->scan->seen - on_the_way : 0;
+	m->job->done = m->scan->seen > m->on_the_way ? m->scan->seen - m->on_the_way : 0;
+}
+
+static enum transfer_next sends(struct making *m, const struct piece *p)
+{
+	m->on_the_way += p->len;
+	show(m);
+	return TRANSFER_PIECE;
 }
 
 static enum transfer_next next(void *arg, struct piece *p)
@@ -220,7 +227,7 @@ static enum transfer_next next(void *arg, struct piece *p)
 		*p = *m->held;
 		free(m->held);
 		m->held = NULL;
-		return TRANSFER_PIECE;
+		return sends(m, p);
 	}
 	for (;;) {
 		found = scan_next(m->scan, &p->buf, &p->offset, &p->len);
@@ -235,11 +242,11 @@ static enum transfer_next next(void *arg, struct piece *p)
 			break;
 		ranges_add(&m->sent, p->offset, p->len);
 		m->skipped += p->len;
-		show(m, 0);
+		show(m);
 		scan_recycle(m->scan, p->buf);
 	}
 	if (p->offset + p->len <= m->size)
-		return TRANSFER_PIECE;
+		return sends(m, p);
 	m->held = malloc(sizeof(*p));
 	if (!m->held) {
 		scan_recycle(m->scan, p->buf);
@@ -259,7 +266,8 @@ static int arrived(void *arg, struct piece *p)
 	struct making *m = arg;
 
 	sent(m, p->offset, p->len);
-	show(m, 0);
+	m->on_the_way -= p->len;
+	show(m);
 	scan_recycle(m->scan, p->buf);
 	return 0;
 }
@@ -268,6 +276,7 @@ static void dropped(void *arg, struct piece *p)
 {
 	struct making *m = arg;
 
+	m->on_the_way -= p->len;
 	scan_recycle(m->scan, p->buf);
 }
 
@@ -460,7 +469,7 @@ int making_undo(struct making *m)
 	job->error = (struct job_error){ 0 };
 	err = job_call(job, start_delete, NULL, &res);
 	/* A repetition finds nothing when the first answer was lost. */
-	if (err && job->error.failure == JOB_SERVICE && res.err.class == AZ_NOT_FOUND)
+	if (!res.err.class || res.err.class == AZ_NOT_FOUND)
 		err = 0;
 	job->error = why;
 	return err;

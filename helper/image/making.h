@@ -43,6 +43,7 @@ struct making {
 	struct loop_fd watch; /* of a pipe */
 	struct piece *held; /* needs a larger blob */
 	uint64_t skipped; /* bytes that were there */
+	uint64_t on_the_way; /* bytes in flight */
 };
 
 /* Makes it, of @size bytes.  @mark says what it is to be, and lives as long as
