@@ -80,12 +80,16 @@ begin_download() {
 	pid=$!
 	wait_for 60 something || bail_out "nothing arrives: $(cat "$tmp/background")"
 }
+# The part is there from before, and is somebody's now.
+locked() {
+	grep -q "FLOCK.*:$(stat -c %i "$tmp/slow.part") " /proc/locks
+}
 something() {
 	[ "$(kib_of "$tmp/slow.part")" -gt 4096 ]
 }
 
 echo old >"$tmp/slow"
-fault set delay --delay 400 --op GetBlob >/dev/null
+fault set delay --delay 2000 --op GetBlob >/dev/null
 begin_download sparse
 kill -INT $pid
 wait $pid
@@ -97,6 +101,7 @@ begin_download sparse
 kill -KILL $pid
 wait $pid 2>/dev/null
 begin_download sparse
+wait_for 60 locked || bail_out "nobody locks $tmp/slow.part"
 rejected 1 "slow.part: another download is writing it" "two at once" \
 	download "$base/sparse" "$tmp/slow" --key-file "$key"
 kill -KILL $pid
@@ -112,7 +117,6 @@ ok $? "and nothing else is left"
 
 fault set delay --delay 4000 --op GetBlob >/dev/null
 begin_download sparse
-tool delete "$container/sparse"
 tool upload "$tmp/data" "$container/sparse"
 wait $pid
 is "$?" 1 "a blob that changes while it is downloaded"

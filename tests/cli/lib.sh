@@ -38,9 +38,10 @@ show_output() {
 	diag "$(sed 's/^/stderr: /' "$tmp/stderr")"
 }
 
-# One line on standard error that has the form of all messages, and nothing else.
+# One line on standard error that has the form of all messages, and nothing else but
+# how far it was, when it took long.
 one_message() {
-	[ ! -s "$tmp/stdout" ] && [ "$(wc -l <"$tmp/stderr")" = 1 ] &&
+	[ ! -s "$tmp/stdout" ] && [ "$(grep -vc ' left$\|/s$' "$tmp/stderr")" = 1 ] &&
 		grep -Eq '^clouddrivectl: [^:]+: .+; .+' "$tmp/stderr"
 }
 

@@ -32,6 +32,8 @@ drawn() {
 }
 
 left='[0-9.]+[KMG]?/s(, [0-9]+:[0-9][0-9] left)?'
+# Before it is known how much there is to do.
+first='0, 0/s'
 
 for verb in upload download copy; do
 	case $verb in
@@ -43,16 +45,18 @@ for verb in upload download copy; do
 	fault set delay --delay 250 --op GetBlob >/dev/null
 	shows 100 "$@"
 	is "$got" 0 "$verb: done"
-	drawn "$verb: a bar, the part, rate and time left" "$verb: \[#*\.+\] +[0-9]+% of 64M, $left"
+	drawn "$verb: a bar, the part, rate and time left" "$verb: (\[#*\.*\] +[0-9]+% of 64M, $left|$first)"
 	is "$(wc -l <"$tmp/end")" 1 "$verb: in the end there is only the result"
 	grep -Eq ': .*64M in [0-9.]+ s \(.*/s\), [0-9]+ transactions$' "$tmp/end"
 	ok $? "$verb: $(sed 's/.*: //' "$tmp/end")"
 	[ $verb = copy ] && tool delete "$container/copy"
 	[ $verb = upload ] && tool delete "$container/disk"
 	shows 30 "$@"
-	drawn "$verb: on a narrow terminal no bar, and what there is room for" "$verb: +[0-9]+% of 64M.*"
+	drawn "$verb: on a narrow terminal no bar, and what there is room for" "$verb: ( *[0-9]+% of 64M.*|$first)"
 	[ $verb = copy ] && tool delete "$container/copy"
 	[ $verb = upload ] && tool delete "$container/disk"
+	# Long enough for a line, which comes after two seconds.
+	[ $verb = copy ] || set -- "$@" --connections 1
 	"$ctl" "$@" --key-file "$key" >"$tmp/stdout" 2>"$tmp/stderr"
 	is $? 0 "$verb: without a terminal"
 	[ -s "$tmp/stderr" ] && ! grep -Evx "clouddrivectl: $verb: [0-9]+% of 64M, $left" "$tmp/stderr" &&
@@ -69,7 +73,7 @@ mkfifo "$tmp/pipe"
 cat "$tmp/data" >"$tmp/pipe" &
 shows 100 upload "$tmp/pipe" "$base/pipe2" --format raw --connections 2
 is "$got" 0 "upload of a pipe, whose end is not known"
-[ "$(wc -l <"$tmp/now")" -ge 3 ] && ! grep -Evx 'upload: [0-9.]+M?, [0-9.]+M?/s' "$tmp/now"
+[ "$(wc -l <"$tmp/now")" -ge 3 ] && ! grep -Evx 'upload: [0-9.]+M?, [0-9.]+[KMG]?/s' "$tmp/now"
 ok $? "how much, and the rate: $(tail -n 1 "$tmp/now")"
 
 # --- what fails, and is interrupted -------------------------------------------------------

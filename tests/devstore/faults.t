@@ -40,9 +40,9 @@ try "an answer that is lost: status 7" exits 7 create lost
 try "though it was applied" exits 1 create lost
 try "and the message says so" grep -q 'exists' "$tmp/out"
 
-fault set refuse --op connect --for 2000 >/dev/null
+fault set refuse --op connect --for 5000 >/dev/null
 try "a connection that is refused: status 7" exits 7 create refused
-try "nothing came of it, and it ends" wait_for 10 create refused
+try "nothing came of it, and it ends" wait_for 20 create refused
 
 fault set delay --delay 1500 --op PutBlob --count 1 >/dev/null
 before=$(date +%s%N)

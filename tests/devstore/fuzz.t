@@ -39,7 +39,7 @@ fuzz() {
 	pass "$1 compiles"
 	mkdir -p "build/fuzz/$2" "build/fuzz/found"
 	set -- "$1" "tests/fuzz/corpus/$2" "build/fuzz/$2"
-	common="-timeout=5 -rss_limit_mb=1024 -max_len=8192 -artifact_prefix=build/fuzz/found/$1."
+	common="-timeout=60 -rss_limit_mb=1024 -max_len=8192 -artifact_prefix=build/fuzz/found/$1."
 	# shellcheck disable=SC2086  # a list of words
 	FUZZ_DIR=$tmp timeout 120 "build/fuzz/$1" $common "$2"/* >"$tmp/log" 2>&1
 	told $? "$1: the $(find "$2" -type f | wc -l) inputs of the corpus"

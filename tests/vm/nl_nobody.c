@@ -187,7 +187,7 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < SOCKETS; i++)
 		speaker_open(&speaker[i]);
 	try_files();
-	for (unsigned long i = 0; time(NULL) < end; i++) {
+	for (unsigned long i = 0; i < 1000 || time(NULL) < end; i++) {
 		struct speaker *s = &speaker[chance(SOCKETS)];
 
 		for (uint32_t n = 1 + chance(4); n; n--)

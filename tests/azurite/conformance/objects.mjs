@@ -223,14 +223,14 @@ export class Blob {
 
   // Waits for a copy to end; its last HEAD.
   async copied() {
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 1200; i++) {
       const answer = (await this.head()).must(200);
       if (answer.headers['x-ms-copy-status'] !== 'pending') {
         return answer;
       }
       await sleep(50);
     }
-    throw new Failure(`copy to ${this.name} still pending after 20 s`);
+    throw new Failure(`copy to ${this.name} still pending after 60 s`);
   }
 
   delete(headers) {

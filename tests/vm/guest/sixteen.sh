@@ -157,7 +157,7 @@ kill -9 "$helper"
 try "a helper is killed: it has a successor" wait_for 20 another_helper
 try "which works" dd if="$(device_of 5)" of=/tmp/nothing bs=1M count=1 iflag=direct
 is "$(events 5)" "" "no other drive has seen anything of it"
-try "but this one has" grep -qx "$(basename "$(device_of 5)") parked" /tmp/events
+try "but this one has" wait_for 10 grep -qx "$(basename "$(device_of 5)") parked" /tmp/events
 diag "they were $(device_of 5) and, now, $(device_of 7)"
 host devstore fault set steal-lease --blob drives/disk7 --count 1 >/tmp/nothing
 # Any call is the occasion.
@@ -167,7 +167,7 @@ fenced() {
 }
 try "a lease is stolen: its drive is fenced" wait_for 25 fenced
 is "$(events 5 7)" "" "no other drive has seen anything of it"
-try "but this one has" grep -qx "$(basename "$(device_of 7)") fenced" /tmp/events
+try "but this one has" wait_for 10 grep -qx "$(basename "$(device_of 7)") fenced" /tmp/events
 loaded "nor has the load on the others"
 is "$(count live)" 15 "fifteen live"
 try "all are unmounted" for_all unmount_one

@@ -113,12 +113,16 @@ start_store
 clouddrivectl create "$base/disk" --size 64M >&2
 mounted "$base/disk" || bail_out "no drive on devstore"
 clouddrivectl devstore fault set delay --op SnapshotBlob --delay 15000 --control "$control" >/dev/null
+# The file system is frozen when the service is asked.
 asked() {
-	[ "$(status .transactions.others)" -gt "$others" ]
+	[ "$(clouddrivectl devstore fault list --control "$control" | jq 'map(.hits) | add')" -gt "$before" ]
+}
+idle() {
+	[ "$(status .requests.in_flight)" = 0 ]
 }
 # The process alone, and all of its group.
 for killed in '' -; do
-	others=$(status .transactions.others)
+	before=$(clouddrivectl devstore fault list --control "$control" | jq 'map(.hits) | add')
 	setsid clouddrivectl snapshot "$dir" >/tmp/snapshot 2>&1 &
 	taker=$!
 	try "a snapshot takes long" wait_for 10 asked
@@ -130,7 +134,7 @@ for killed in '' -; do
 	kill -s KILL -- $killed$taker
 	try "killed, it leaves nothing frozen" wait_for 5 ended $writer
 	# The helper has the service's answer to wait for still.
-	wait_for 30 [ "$(status .requests.in_flight)" = 0 ]
+	wait_for 30 idle
 	sleep 12
 done
 clouddrivectl devstore fault clear --control "$control"
