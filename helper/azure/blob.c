@@ -55,6 +55,8 @@ static void build_create(struct az_call *call, struct az_build *b)
 	az_build_header(b, "x-ms-blob-content-length", az_build_u64(b, call->len));
 	if (call->mark)
 		az_build_header(b, AZ_UNFINISHED, call->mark);
+	if (call->sequence)
+		az_build_header(b, "x-ms-blob-sequence-number", az_build_u64(b, call->sequence));
 	b->if_none_match = "*";
 }
 
@@ -77,13 +79,15 @@ struct az_call *az_create_page_blob(struct az_client *c, const struct az_blob *b
 }
 
 struct az_call *az_create_unfinished(struct az_client *c, const struct az_blob *b, uint64_t size,
-				     const char *mark, az_done_fn done, void *arg)
+				     const char *mark, uint64_t sequence, az_done_fn done,
+				     void *arg)
 {
 	struct az_call *call = az_call_new(c, &create, b, done, arg);
 
 	if (call) {
 		call->len = size;
 		call->mark = mark;
+		call->sequence = sequence;
 	}
 	return az_call_start(call);
 }

@@ -48,9 +48,11 @@ struct az_call *az_create_page_blob(struct az_client *c, const struct az_blob *b
  * The same, marked as unfinished: in its metadata, from the moment it is there,
  * is @mark (printable ASCII, less than AZ_MARK), which says who is making it of
  * what.  Whoever mounts or downloads a blob looks at props.unfinished first.
+ * Its sequence number begins at @sequence.
  */
 struct az_call *az_create_unfinished(struct az_client *c, const struct az_blob *b, uint64_t size,
-				     const char *mark, az_done_fn done, void *arg);
+				     const char *mark, uint64_t sequence, az_done_fn done,
+				     void *arg);
 
 /* "Set Blob Metadata", to none: it is finished.  (Metadata is all or nothing:
  * what others gave the blob meanwhile goes too.) */

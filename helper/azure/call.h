@@ -100,6 +100,7 @@ struct az_call {
 	struct az_sink sink;
 	void (*range)(void *arg, uint64_t offset, uint64_t len);
 	const char *mark;
+	uint64_t sequence; /* of what is created */
 	const char *source_url, *copy_id;
 	enum az_lease_action lease;
 	int seconds;

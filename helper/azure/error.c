@@ -133,7 +133,7 @@ static const struct {
 	{ "SnapshotsPresent", "delete the snapshots too, with --snapshots" },
 	{ "RequestTimeTooSkewed", "set this machine's clock" },
 	{ "AuthorizationPermissionMismatch",
-	  "make a new SAS with read and write for a drive (sp=rw), create and write to make one (sp=cw), delete to delete one (sp=d)" },
+	  "make a new SAS with read and write for a drive (sp=rw), read, create, write and delete to make one (sp=rcwd), delete to delete one (sp=d)" },
 	{ "AuthorizationResourceTypeMismatch",
 	  "make a new SAS that covers objects (srt=o), or the blob itself" },
 	{ "AuthorizationServiceMismatch", "make a new SAS for the blob service" },

@@ -28,6 +28,7 @@ struct copy {
 	struct az_props props; /* of the source */
 	char id[40];
 	bool begun, done;
+	bool unsure; /* it may have begun, too */
 };
 
 /* --- calls ----------------------------------------------------------------------------- */
@@ -88,9 +89,8 @@ static int make_snapshot(const struct drive *drive, void *ctx)
 
 	if (drive)
 		status = snapshot_mounted(drive, &s);
-	else if (snapshot_take(&c->work, &c->source.blob, s.time, sizeof(s.time)))
-		status = work_fail(&c->work,
-				   s.time[0] ? NULL : "There may be a snapshot all the same");
+	else if (snapshot_take(&c->work, &c->source.blob, &s))
+		status = work_fail(&c->work, s.unsure ? SNAPSHOT_UNSURE : NULL);
 	memcpy(c->time, s.time, sizeof(c->time));
 	return status;
 }
@@ -115,7 +115,8 @@ static int remove_snapshot(struct copy *c, int status)
 
 	if (!c->snapshot)
 		return status;
-	if (!job_call(&c->work.job, start_delete, &c->source.blob, &res) || !res.err.class)
+	job_call(&c->work.job, start_delete, &c->source.blob, &res);
+	if (!res.err.class || res.err.class == AZ_NOT_FOUND)
 		return status;
 	note("%s: this snapshot could not be deleted; do that with clouddrivectl delete",
 	     c->source.text);
@@ -163,8 +164,27 @@ static int copy(struct copy *c)
 	work_show(&c->work);
 	err = job_call_once(job, start_copy, c->text, &res);
 	c->begun = !res.err.class;
+	c->unsure = az_error_maybe_applied(&res.err);
 	memcpy(c->id, res.props.copy_id, sizeof(c->id));
 	return err ? err : watch(c, res.props);
+}
+
+/* If it is this copy, and not what somebody has put in its place. */
+static int delete_copy(struct copy *c)
+{
+	struct job *job = &c->work.job;
+	struct az_result res;
+	char etag[sizeof(res.props.etag)];
+
+	if (job_call(job, start_look, &c->store.blob, &res) && res.err.class)
+		return res.err.class != AZ_NOT_FOUND;
+	if (strcmp(res.props.copy_id, c->id) != 0)
+		return 0;
+	memcpy(etag, res.props.etag, sizeof(etag));
+	c->store.blob.if_match = etag;
+	job_call(job, start_delete, &c->store.blob, &res);
+	c->store.blob.if_match = NULL;
+	return res.err.class && res.err.class != AZ_NOT_FOUND;
 }
 
 /* What is left of a copy that did not come to its end; NULL: nothing. */
@@ -174,12 +194,11 @@ static const char *undo(struct copy *c)
 	struct az_result res = { 0 };
 
 	if (!c->begun)
-		return job->error.failure == JOB_SERVICE && job->error.service.http ?
-			       NULL :
-			       "The copy may go on all the same; delete it when it is there";
+		return c->unsure ?
+			       "The copy may go on all the same; look whether it is there, and delete it" :
+			       NULL;
 	job_call(job, start_abort, c->id, &res);
-	res = (struct az_result){ .err = { .class = AZ_NO_ANSWER } };
-	if (job_call(job, start_delete, &c->store.blob, &res) && res.err.class)
+	if (delete_copy(c))
 		return "What there is of the copy could not be deleted; do that with clouddrivectl delete";
 	return NULL;
 }

@@ -111,8 +111,11 @@ static int make(struct store *s, struct create *c)
 	c->job = NULL;
 	if (!status)
 		return CTL_OK;
-	return work_fail(&w,
-			 c->left ? "The unfinished blob could not be deleted; delete it" : NULL);
+	return work_fail(
+		&w,
+		c->left ?
+			"There may be an unfinished blob, which could not be deleted; look, and delete it" :
+			NULL);
 }
 
 static int create(const struct create_options *o, struct create *c)

@@ -8,14 +8,15 @@
 #include "ctl/store.h"
 
 /* The service would refuse it too, as it is leased, but not say by whom. */
-static int check_not_mounted(const struct drive *drive, void *name)
+static int check_not_mounted(const struct drive *drive, void *ctx)
 {
 	char device[DEVICE_SIZE];
 
+	(void)ctx;
 	if (!drive)
 		return CTL_OK;
 	return fail(CTL_BUSY, "%s: mounted on this machine as %s; unmount it first",
-		    (const char *)name, device_name(drive->driver.index, device));
+		    drive_url(drive), device_name(drive->driver.index, device));
 }
 
 static int delete_blob(const struct store_options *o, bool snapshots)
@@ -33,7 +34,8 @@ static int delete_blob(const struct store_options *o, bool snapshots)
 	if (!status)
 		status = store_connect(&s);
 	if (!status)
-		status = drives_act_on_url(&s.url, check_not_mounted, s.text);
+		status = snapshots ? drives_act_on_snapshots(&s.url, check_not_mounted, NULL) :
+				     drives_act_on_url(&s.url, check_not_mounted, NULL);
 	if (!status)
 		status = store_wait(
 			&s, az_delete_blob(s.client, &s.blob, snapshots, az_sync_done, &sync),

@@ -74,7 +74,7 @@ void drives_free(struct drives *drives)
 		json_decref(drives->drive[--drives->count].record);
 }
 
-struct drive *drives_by_url(struct drives *drives, const struct az_url *url)
+static struct drive *find_blob(struct drives *drives, const struct az_url *url, bool any_snapshot)
 {
 	size_t i;
 
@@ -86,12 +86,21 @@ struct drive *drives_by_url(struct drives *drives, const struct az_url *url)
 
 		if (!text || az_url_parse(text, &other, why, sizeof(why)))
 			continue;
+		if (any_snapshot) {
+			free(other.snapshot);
+			other.snapshot = NULL;
+		}
 		same = az_url_same(&other, url);
 		az_url_free(&other);
 		if (same)
 			return &drives->drive[i];
 	}
 	return NULL;
+}
+
+struct drive *drives_by_url(struct drives *drives, const struct az_url *url)
+{
+	return find_blob(drives, url, false);
 }
 
 static struct drive *by_index(struct drives *drives, int index)
@@ -177,6 +186,19 @@ int drives_act_on_url(const struct az_url *url, drive_fn act, void *ctx)
 	if (status)
 		return status;
 	status = act(drives_by_url(&drives, url), ctx);
+	drives_free(&drives);
+	return status;
+}
+
+int drives_act_on_snapshots(const struct az_url *url, drive_fn act, void *ctx)
+{
+	struct drives drives;
+	int status;
+
+	status = drives_load(&drives);
+	if (status)
+		return status;
+	status = act(find_blob(&drives, url, true), ctx);
 	drives_free(&drives);
 	return status;
 }

@@ -37,6 +37,8 @@ struct drive *drives_by_url(struct drives *drives, const struct az_url *url);
 typedef int (*drive_fn)(const struct drive *drive, void *ctx);
 int drives_act(const char *drive, drive_fn act, void *ctx);
 int drives_act_on_url(const struct az_url *url, drive_fn act, void *ctx);
+/* The same, on the drive of the blob or of any of its snapshots. */
+int drives_act_on_snapshots(const struct az_url *url, drive_fn act, void *ctx);
 
 /* Its size in bytes. */
 json_int_t drive_size(const struct drive *drive);

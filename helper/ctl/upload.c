@@ -39,10 +39,12 @@ static const char *what_is_left(const struct upload *u)
 	switch (u->left) {
 	case UPLOAD_RESUMABLE:
 		return "What was sent stays in the unfinished blob: the same command goes on with it, delete removes it";
+	case UPLOAD_TAKEN:
+		return "Another run of this upload has gone on with the blob, or somebody has mounted it";
 	case UPLOAD_UNSURE:
 		return "Everything was sent, but whether the last step was taken is not known: the same command takes it, or finds the blob finished";
 	case UPLOAD_REST:
-		return "The unfinished blob could not be deleted; delete it";
+		return "There may be an unfinished blob, which could not be deleted; look, and delete it";
 	case UPLOAD_NOTHING:
 		break;
 	}

@@ -6,7 +6,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include <openssl/rand.h>
+
 #include "image/transfer.h"
+
+/* Enough that no two are the same, and a number that JSON's readers get right. */
+#define SEQUENCE_BITS 48
+#define UNDO_TRIES 5
+#define MOUNTS_SINCE 1000
+#define BREATH (64u << 20) /* bytes found to be there, between turns of the loop */
 
 /* --- single calls -------------------------------------------------------------- */
 
@@ -14,7 +22,8 @@ static struct az_call *start_create(struct job *job, void *arg, struct az_sync *
 {
 	struct making *m = arg;
 
-	return az_create_unfinished(job->client, job->blob, m->size, m->mark, az_sync_done, sync);
+	return az_create_unfinished(job->client, job->blob, m->size, m->mark, m->sequence,
+				    az_sync_done, sync);
 }
 
 /* What became of a call that was not answered; the job's error stays what it is. */
@@ -29,6 +38,17 @@ static int look_up(struct job *job, struct az_result *res)
 	return err;
 }
 
+static bool is_ours(const struct making *m, const struct az_props *props)
+{
+	return !strcmp(props->unfinished, m->mark) && props->sequence_number == m->sequence;
+}
+
+/* So it is finished by us; it may have been mounted since, which raises the number. */
+static bool was_ours(const struct making *m, const struct az_props *props)
+{
+	return !props->unfinished[0] && props->sequence_number - m->sequence < MOUNTS_SINCE;
+}
+
 /* Was it made?  When that can't be found out, it may be. */
 static bool may_be_there(struct making *m)
 {
@@ -36,7 +56,7 @@ static bool may_be_there(struct making *m)
 
 	if (look_up(m->job, &now))
 		return now.err.class != AZ_NOT_FOUND;
-	return !strcmp(now.props.unfinished, m->mark);
+	return is_ours(m, &now.props);
 }
 
 /* Not repeated: a second one could not tell its own first from another's. */
@@ -46,6 +66,9 @@ int making_begin(struct making *m, struct job *job, uint64_t size, const char *m
 	int err;
 
 	*m = (struct making){ .job = job, .mark = mark, .size = size };
+	if (RAND_bytes((unsigned char *)&m->sequence, sizeof(m->sequence)) != 1)
+		return job_fail(job, JOB_EXIT_FAILED, "no random numbers; try again");
+	m->sequence = m->sequence >> (64 - SEQUENCE_BITS) | 1;
 	err = job_call_once(job, start_create, m, &res);
 	m->there = !res.err.class || (az_error_maybe_applied(&res.err) && may_be_there(m));
 	return err;
@@ -105,6 +128,7 @@ int making_resume(struct making *m, struct job *job, const struct az_props *prop
 		.job = job,
 		.mark = mark,
 		.there = true,
+		.resumed = true,
 		.size = props->size,
 		.sequence = props->sequence_number + 1,
 	};
@@ -191,6 +215,19 @@ static enum transfer_next wait_for_pipe(struct making *m)
 	return TRANSFER_FAILED;
 }
 
+static void go_on(void *arg)
+{
+	struct making *m = arg;
+
+	transfer_more(m->transfer);
+}
+
+static enum transfer_next breathe(struct making *m)
+{
+	loop_timer_arm(m->job->loop, &m->breath, 0);
+	return TRANSFER_WAIT;
+}
+
 static enum transfer_next no_read(struct making *m, int err)
 {
 	if (err == -ENODATA)
@@ -219,6 +256,7 @@ static enum transfer_next sends(struct making *m, const struct piece *p)
 static enum transfer_next next(void *arg, struct piece *p)
 {
 	struct making *m = arg;
+	uint64_t there = m->skipped;
 	int found;
 
 	if (m->held) {
@@ -230,11 +268,15 @@ static enum transfer_next next(void *arg, struct piece *p)
 		return sends(m, p);
 	}
 	for (;;) {
+		if (m->skipped - there > BREATH)
+			return breathe(m);
 		found = scan_next(m->scan, &p->buf, &p->offset, &p->len);
 		if (found == SCAN_END)
 			return TRANSFER_END;
 		if (found == SCAN_WAIT)
 			return wait_for_pipe(m);
+		if (found == SCAN_PAUSE)
+			return breathe(m);
 		if (found < 0)
 			return no_read(m, found);
 		p->offset += m->base;
@@ -294,8 +336,10 @@ int making_send(struct making *m, struct scan *scan, uint64_t base)
 	m->scan = scan;
 	m->base = base;
 	m->watch.fd = -1;
+	loop_timer_init(&m->breath, go_on, m);
 	for (;;) {
 		err = transfer_run(m->job, &sending, m, &m->transfer);
+		loop_timer_cancel(m->job->loop, &m->breath);
 		if (m->watch.fd >= 0)
 			loop_fd_del(m->job->loop, &m->watch);
 		if (err || !m->held)
@@ -314,24 +358,44 @@ int making_send(struct making *m, struct scan *scan, uint64_t base)
 
 /* --- the end ------------------------------------------------------------------------ */
 
+static int not_ours(struct making *m)
+{
+	m->there = false;
+	return job_fail(m->job, JOB_EXIT_FAILED,
+			"%s: somebody else has deleted or taken it meanwhile; choose another name",
+			m->job->name);
+}
+
+static int lacks(struct making *m, const struct range *r)
+{
+	m->spoilt = true;
+	return job_fail(
+		m->job, JOB_EXIT_FAILED,
+		"the service lacks some of the %llu bytes at %llu that it had accepted; delete the blob and begin again",
+		(unsigned long long)r->len, (unsigned long long)r->offset);
+}
+
+/* What is checked is one version of the blob: that of m->etag. */
 static int check_ranges(struct making *m)
 {
 	struct ranges there = { 0 };
 	struct az_result res;
-	int err = list(m->job, &there, &res);
+	int err = job_properties(m->job, &res);
 
+	if (!err && !is_ours(m, &res.props))
+		err = not_ours(m);
+	if (err)
+		return err;
+	memcpy(m->etag, res.props.etag, sizeof(m->etag));
+	m->job->blob->if_match = m->etag[0] ? m->etag : NULL;
+	err = list(m->job, &there, &res);
+	m->job->blob->if_match = NULL;
 	if (!err && m->sent.failed)
 		err = job_fail(m->job, JOB_EXIT_FAILED, "out of memory; free some and try again");
 	for (size_t i = 0; !err && i < m->sent.n; i++)
 		if (!ranges_hold(&there, m->sent.v[i].offset, m->sent.v[i].len))
-			err = job_fail(
-				m->job, JOB_EXIT_FAILED,
-				"the service lacks some of the %llu bytes at %llu that it had accepted; delete the blob and begin again",
-				(unsigned long long)m->sent.v[i].len,
-				(unsigned long long)m->sent.v[i].offset);
+			err = lacks(m, &m->sent.v[i]);
 	ranges_free(&there);
-	if (!err)
-		memcpy(m->etag, res.props.etag, sizeof(m->etag));
 	return err;
 }
 
@@ -388,6 +452,7 @@ static int arrived_back(void *arg, struct piece *p)
 	r->m->job->done += p->len;
 	if (!wrong)
 		return 0;
+	r->m->spoilt = !r->m->job->error.failure;
 	return job_fail(
 		r->m->job, JOB_EXIT_FAILED,
 		"what was read back at %llu is not what was sent; delete the blob and begin again",
@@ -429,9 +494,9 @@ static int take_mark(struct making *m)
 	job->blob->if_match = NULL;
 	if (err && res.err.class) {
 		err = look_up(job, &now);
-		m->there = now.err.class != AZ_NOT_FOUND;
-		m->unsure = err && m->there;
-		if (err || now.props.unfinished[0])
+		m->there = err ? now.err.class != AZ_NOT_FOUND : is_ours(m, &now.props);
+		m->unsure = m->there && (err || az_error_maybe_applied(&res.err));
+		if (err || !was_ours(m, &now.props))
 			return -1;
 	}
 	job->error = (struct job_error){ 0 };
@@ -459,18 +524,41 @@ static struct az_call *start_delete(struct job *job, void *arg, struct az_sync *
 	return az_delete_blob(job->client, job->blob, false, az_sync_done, sync);
 }
 
+/* The one that was looked at, and no other of its name. */
+static int delete_ours(struct making *m, const struct az_props *props)
+{
+	struct job *job = m->job;
+	struct az_result res;
+	char etag[sizeof(props->etag)];
+	int err;
+
+	memcpy(etag, props->etag, sizeof(etag));
+	job->blob->if_match = etag;
+	err = job_call(job, start_delete, NULL, &res);
+	job->blob->if_match = NULL;
+	/* A repetition finds nothing when the first answer was lost. */
+	if (!res.err.class || res.err.class == AZ_NOT_FOUND)
+		return 0;
+	return res.err.class == AZ_PRECONDITION ? -EAGAIN : err;
+}
+
 int making_undo(struct making *m)
 {
 	struct job *job = m->job;
 	struct job_error why = job->error;
-	struct az_result res;
-	int err;
+	int err = -EAGAIN;
 
-	job->error = (struct job_error){ 0 };
-	err = job_call(job, start_delete, NULL, &res);
-	/* A repetition finds nothing when the first answer was lost. */
-	if (!res.err.class || res.err.class == AZ_NOT_FOUND)
-		err = 0;
+	/* It can change still: what was cut short may be on its way. */
+	for (int i = 0; i < UNDO_TRIES && err == -EAGAIN; i++) {
+		struct az_result now;
+
+		job->error = (struct job_error){ 0 };
+		err = job_properties(job, &now);
+		if (err && now.err.class == AZ_NOT_FOUND)
+			err = 0;
+		else if (!err && is_ours(m, &now.props))
+			err = delete_ours(m, &now.props);
+	}
 	job->error = why;
 	return err;
 }

@@ -13,9 +13,12 @@
  * there is no moment, however the work ends, at which half of it passes for the
  * whole.
  *
- * Every write names the blob's sequence number.  Who goes on with another's
- * unfinished blob raises the number first, and so does mount: whatever the first
- * one still sends, or has on the way, is refused from then on.
+ * Every write names the blob's sequence number, which begins at random: what was
+ * meant for a blob of the same name that was deleted meanwhile is refused.  Who
+ * goes on with another's unfinished blob raises the number first, and so does
+ * mount: whatever the first one still sends, or has on the way, is refused from
+ * then on.  Mark and number are what tells that a blob is still this making's:
+ * nothing else is finished, or deleted.
  */
 #ifndef IMAGE_MAKING_H
 #define IMAGE_MAKING_H
@@ -28,6 +31,8 @@ struct making {
 	struct job *job;
 	const char *mark;
 	bool there; /* an unfinished blob is, or may be, which is ours */
+	bool resumed; /* another has begun it */
+	bool spoilt; /* what it holds is not what was sent; the error says what to do */
 	bool unsure; /* after making_finish() failed: it may be finished all the same */
 	uint64_t size; /* of the blob, now */
 	uint64_t sequence;
@@ -44,6 +49,7 @@ struct making {
 	struct piece *held; /* needs a larger blob */
 	uint64_t skipped; /* bytes that were there */
 	uint64_t on_the_way; /* bytes in flight */
+	struct loop_timer breath; /* the loop turns, though nothing is found to send */
 };
 
 /* Makes it, of @size bytes.  @mark says what it is to be, and lives as long as
@@ -74,7 +80,8 @@ int making_resize(struct making *m, uint64_t size);
 typedef int (*making_compare_fn)(void *arg, uint64_t offset, const void *buf, size_t len);
 int making_finish(struct making *m, making_compare_fn compare, void *arg);
 
-/* Deletes it, after whatever went wrong; 0 when it is gone. */
+/* Deletes it, after whatever went wrong, if it is this making's still; 0 when nothing of
+ * ours is there. */
 int making_undo(struct making *m);
 
 void making_free(struct making *m);

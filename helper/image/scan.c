@@ -17,6 +17,7 @@
 #define PAGE 512u
 #define CHUNK (256u << 10)
 #define ROOM (SCAN_RUN + CHUNK)
+#define PAUSE_AFTER (64u << 20) /* bytes of zeroes */
 
 void scan_init(struct scan *s, int fd, bool pipe, uint64_t start, uint64_t end)
 {
@@ -211,6 +212,8 @@ static int hand_out(struct scan *s, size_t len, unsigned char **buf, uint64_t *o
 /* To the first data.  1 when it is there, else what scan_next() says. */
 static int find_data(struct scan *s)
 {
+	size_t looked = 0;
+
 	while (!s->have || !at_data(s)) {
 		size_t before = s->have;
 		int err;
@@ -231,6 +234,9 @@ static int find_data(struct scan *s)
 			return err;
 		if (s->pipe && s->have == before && !s->ended)
 			return SCAN_WAIT;
+		looked += s->have - before;
+		if (looked > PAUSE_AFTER)
+			return SCAN_PAUSE;
 	}
 	return SCAN_RUN_FOUND;
 }

@@ -40,12 +40,13 @@ struct scan {
 void scan_init(struct scan *s, int fd, bool pipe, uint64_t start, uint64_t end);
 void scan_free(struct scan *s);
 
-enum scan_result { SCAN_END, SCAN_RUN_FOUND, SCAN_WAIT };
+enum scan_result { SCAN_END, SCAN_RUN_FOUND, SCAN_WAIT, SCAN_PAUSE };
 
 /*
  * The next run: in *@buf, which goes back by scan_recycle(), @len bytes that
  * are at @offset of the file.  Or the end; or SCAN_WAIT when a pipe has nothing
- * yet; or a negative errno: -ENODATA for a file that ended too early.
+ * yet; or SCAN_PAUSE when so much was read without finding any that whoever waits
+ * for more should have a turn first; or a negative errno: -ENODATA for a file that ended too early.
  * After the end s->pos is where it was, and s->have what a pipe had beyond its
  * last whole page.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "image/upload.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ static int exists(struct job *job, const struct az_props *props)
 	if (props->unfinished[0])
 		return job_fail(
 			job, JOB_EXIT_FAILED,
-			"%s: exists already: the rest of an interrupted create or upload, of something else or of this file before it changed; delete it, then upload again",
+			"%s: exists already: a create or upload that has not ended yet, or the rest of an interrupted one, of something else or of this file before it changed; wait, or delete it and upload again",
 			job->name);
 	return job_fail(job, JOB_EXIT_FAILED,
 			"%s: exists already; choose another name, or delete that blob first",
@@ -48,6 +49,12 @@ static int probe(struct job *job)
 	return job_call(job, start_probe, &sink, &res);
 }
 
+/* Who changes a block device leaves no trace. */
+static bool resumable(const struct image_file *f)
+{
+	return S_ISREG(f->opened.st_mode);
+}
+
 /* Nothing there: begin.  This very file's unfinished blob: go on. */
 static int begin(struct upload *u, struct making *m, const char *mark)
 {
@@ -55,7 +62,7 @@ static int begin(struct upload *u, struct making *m, const char *mark)
 	struct az_result res;
 
 	if (!job_properties(job, &res)) {
-		if (u->file->pipe || strcmp(res.props.unfinished, mark) != 0 ||
+		if (!resumable(u->file) || strcmp(res.props.unfinished, mark) != 0 ||
 		    res.props.type != AZ_BLOB_PAGE || res.props.size != u->size)
 			return exists(job, &res.props);
 		return making_resume(m, job, &res.props, mark);
@@ -104,21 +111,34 @@ static int send(struct upload *u, struct making *m)
 	return err;
 }
 
+static int read_again(struct upload *u, unsigned char *mine, uint64_t offset, size_t len)
+{
+	size_t have = 0;
+	ssize_t n = 1;
+
+	while (mine && have < len && n > 0) {
+		n = pread(u->file->fd, mine + have, len - have, (off_t)(offset + have));
+		have += n > 0 ? (size_t)n : 0;
+	}
+	if (have == len)
+		return 0;
+	return image_file_unchanged(u->job, u->file) ||
+	       job_fail(u->job, JOB_EXIT_FAILED, "%s: can't be read again: %s; try again",
+			u->file->path,
+			strerror(!mine ? ENOMEM :
+				 n < 0 ? errno :
+					 ENODATA));
+}
+
 static int compare(void *arg, uint64_t offset, const void *buf, size_t len)
 {
-	const struct image_file *f = arg;
 	unsigned char *mine = malloc(len);
-	size_t have = 0;
-	int wrong;
+	struct upload *u = arg;
+	int wrong = read_again(u, mine, offset, len) || memcmp(mine, buf, len) != 0;
 
-	while (mine && have < len) {
-		ssize_t n = pread(f->fd, mine + have, len - have, (off_t)(offset + have));
-
-		if (n <= 0)
-			break;
-		have += (size_t)n;
-	}
-	wrong = have < len || memcmp(mine, buf, len) != 0;
+	/* Then it is no wonder. */
+	if (wrong)
+		image_file_unchanged(u->job, u->file);
 	free(mine);
 	return wrong;
 }
@@ -129,26 +149,31 @@ static int complete(struct upload *u, struct making *m)
 
 	if (f->vhd && making_put(m, f->size - VHD_FOOTER_SIZE, f->footer, VHD_FOOTER_SIZE))
 		return -1;
-	return making_finish(m, u->verify ? compare : NULL, f);
+	return making_finish(m, u->verify ? compare : NULL, u);
 }
 
 /* --- the end ------------------------------------------------------------------------------ */
 
-/* After a failure: what the same command can go on with stays. */
-static enum upload_left clean_up(struct making *m, bool resumable)
+static bool service_said(const struct job *job, enum az_class class)
 {
-	if (!m->there)
+	return job->error.failure == JOB_SERVICE && job->error.service.class == class;
+}
+
+/* After a failure: what the same command can go on with stays. */
+static enum upload_left clean_up(const struct upload *u, struct making *m, bool goes_on)
+{
+	if (!m->there || m->spoilt || service_said(u->job, AZ_NOT_FOUND))
 		return UPLOAD_NOTHING;
-	if (resumable && m->unsure)
+	if (goes_on && m->unsure)
 		return UPLOAD_UNSURE;
-	if (resumable && (m->present.n || m->sent.n))
-		return UPLOAD_RESUMABLE;
+	if (goes_on && (m->resumed || m->present.n || m->sent.n))
+		return service_said(u->job, AZ_PRECONDITION) ? UPLOAD_TAKEN : UPLOAD_RESUMABLE;
 	return making_undo(m) ? UPLOAD_REST : UPLOAD_NOTHING;
 }
 
 int upload_run(struct upload *u)
 {
-	bool resumable = !u->file->pipe;
+	bool goes_on = resumable(u->file);
 	struct making m = { 0 };
 	char mark[AZ_MARK];
 	int err;
@@ -161,13 +186,13 @@ int upload_run(struct upload *u)
 		err = send(u, &m);
 	/* What was sent of a file that has changed is of no use. */
 	if (!err && image_file_unchanged(u->job, u->file)) {
-		resumable = false;
+		goes_on = false;
 		err = -1;
 	}
 	if (!err)
 		err = complete(u, &m);
 	if (err)
-		u->left = clean_up(&m, resumable);
+		u->left = clean_up(u, &m, goes_on);
 	u->pages = m.pages;
 	making_free(&m);
 	return err;

@@ -8,7 +8,8 @@
  * upload again sends what is missing.  What is there was sent from that very
  * file, and its checksum verified by the service; nothing but a change of the
  * file could make it wrong, and that changes its identity.  Nothing is left of
- * an upload that can't be gone on with: from a pipe, or of a file that changed.
+ * an upload that can't be gone on with: from a pipe, of a file that changed, or of
+ * a block device, whose changes nobody sees.
  */
 #ifndef IMAGE_UPLOAD_H
 #define IMAGE_UPLOAD_H
@@ -17,10 +18,11 @@
 #include "image/job.h"
 
 enum upload_left {
-	UPLOAD_NOTHING, /* of ours */
+	UPLOAD_NOTHING, /* of ours, or nothing that the error does not tell of */
 	UPLOAD_RESUMABLE, /* an unfinished blob: the same upload goes on with it */
+	UPLOAD_TAKEN, /* the same, and it is another run's now */
 	UPLOAD_UNSURE, /* the same, or it is whole: no answer came to the last call */
-	UPLOAD_REST, /* an unfinished blob that could not be deleted */
+	UPLOAD_REST, /* what may be ours and unfinished, and could not be deleted */
 };
 
 struct upload {

@@ -71,7 +71,7 @@ judge_all() {
 	judge ext4 64 83
 	judge xfs 320 83
 	judge ntfs 64 7
-	reports ": 16M, vhd, 1 pages written in 4 transactions" "bare" \
+	reports ": 16M, vhd, 1 pages written in 5 transactions" "bare" \
 		create "$base/bare" --size 16M --fs none --key-file "$key"
 	fetch bare
 	is_vhd bare $((16 << 20))
@@ -177,6 +177,16 @@ fault set lose --op PutBlob --count 1 >/dev/null
 rejected 7 "no answer" "the first answer lost" create "$base/lost" --size 64M --key-file "$key"
 ! blobs | grep -qx lost
 ok $? "what came of it is deleted"
+
+# Of a drive that was there before nothing is deleted, whatever can't be found out.
+fault set lose --op PutBlob --count 1 >/dev/null
+fault set answer --status 403 --op GetBlobProperties >/dev/null
+ctl create "$base/race" --size 64M --key-file "$key"
+[ "$got" = 7 ] && grep -q 'may be an unfinished blob, which could not be deleted; look, and' "$tmp/stderr"
+ok $? "there already, and neither answered nor to be looked at: status $got"
+fault clear
+fetch race
+is "$(blkid -p -O 1048576 -o value -s LABEL "$tmp/race")" "racer $winner" "it is what it was"
 
 # interrupted SIGNAL SECONDS: status in $got, its message in $tmp/stderr
 interrupted() {

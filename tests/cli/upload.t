@@ -154,7 +154,7 @@ ok $? "interrupted: says what is left"
 ok $? "which is marked"
 rejected 8 "unfinished: .*upload it again" "and is nobody's drive" \
 	download "$base/cut" "$tmp/cut" --key-file "$key"
-rejected 1 "exists already: the rest of an interrupted" "nor another file's" \
+rejected 1 "exists already: a create or upload that has not ended" "nor another file's" \
 	upload "$tmp/raw" "$base/cut" --format raw --key-file "$key"
 fault clear
 "$ctl" upload "$tmp/slow" "$base/cut" --format raw --json --key-file "$key" >"$tmp/json" 2>/dev/null
@@ -171,8 +171,9 @@ wait $pid 2>/dev/null
 ok $? "killed: what is left is marked"
 # raised NAME: who goes on with it has begun to
 raised() {
-	[ "$(tool props "$container/$1" | jq .blobSequenceNumber)" -gt 0 ]
+	[ "$(tool props "$container/$1" | jq .blobSequenceNumber)" -gt "$number" ]
 }
+number=$(tool props "$container/killed" | jq .blobSequenceNumber)
 until=raised begin_upload killed --verify
 first=$pid
 fault clear
@@ -183,6 +184,34 @@ is "$?" 1 "which is told so"
 grep -q '412 SequenceNumberConditionNotMet' "$tmp/background"
 ok $? "by its sequence number"
 try "it is whole" arrived killed "$tmp/slow"
+
+fault set delay --delay 2000 --op PutPage >/dev/null
+begin_upload stays
+kill -KILL $pid
+wait $pid 2>/dev/null
+fault clear
+fault set answer --status 403 --op SetBlobProperties >/dev/null
+rejected 4 "What was sent stays in the unfinished blob: the same command goes on" \
+	"going on that fails before it has begun" \
+	upload "$tmp/slow" "$base/stays" --format raw --key-file "$key"
+fault clear
+"$ctl" upload "$tmp/slow" "$base/stays" --format raw --json --key-file "$key" >"$tmp/json" 2>/dev/null
+is "$? $(jq '.skipped_bytes > 0' "$tmp/json")" "0 true" "has lost nothing"
+try "it is whole" arrived stays "$tmp/slow"
+
+# Its blob is deleted, and another has the name; what it still sends is for the first.
+fault set delay --delay 2000 --op PutPage >/dev/null
+begin_upload twice
+tool delete "$container/twice"
+fault clear
+ctl upload "$tmp/raw" "$base/twice" --format raw --key-file "$key"
+is "$got" 0 "another upload, of the same name"
+wait $pid
+is "$?" 1 "the first one fails"
+grep -q 'SequenceNumberConditionNotMet\|somebody else has deleted' "$tmp/background"
+ok $? "and says why: $(tail -n 1 "$tmp/background" | cut -c 1-300)"
+try "the second is whole" arrived twice "$tmp/raw"
+is "$(mark_of twice)" "" "and finished"
 
 fault set delay --delay 2000 --op PutPage >/dev/null
 begin_upload changes
