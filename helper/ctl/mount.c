@@ -132,6 +132,12 @@ static int prepare(struct request *r)
 
 /* --- one URL -------------------------------------------------------------------------- */
 
+int mount_interrupted(const struct mount *m)
+{
+	return fail(CTL_FAILED, "%s: interrupted; %s", m->store.text,
+		    m->was_there ? "it stays as it was before" : "it is unmounted again");
+}
+
 static int mount_locked(struct mount *m)
 {
 	int status;
@@ -141,7 +147,7 @@ static int mount_locked(struct mount *m)
 		return status;
 	status = place(m);
 	if (!status && agent_interrupted(&m->agent))
-		status = fail(CTL_FAILED, "%s: interrupted; it was unmounted again", m->store.text);
+		status = mount_interrupted(m);
 	if (status && !m->was_there)
 		take_down_index(m->index, false);
 	return status;

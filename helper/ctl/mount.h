@@ -41,6 +41,8 @@ int attach(struct mount *m);
 
 /* Mounts the file system on it, unless it is mounted; likewise. */
 int place(struct mount *m);
+/* CTL_FAILED, with the message that a signal came, and what becomes of the drive. */
+int mount_interrupted(const struct mount *m);
 /* Before anything: whether DIR will do. */
 int place_check(struct mount *m);
 

@@ -92,7 +92,7 @@ static int mount_filesystem(struct mount *m)
 		return fail(CTL_FAILED, "%s: %s", m->store.text, why);
 	status = m->fsck ? check_filesystem(m, &fs) : CTL_OK;
 	if (!status && agent_interrupted(&m->agent))
-		return fail(CTL_FAILED, "%s: interrupted; it was unmounted again", m->store.text);
+		return mount_interrupted(m);
 	if (status)
 		return status;
 	status = m->where ? CTL_OK : choose_dir(m);

@@ -226,6 +226,8 @@ int download_run(struct download *d)
 	d->job->blob->if_match = NULL;
 	if (err)
 		explain(&f);
+	if (f.part.whole)
+		d->left = DOWNLOAD_WHOLE;
 	part_close(&f.part, err && d->left == DOWNLOAD_NOTHING);
 	ranges_free(&f.ranges);
 	free(f.pieces);

@@ -15,6 +15,7 @@
 enum download_left {
 	DOWNLOAD_NOTHING,
 	DOWNLOAD_PART, /* FILE.part: the same download goes on with it */
+	DOWNLOAD_WHOLE, /* FILE.part, which is whole; the error says what to do */
 };
 
 struct download {

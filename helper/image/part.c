@@ -132,6 +132,15 @@ static int not_ours(struct job *job, struct part *p, const char *why)
 	return job_fail(job, JOB_EXIT_FAILED, "%s: %s", p->path, why);
 }
 
+/* It was not renamed between opening and locking: by another download, to FILE. */
+static bool is_there(const struct part *p)
+{
+	struct stat a, b;
+
+	return !fstat(p->fd, &a) && !lstat(p->path, &b) && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+}
+
 static int lock(struct job *job, struct part *p)
 {
 	struct stat st;
@@ -144,6 +153,8 @@ static int lock(struct job *job, struct part *p)
 	if (flock(p->fd, LOCK_EX | LOCK_NB))
 		return not_ours(job, p,
 				"another download is writing it; wait until that has ended");
+	if (!is_there(p))
+		return not_ours(job, p, "another download has just ended; look at what it made");
 	return 0;
 }
 
@@ -195,8 +206,10 @@ static void flush_directory(const struct part *p)
 
 int part_finish(struct job *job, struct part *p)
 {
-	if (ftruncate(p->fd, (off_t)p->size) || fsync(p->fd))
+	/* With its journal first: when that fails, it can be gone on with. */
+	if (fsync(p->fd) || ftruncate(p->fd, (off_t)p->size) || fsync(p->fd))
 		return part_failed(job, p, errno);
+	p->whole = true;
 	if (rename(p->path, p->file))
 		return job_fail(job, JOB_EXIT_FAILED, "%s: %s; it is whole as %s, rename that",
 				p->file, strerror(errno), p->path);

@@ -22,6 +22,7 @@ struct part {
 	uint32_t count; /* of pieces */
 	unsigned char *arrived; /* one each */
 	bool resumed;
+	bool whole; /* has no journal any more */
 };
 
 /* Opens or makes it, for @count pieces of the blob @url with @etag; p->arrived

@@ -147,6 +147,12 @@ try "unmount" unmounted "$device"
 mounted "$base/copy" --fsck
 is "$?$(cat "$dir/held")" 0text "which is a drive of its own"
 try "unmount" unmounted "$device"
+device=$(clouddrivectl mount "$(clouddrivectl snapshot "$base/copy")" --no-fs)
+try "what has a snapshot that is mounted here is not deleted" \
+	refused "copy?snapshot=.*: mounted on this machine as $device" \
+	clouddrivectl delete "$base/copy" --snapshots
+try "unmount" unmounted "$device"
+try "then it is deleted" clouddrivectl delete "$base/copy" --snapshots
 
 # --- NTFS --------------------------------------------------------------------------------------
 
