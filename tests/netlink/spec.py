@@ -146,7 +146,7 @@ def header(spec, path):
     known |= {spec.operation("unspec")}
     for prefix in (spec.attribute_prefix, spec.operation_prefix):
         known |= {prefix + "MAX", "__" + prefix + "MAX"}
-    known |= {"_UAPI_LINUX_CDRIVE_H", "CDRIVE_PAYLOAD_OFFSET"}
+    known |= {"_UAPI_LINUX_CDRIVE_H", "CDRIVE_PAYLOAD_OFFSET", "CDRIVE_PAYLOAD_BIND"}
 
     names = set(re.findall(r"^#define\s+(\w+)", text, flags=re.M))
     enums = dict(re.findall(r"enum (\w+) \{(.*?)\}", text, flags=re.S))
