@@ -147,7 +147,7 @@ put: 403 AuthorizationFailure: the SAS expired at TIME; the SAS has expired; mak
 is "$("$tmp/check" "$url/disk?$readonly_sas" props , put 0 512 - "$tmp/data" |
 	sed 's/Mismatch: .*; make/Mismatch: …; make/')" \
 	"props: done; type 1, size $mib, sequence number 0, available
-put: 403 AuthorizationPermissionMismatch: …; make a new SAS with read and write for a drive (sp=rw), create and write to make one (sp=cw), delete to delete one (sp=d) (4)" \
+put: 403 AuthorizationPermissionMismatch: …; make a new SAS with read and write for a drive (sp=rw), read, create, write and delete to make one (sp=rcwd), delete to delete one (sp=d) (4)" \
 	"SAS that may only read"
 says "props: 403 AuthorizationFailure; check the account key or the SAS, and the storage account's firewall (4)
 exit 4" "SAS of another blob" "$url/disk?$elsewhere" props
