@@ -114,15 +114,18 @@ clouddrivectl create "$base/disk" --size 64M >&2
 mounted "$base/disk" || bail_out "no drive on devstore"
 clouddrivectl devstore fault set delay --op SnapshotBlob --delay 15000 --control "$control" >/dev/null
 # The file system is frozen when the service is asked.
+hits() {
+	clouddrivectl devstore fault list --control "$control" | jq .hits
+}
 asked() {
-	[ "$(clouddrivectl devstore fault list --control "$control" | jq 'map(.hits) | add')" -gt "$before" ]
+	[ "$(hits)" -gt "$before" ]
 }
 idle() {
 	[ "$(status .requests.in_flight)" = 0 ]
 }
 # The process alone, and all of its group.
 for killed in '' -; do
-	before=$(clouddrivectl devstore fault list --control "$control" | jq 'map(.hits) | add')
+	before=$(hits)
 	setsid clouddrivectl snapshot "$dir" >/tmp/snapshot 2>&1 &
 	taker=$!
 	try "a snapshot takes long" wait_for 10 asked
