@@ -177,7 +177,7 @@ int drives_act(const char *arg, drive_fn act, void *ctx)
 	return status;
 }
 
-int drives_act_on_url(const struct az_url *url, drive_fn act, void *ctx)
+static int act_on_blob(const struct az_url *url, bool any_snapshot, drive_fn act, void *ctx)
 {
 	struct drives drives;
 	int status;
@@ -185,20 +185,17 @@ int drives_act_on_url(const struct az_url *url, drive_fn act, void *ctx)
 	status = drives_load(&drives);
 	if (status)
 		return status;
-	status = act(drives_by_url(&drives, url), ctx);
+	status = act(find_blob(&drives, url, any_snapshot), ctx);
 	drives_free(&drives);
 	return status;
 }
 
+int drives_act_on_url(const struct az_url *url, drive_fn act, void *ctx)
+{
+	return act_on_blob(url, false, act, ctx);
+}
+
 int drives_act_on_snapshots(const struct az_url *url, drive_fn act, void *ctx)
 {
-	struct drives drives;
-	int status;
-
-	status = drives_load(&drives);
-	if (status)
-		return status;
-	status = act(find_blob(&drives, url, true), ctx);
-	drives_free(&drives);
-	return status;
+	return act_on_blob(url, true, act, ctx);
 }
