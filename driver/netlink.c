@@ -77,8 +77,8 @@ static int cdrive_nl_check_admin(struct sk_buff *skb, struct genl_info *info)
 }
 
 /*
- * Its socket's cookie is all that a helper needs, so it must be one that nobody
- * else can come by: see struct cdrive_helper.
+ * The cookie of its socket is all that a helper needs, so it must be one that
+ * nobody else can come by: see struct cdrive_helper.
  */
 u64 cdrive_nl_cookie(struct sock *sk)
 {

@@ -62,7 +62,6 @@ static int choose_dir(struct mount *m)
 static int check_filesystem(struct mount *m, const struct filesystem *fs)
 {
 	char why[512];
-
 	int bad = fsck_run(fs, m->read_only, m->agent.signals, why, sizeof(why));
 
 	/* Its checker was ended, then, and has found nothing. */
