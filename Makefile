@@ -28,7 +28,7 @@ override CFLAGS   += -std=gnu11 -MMD -MP $(shell pkg-config --cflags $(LIBS))
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm
 
 lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c helper/image/*.c)
-ctl_src   := $(wildcard helper/ctl/*.c)
+ctl_src   := $(wildcard helper/ctl/*.c helper/host/*.c)
 agent_src := $(wildcard helper/agent/*.c)
 drive_src := $(wildcard helper/drive/*.c)
 store_src := $(wildcard helper/devstore/*.c)

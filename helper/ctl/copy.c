@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
-#include "ctl/drives.h"
 #include "ctl/options.h"
 #include "ctl/snapshot.h"
 #include "ctl/work.h"
+#include "host/drives.h"
 
 #define LOOK_MS 500 /* how often it is looked how far it is */
 

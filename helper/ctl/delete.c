@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
-#include "ctl/drives.h"
 #include "ctl/options.h"
 #include "ctl/store.h"
+#include "host/drives.h"
 
 /* The service would refuse it too, as it is leased, but not say by whom. */
 static int check_not_mounted(const struct drive *drive, void *ctx)

@@ -16,10 +16,10 @@
 #include "agent/pace.h"
 #include "azure/sas.h"
 #include "ctl/ctl.h"
-#include "ctl/drives.h"
-#include "ctl/mount.h"
 #include "ctl/options.h"
-#include "ctl/takedown.h"
+#include "host/drives.h"
+#include "host/mount.h"
+#include "host/takedown.h"
 #include "lib/driver.h"
 #include "lib/runtime.h"
 

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
-#include "ctl/drives.h"
-#include "ctl/freeze.h"
 #include "ctl/options.h"
 #include "ctl/snapshot.h"
+#include "host/drives.h"
+#include "host/freeze.h"
 #include "lib/runtime.h"
 #include "lib/signals.h"
 

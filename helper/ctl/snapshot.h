@@ -3,8 +3,8 @@
 #ifndef CTL_SNAPSHOT_H
 #define CTL_SNAPSHOT_H
 
-#include "ctl/drives.h"
 #include "ctl/work.h"
+#include "host/drives.h"
 
 struct snapshot {
 	char time[AZ_SNAPSHOT]; /* "": there is none */

@@ -7,9 +7,9 @@
 
 #include "agent/lock.h"
 #include "ctl/ctl.h"
-#include "ctl/drives.h"
-#include "ctl/mounts.h"
 #include "ctl/options.h"
+#include "host/drives.h"
+#include "host/mounts.h"
 #include "lib/runtime.h"
 
 #define HELPER_MS 10000

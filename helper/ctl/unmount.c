@@ -2,9 +2,9 @@
 #include <stdbool.h>
 
 #include "ctl/ctl.h"
-#include "ctl/drives.h"
 #include "ctl/options.h"
-#include "ctl/takedown.h"
+#include "host/drives.h"
+#include "host/takedown.h"
 
 static int unmount(const struct drive *drive, void *force)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../helper/ctl/fsck.c"
+#include "../../helper/host/fsck.c"
 
 #include <cmocka.h>
 

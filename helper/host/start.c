@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/start.h"
+#include "host/start.h"
 
 #include <errno.h>
 #include <fcntl.h>

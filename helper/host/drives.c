@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/drives.h"
+#include "host/drives.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "ctl/ctl.h"
-#include "ctl/mounts.h"
 #include "ctl/options.h"
+#include "host/mounts.h"
 #include "lib/runtime.h"
 
 const char *device_name(unsigned int index, char *buf)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/filesystem.h"
+#include "host/filesystem.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include <blkid/blkid.h>
 
-#include "ctl/drives.h"
+#include "host/drives.h"
 #include "lib/loop.h"
 
 #define NODE_MS 10000 /* wait for a device node */

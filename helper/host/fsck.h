@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* fsck.h - a file system's own checker, before it is mounted */
-#ifndef CTL_FSCK_H
-#define CTL_FSCK_H
+#ifndef HOST_FSCK_H
+#define HOST_FSCK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ctl/filesystem.h"
+#include "host/filesystem.h"
 
 /*
  * Runs the checker of the file system that is on @fs: e2fsck -p, xfs_repair or

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/mounts.h"
+#include "host/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>

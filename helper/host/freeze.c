@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/freeze.h"
+#include "host/freeze.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 
 #include <linux/fs.h>
 
-#include "ctl/drives.h"
+#include "host/drives.h"
 
 /* What the child says when all is frozen, or why it isn't. */
 struct report {

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/mounts.h"
+#include "host/mounts.h"
 
 #define MOST 5 /* processes in a message */
 

@@ -5,8 +5,8 @@
  * From agent_start() to agent_forget() SIGINT, SIGTERM and SIGHUP are blocked: they
  * are taken in where something can be undone.
  */
-#ifndef CTL_START_H
-#define CTL_START_H
+#ifndef HOST_START_H
+#define HOST_START_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -2,19 +2,19 @@
 /*
  * mount.h - one mount, as its parts see it
  *
- *	mount.c		the verb: what was asked for, in turn, and what is printed
+ *	ctl/mount.c	the verb: what was asked for, in turn, and what is printed
  *	attach.c	from URL to device: a new drive, or one that is there
  *	place.c		from device to mount point
  */
-#ifndef CTL_MOUNT_H
-#define CTL_MOUNT_H
+#ifndef HOST_MOUNT_H
+#define HOST_MOUNT_H
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ctl/start.h"
 #include "ctl/store.h"
+#include "host/start.h"
 
 struct mount {
 	/* as asked for */

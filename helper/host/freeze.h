@@ -6,14 +6,14 @@
  * to, when this process ends in whatever way, and after FREEZE_HOLD_S at the latest.
  * Should the child be killed, this process thaws in its place.
  */
-#ifndef CTL_FREEZE_H
-#define CTL_FREEZE_H
+#ifndef HOST_FREEZE_H
+#define HOST_FREEZE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "ctl/mounts.h"
+#include "host/mounts.h"
 
 /* To be written out and frozen in, and frozen at most. */
 #define FREEZE_WAIT_S 30

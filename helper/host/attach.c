@@ -18,10 +18,10 @@
 
 #include "agent/lock.h"
 #include "ctl/ctl.h"
-#include "ctl/drives.h"
-#include "ctl/mount.h"
-#include "ctl/mounts.h"
-#include "ctl/takedown.h"
+#include "host/drives.h"
+#include "host/mount.h"
+#include "host/mounts.h"
+#include "host/takedown.h"
 #include "lib/base64.h"
 #include "lib/runtime.h"
 

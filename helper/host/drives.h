@@ -3,8 +3,8 @@
  * drives.h - the drives of this machine: what the driver says and what their
  * helpers wrote down, put together
  */
-#ifndef CTL_DRIVES_H
-#define CTL_DRIVES_H
+#ifndef HOST_DRIVES_H
+#define HOST_DRIVES_H
 
 #include <jansson.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* takedown.h - unmounting a drive's file systems and detaching it */
-#ifndef CTL_TAKEDOWN_H
-#define CTL_TAKEDOWN_H
+#ifndef HOST_TAKEDOWN_H
+#define HOST_TAKEDOWN_H
 
 #include <stdbool.h>
 
-#include "ctl/drives.h"
+#include "host/drives.h"
 
 /*
  * Unmounts every file system of the drive, lets its helper release the lease

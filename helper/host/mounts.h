@@ -2,8 +2,8 @@
 /*
  * mounts.h - file systems of drives, as this process's mount table has them
  */
-#ifndef CTL_MOUNTS_H
-#define CTL_MOUNTS_H
+#ifndef HOST_MOUNTS_H
+#define HOST_MOUNTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

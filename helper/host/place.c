@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
-#include "ctl/filesystem.h"
-#include "ctl/fsck.h"
-#include "ctl/mount.h"
-#include "ctl/mounts.h"
+#include "host/filesystem.h"
+#include "host/fsck.h"
+#include "host/mount.h"
+#include "host/mounts.h"
 #include "lib/runtime.h"
 
 int place_check(struct mount *m)

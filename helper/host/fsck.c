@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/fsck.h"
+#include "host/fsck.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/mounts.h"
+#include "host/mounts.h"
 #include "lib/runtime.h"
 
 #define NOT_INSTALLED 127

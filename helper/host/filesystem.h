@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* filesystem.h - which file system a drive holds, and on which device */
-#ifndef CTL_FILESYSTEM_H
-#define CTL_FILESYSTEM_H
+#ifndef HOST_FILESYSTEM_H
+#define HOST_FILESYSTEM_H
 
 #include <stddef.h>
 

@@ -5,7 +5,7 @@
  * complete it may take any time, and when none does for a while this program
  * stops waiting.
  */
-#include "ctl/takedown.h"
+#include "host/takedown.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,7 +20,7 @@
 
 #include "agent/lock.h"
 #include "ctl/ctl.h"
-#include "ctl/mounts.h"
+#include "host/mounts.h"
 #include "lib/loop.h"
 #include "lib/runtime.h"
 
