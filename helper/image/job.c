@@ -140,11 +140,11 @@ static int repeat(struct job *job, job_call_fn start, void *arg, bool end, struc
 	struct retry retry = { 0 };
 
 	while (!try(job, start, arg, end, res)) {
-		uint64_t now = loop_now(), wait;
+		uint64_t wait;
 
 		if (!res->err.class)
 			return 0;
-		wait = retry_failed(&retry, now, res->err.retry_after, (uint32_t)(now >> 10));
+		wait = retry_backoff(&retry, res->err.retry_after);
 		if (!job_transient(&res->err) || retry.stuck)
 			return job_fail_service(job, &res->err);
 		if (job_pause(job, wait))

@@ -88,12 +88,11 @@ static void fill(void *arg)
 static void call_failed(struct slot *s, const struct az_error *err)
 {
 	struct transfer *t = s->transfer;
-	uint64_t now = loop_now(), wait;
+	uint64_t wait;
 
 	if (err->class == AZ_LOCAL && t->ops->failed)
 		t->ops->failed(t->arg, &s->piece);
-	wait = retry_failed(&t->retry, now, err->retry_after,
-			    (uint32_t)(now >> 10) * 2654435761u + (uint32_t)(s - t->slots));
+	wait = retry_backoff(&t->retry, err->retry_after);
 	if (!job_transient(err) || t->retry.stuck) {
 		job_fail_service(t->job, err);
 		finish(t);

@@ -2,8 +2,8 @@
 /*
  * retry.h - when to try again
  *
- * Exponential back-off from RETRY_FIRST_MS, doubled each time up to
- * RETRY_MOST_MS, of which half is chance, so that drives that failed together
+ * Exponential back-off with jitter: RETRY_FIRST_MS, doubled each time up to
+ * RETRY_MOST_MS, of which half is random, so that drives that failed together
  * do not come back together.  What the service asks for by Retry-After is
  * honoured (up to RETRY_AFTER_MOST_S: it may not park a drive for an hour).
  * What has failed for RETRY_CEILING_S without success is stuck: that parks a
@@ -28,10 +28,18 @@ struct retry {
 };
 
 /*
- * Notes a failure at @now; returns how many ns to wait before the next try.
- * @chance is a random number.  r->stuck says whether the ceiling is passed.
+ * Notes a failure that happened now, and returns how many ns to wait before the next
+ * try.  @retry_after: seconds that the service asked for, or 0.  r->stuck says whether
+ * the ceiling is passed.
  */
-uint64_t retry_failed(struct retry *r, uint64_t now, unsigned int retry_after, uint32_t chance);
+uint64_t retry_backoff(struct retry *r, unsigned int retry_after);
+
+/* The same without clock and random source: at @now (loop_now()), with the random number
+ * @jitter. */
+uint64_t retry_failed(struct retry *r, uint64_t now, unsigned int retry_after, uint32_t jitter);
+
+/* The longest wait, in ms, after @failures of them in a row; 0 after none. */
+unsigned int retry_limit_ms(unsigned int failures);
 
 static inline void retry_reset(struct retry *r)
 {

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "lib/loop.h"
 #include "lib/retry.h"
 
 #define MS 1000000ull
@@ -122,6 +123,37 @@ static void reset_starts_anew(void **state)
 	assert_false(r.stuck);
 }
 
+/* What callers use: this moment, and a wait that is not the same each time. */
+static void backs_off_from_now(void **state)
+{
+	uint64_t least = UINT64_MAX, most = 0, before = loop_now();
+	struct retry r = { 0 };
+
+	(void)state;
+	retry_backoff(&r, 0);
+	assert_true(r.since >= before && r.since <= loop_now());
+	for (unsigned int i = 0; i < 1000; i++) {
+		struct retry late = { .failures = 10, .since = r.since };
+		uint64_t delay = retry_backoff(&late, 0);
+
+		least = delay < least ? delay : least;
+		most = delay > most ? delay : most;
+	}
+	assert_in_range(least, RETRY_MOST_MS / 2 * MS, RETRY_MOST_MS * 6 / 10 * MS);
+	assert_in_range(most, RETRY_MOST_MS * 9 / 10 * MS, RETRY_MOST_MS * MS);
+	assert_int_equal(retry_backoff(&r, 30), 30 * SEC);
+}
+
+static void limits(void **state)
+{
+	(void)state;
+	assert_int_equal(retry_limit_ms(0), 0);
+	assert_int_equal(retry_limit_ms(1), RETRY_FIRST_MS);
+	assert_int_equal(retry_limit_ms(2), 2 * RETRY_FIRST_MS);
+	assert_int_equal(retry_limit_ms(7), RETRY_MOST_MS);
+	assert_int_equal(retry_limit_ms(UINT32_MAX), RETRY_MOST_MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +164,8 @@ int main(void)
 		cmocka_unit_test(stuck_past_the_ceiling),
 		cmocka_unit_test(many_failures_are_not_stuck),
 		cmocka_unit_test(reset_starts_anew),
+		cmocka_unit_test(backs_off_from_now),
+		cmocka_unit_test(limits),
 	};
 
 	return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
