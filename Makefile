@@ -31,7 +31,7 @@ lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c helper/im
 ctl_src   := $(wildcard helper/ctl/*.c helper/host/*.c)
 agent_src := $(wildcard helper/agent/*.c)
 drive_src := $(wildcard helper/drive/*.c)
-store_src := $(wildcard helper/devstore/*.c)
+store_src := $(wildcard helper/devstore/*.c helper/devstore/*/*.c)
 bench_src := $(wildcard tests/bench/*.c)
 # All of clouddrived but its main(), for programs that bring their own.
 serve_src := $(filter-out helper/drive/main.c,$(drive_src))

@@ -15,7 +15,7 @@
 #ifndef DEVSTORE_CONTROL_H
 #define DEVSTORE_CONTROL_H
 
-#include "devstore/server.h"
+#include "devstore/http/server.h"
 
 struct ds_control;
 

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * devstore.h - the embedded page-blob service, as a program
+ *
+ *   http/      requests and responses on connections
+ *   auth/      SharedKey and SAS
+ *   service/   the calls of the REST interface, and what they share
+ *   faults/    rules that make calls go wrong, counters
+ *   storage/   where containers and blobs are kept
+ *   control.c  the socket of "devstore fault" and "devstore counters"
  */
 #ifndef DEVSTORE_DEVSTORE_H
 #define DEVSTORE_DEVSTORE_H

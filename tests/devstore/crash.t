@@ -18,7 +18,7 @@ rounds=${CRASH_ROUNDS:-200} seed=${CRASH_SEED:-$(date +%s)}
 
 # shellcheck disable=SC2086  # lists of words
 cc -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Ihelper -o "$tmp/crash" \
-	tests/devstore/crash*.c helper/devstore/files*.c || bail_out "crash does not compile"
+	tests/devstore/crash*.c helper/devstore/storage/*.c || bail_out "crash does not compile"
 
 # crash MODE ROUNDS
 crash() {

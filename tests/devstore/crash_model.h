@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "devstore/storage.h"
+#include "devstore/storage/storage.h"
 
 #define PAGE 512u
 #define PAGES 4608u /* more than a page of an index is for */

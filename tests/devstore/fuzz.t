@@ -20,7 +20,7 @@ flags='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefine
 
 # build TARGET: build/fuzz/TARGET
 build() {
-	objects=$(printf 'build/fuzz/obj/%s.o\n' helper/devstore/*.c | sed 's/\.c\.o$/.o/')
+	objects=$(printf 'build/fuzz/obj/%s.o\n' helper/devstore/*.c helper/devstore/*/*.c | sed 's/\.c\.o$/.o/')
 	# shellcheck disable=SC2046,SC2086  # lists of words
 	make -s -j2 BUILD=build/fuzz CC=clang HARDEN= CFLAGS="$flags -Wall" \
 		$objects build/fuzz/obj/libcd.a "build/fuzz/obj/tests/devstore/$1.o" &&

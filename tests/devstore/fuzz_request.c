@@ -8,13 +8,13 @@
  */
 #include <ctype.h>
 
-#include "devstore/auth.h"
-#include "devstore/conditions.h"
-#include "devstore/date.h"
-#include "devstore/lease.h"
-#include "devstore/range.h"
-#include "devstore/route.h"
-#include "devstore/xml.h"
+#include "devstore/auth/auth.h"
+#include "devstore/service/conditions.h"
+#include "devstore/service/date.h"
+#include "devstore/service/lease.h"
+#include "devstore/service/range.h"
+#include "devstore/service/route.h"
+#include "devstore/service/xml.h"
 #include "fuzz.h"
 
 static struct ds_accounts accounts;

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "devstore/route.h"
-#include "devstore/service.h"
+#include "devstore/service/route.h"
+#include "devstore/service/service.h"
 #include "fuzz.h"
 
 #define MAX_REQUESTS 8
@@ -49,7 +49,7 @@ static void ask(const char *text)
 
 	promise(fuzz_request(&in, &call.req));
 	run();
-	promise(call.ans.status / 100 == 2);
+	promise(call.response.status / 100 == 2);
 }
 
 static void start_over(void)
@@ -61,7 +61,7 @@ static void start_over(void)
 	in = (struct fuzz_input){ delete, delete + sizeof(delete) - 1 };
 	fuzz_request(&in, &call.req);
 	run();
-	if (call.ans.status != 404) {
+	if (call.response.status != 404) {
 		/* Leased, then: away with it all the same. */
 		storage_container_delete(storage, &key);
 		ds_objects_forget_container(&ds.objects, &key);
@@ -72,9 +72,9 @@ static void start_over(void)
 	ask("PUT /" DS_DEV_ACCOUNT "/ccc/b?comp=page\nx-ms-page-write: update\n"
 	    "x-ms-range: bytes=512-2047\n=1536\n");
 	ask("PUT /" DS_DEV_ACCOUNT "/ccc/b?comp=snapshot\n=0\n");
-	for (size_t i = 0; i < call.ans.fields; i++)
-		if (!strcasecmp(call.ans.field[i].name, "x-ms-snapshot"))
-			snprintf(snapshot, sizeof(snapshot), "%s", call.ans.field[i].value);
+	for (size_t i = 0; i < call.response.fields; i++)
+		if (!strcasecmp(call.response.field[i].name, "x-ms-snapshot"))
+			snprintf(snapshot, sizeof(snapshot), "%s", call.response.field[i].value);
 	promise(*snapshot);
 	ask("PUT /" DS_DEV_ACCOUNT "/ccc/b?comp=page\nx-ms-page-write: clear\n"
 	    "x-ms-range: bytes=1024-1535\n=0\n");
@@ -97,7 +97,7 @@ static void insert_snapshot(const uint8_t *data, size_t size, struct text *t)
 
 static void check_answer(void)
 {
-	const struct ds_answer *a = &call.ans;
+	const struct ds_response *a = &call.response;
 
 	promise(a->status >= 200 && a->status < 600);
 	promise(a->fields <= DS_MAX_FIELDS);
@@ -161,12 +161,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	promise(t.s);
 	in = (struct fuzz_input){ t.s, t.s + t.len };
 	for (int i = 0; i < MAX_REQUESTS && fuzz_request(&in, &call.req); i++) {
-		call.ans.status = 0;
+		call.response.status = 0;
 		run();
-		if (call.ans.status)
+		if (call.response.status)
 			check_answer();
 	}
-	ds_answer_drop(&call.ans);
+	ds_response_drop(&call.response);
 	check_directory();
 	return 0;
 }

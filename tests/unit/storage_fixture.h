@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "devstore/storage.h"
+#include "devstore/storage/storage.h"
 
 #define OK(call) assert_int_equal(call, 0)
 #define KEY(blob) ((struct storage_key){ "account", "container", blob, NULL })

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/auth.h"
-#include "devstore/date.h"
+#include "devstore/auth/auth.h"
+#include "devstore/service/date.h"
 #include "lib/base64.h"
 
 static struct ds_accounts accounts;

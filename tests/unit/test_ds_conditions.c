@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/conditions.h"
-#include "devstore/date.h"
-#include "devstore/range.h"
+#include "devstore/service/conditions.h"
+#include "devstore/service/date.h"
+#include "devstore/service/range.h"
 
 #define ETAG 0x8DF47D317456A4Bull
 #define SAME "\"0x8DF47D317456A4B\""

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/faults.h"
+#include "devstore/faults/faults.h"
 
 #define MS 1000000ull
 #define SECOND 1000000000ull

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "devstore/lease.h"
+#include "devstore/service/lease.h"
 
 #define A "aaaaaaaa-0000-4000-8000-000000000000"
 #define B "bbbbbbbb-0000-4000-8000-000000000000"

@@ -2,9 +2,9 @@
 /* What the storage engine is made of, each against something simpler. */
 #include "storage_fixture.h"
 
-#include "devstore/files_bits.h"
-#include "devstore/files_crc.h"
-#include "devstore/files_ids.h"
+#include "devstore/storage/bits.h"
+#include "devstore/storage/crc.h"
+#include "devstore/storage/ids.h"
 
 static void crc(void **state)
 {

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/*
+ * listen.c - accepting connections, and being out of reach
+ */
+#include "devstore/http/http.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+static void on_connection(void *arg, uint32_t events)
+{
+	const struct ds_event connect = { .connect = true };
+	const struct linger now = { .l_onoff = 1 };
+	struct ds_server *s = arg;
+	struct sockaddr_storage from;
+	struct ds_plan plan;
+
+	(void)events;
+	for (int i = 0; i < 64; i++) {
+		socklen_t len = sizeof(from);
+		int fd = accept4(s->listener.fd, (struct sockaddr *)&from, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		s->faults->connections++;
+		ds_faults_match(s->faults, &connect, loop_now(), &plan);
+		if (plan.reset) {
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+			close(fd);
+			continue;
+		}
+		if (MHD_add_connection(s->daemon, fd, (struct sockaddr *)&from, len) != MHD_YES)
+			log_debug("connection: %s", strerror(errno));
+	}
+}
+
+static int listen_again(struct ds_server *s)
+{
+	const int one = 1;
+	int fd = socket(s->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	err = bind(fd, (struct sockaddr *)&s->address, s->address_len) || listen(fd, SOMAXCONN) ||
+			      getsockname(fd, (struct sockaddr *)&s->address, &s->address_len) ?
+		      -errno :
+		      loop_fd_add(s->ds->loop, &s->listener, fd, EPOLLIN, on_connection, s);
+	if (err)
+		close(fd);
+	s->listening = !err;
+	return err;
+}
+
+static void close_listener(struct ds_server *s)
+{
+	int fd = s->listener.fd;
+
+	if (!s->listening)
+		return;
+	loop_fd_del(s->ds->loop, &s->listener);
+	close(fd);
+	s->listening = false;
+}
+
+void ds_listen_stop(struct ds_server *s)
+{
+	close_listener(s);
+	loop_timer_cancel(s->ds->loop, &s->outage);
+}
+
+void ds_server_outage(struct ds_server *s)
+{
+	uint64_t now = loop_now(), next = ds_faults_next(s->faults, now);
+	bool refusing = ds_faults_refusing(s->faults, now);
+
+	if (refusing)
+		close_listener(s);
+	else if (!s->listening && listen_again(s))
+		next = now + LOOP_MS(100); /* somebody took the port: try on */
+	if (next)
+		loop_timer_arm(s->ds->loop, &s->outage, next - now);
+}
+
+static void on_outage(void *arg)
+{
+	ds_server_outage(arg);
+}
+
+int ds_listen(struct ds_server *s)
+{
+	loop_timer_init(&s->outage, on_outage, s);
+	return listen_again(s);
+}

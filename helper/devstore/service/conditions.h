@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conditions.h - "Specifying conditional headers for Blob service operations"
+ *
+ * And the three conditions on a page blob's sequence number ("Put Page").
+ * Pure: they are read from a request, and judged against an ETag, a time and
+ * a number.
+ */
+#ifndef DEVSTORE_CONDITIONS_H
+#define DEVSTORE_CONDITIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "devstore/service/error.h"
+#include "devstore/http/request.h"
+
+struct ds_conditions {
+	const char *if_match, *if_none_match; /* as they came; NULL: none */
+	int64_t modified_since, unmodified_since; /* ticks, of whole seconds; 0: none */
+	bool has_eq, has_le, has_lt;
+	uint64_t eq, le, lt;
+};
+
+#define DS_ETAG_TEXT 20
+void ds_etag_text(uint64_t etag, char text[DS_ETAG_TEXT]); /* with its quotes */
+
+enum ds_err ds_conditions_parse(const struct ds_request *r, struct ds_conditions *c);
+/* Of a copy's source: x-ms-source-if-…; no sequence numbers. */
+enum ds_err ds_conditions_parse_source(const struct ds_request *r, struct ds_conditions *c);
+
+/* @read: a failure of If-None-Match and If-Modified-Since is 304, not 412. */
+enum ds_err ds_conditions_check(const struct ds_conditions *c, uint64_t etag, int64_t modified,
+				bool read);
+/* Where nothing is there yet (a blob about to be created). */
+enum ds_err ds_conditions_check_absent(const struct ds_conditions *c);
+enum ds_err ds_conditions_check_sequence(const struct ds_conditions *c, uint64_t number);
+
+#endif

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include "devstore/service/error.h"
+
+#include <errno.h>
+
+static const struct ds_error errors[] = {
+#define X(name, status, message) [ERR_##name] = { (status), #name, (message) },
+#define Y(name, code, status, message) [ERR_##name] = { (status), #code, (message) },
+	DS_ERRORS(X, Y)
+#undef X
+#undef Y
+};
+
+const struct ds_error *ds_error(enum ds_err err)
+{
+	return &errors[err];
+}
+
+enum ds_err ds_error_of(int err)
+{
+	switch (err) {
+	case 0:
+		return DS_OK;
+	case -ENOENT:
+		return ERR_BlobNotFound;
+	case -EEXIST:
+		return ERR_BlobAlreadyExists;
+	case -ENOTEMPTY:
+		return ERR_SnapshotsPresent;
+	case -ENOSPC:
+	case -EDQUOT:
+		return ERR_InsufficientStorage;
+	default:
+		return ERR_InternalError;
+	}
+}

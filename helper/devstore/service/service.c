@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: MIT
+/*
+ * service.c - admitting and running calls, and what operations share
+ */
+#include "devstore/service/service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "devstore/service/date.h"
+#include "devstore/service/route.h"
+#include "lib/base64.h"
+#include "lib/crc64.h"
+
+#define MD5_LEN 16
+#define MD5_TEXT BASE64_SIZE(MD5_LEN)
+
+int ds_init(struct ds *ds, struct loop *loop, struct storage *storage)
+{
+	unsigned char random[8];
+	int err;
+
+	ds->loop = loop;
+	ds->storage = storage;
+	ds_copy_init(ds);
+	if (RAND_bytes(random, sizeof(random)) != 1)
+		return -EIO;
+	snprintf(ds->id_prefix, sizeof(ds->id_prefix), "%02x%02x%02x%02x-%02x%02x-%02x%02x-",
+		 random[0], random[1], random[2], random[3], random[4], random[5], random[6],
+		 random[7]);
+	err = ds_accounts_init(&ds->accounts);
+	if (!err)
+		err = ds_objects_init(&ds->objects, storage);
+	return err;
+}
+
+void ds_free(struct ds *ds)
+{
+	ds_copy_end_all(ds);
+	ds_request_free(&ds->source);
+	ds_objects_free(&ds->objects);
+	ds_accounts_free(&ds->accounts);
+}
+
+/* --- admitting ------------------------------------------------------------------- */
+
+/* "00000000-0000-0000-" of this process, and a count. */
+static void make_request_id(struct ds_call *c)
+{
+	static const char hex[] = "0123456789abcdef";
+	uint64_t n = ++c->ds->id_serial;
+	char *p = c->request_id + 36;
+
+	memcpy(c->request_id, c->ds->id_prefix, 19);
+	*p = '\0';
+	for (int i = 0; i < 16; i++, n >>= 4) {
+		*--p = hex[n & 15];
+		if (i == 11)
+			*--p = '-';
+	}
+}
+
+void ds_call_reset(struct ds_call *c)
+{
+	ds_response_drop(&c->response);
+	c->op = OP_Unsupported;
+	c->writes = false;
+	c->detail = NULL;
+	c->retry_after = 0;
+	c->now = ds_date_now();
+	c->mono = loop_now();
+	make_request_id(c);
+}
+
+bool ds_find_policy(void *arg, const char *account, const char *container, const char *id,
+		    struct ds_policy *out)
+{
+	const struct storage_key key = { .account = account, .container = container };
+	struct ds *ds = arg;
+	struct ds_object *obj;
+	bool found = false;
+
+	if (ds_object_get(&ds->objects, &key, &obj))
+		return false;
+	for (size_t i = 0; obj->policies && i < DS_MAX_POLICIES && !found; i++) {
+		found = obj->policies[i].id[0] && !strcmp(obj->policies[i].id, id);
+		if (found)
+			*out = obj->policies[i];
+	}
+	ds_object_put(&ds->objects, obj);
+	return found;
+}
+
+static bool valid_version(const char *v)
+{
+	static const char form[] = "0000-00-00";
+
+	if (strlen(v) != sizeof(form) - 1)
+		return false;
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == '-' ? v[i] != '-' : v[i] < '0' || v[i] > '9')
+			return false;
+	return true;
+}
+
+static enum ds_err check_form(const struct ds_request *r)
+{
+	const char *version = r->header[H_MS_VERSION];
+
+	if (version && !valid_version(version))
+		return ERR_InvalidHeaderValue;
+	if (r->header[H_CLIENT_REQUEST_ID] && strlen(r->header[H_CLIENT_REQUEST_ID]) > 1024)
+		return ERR_InvalidHeaderValue;
+	if (r->method != DS_PUT && r->method != DS_POST)
+		return DS_OK;
+	/* A length must be known before the first byte. */
+	if (r->header[H_TRANSFER_ENCODING] || !r->header[H_CONTENT_LENGTH])
+		return ERR_MissingContentLengthHeader;
+	return DS_OK;
+}
+
+enum ds_err ds_call_admit(struct ds_call *c)
+{
+	enum ds_err err = c->req.bad;
+
+	if (err)
+		return err;
+	c->op = ds_route(&c->req);
+	err = ds_authorize(&c->ds->accounts, &c->req, &ds_ops[c->op].need, ds_find_policy, c->ds,
+			   c->now, &c->grant);
+	c->detail = c->ds->accounts.detail;
+	return err ? err : check_form(&c->req);
+}
+
+void ds_call_run(struct ds_call *c)
+{
+	/* Time may have passed since it was admitted. */
+	c->now = ds_date_now();
+	c->mono = loop_now();
+	ds_response_finish(c, ds_ops[c->op].run(c));
+}
+
+void ds_call_refuse(struct ds_call *c, enum ds_err err)
+{
+	ds_response_finish(c, err);
+}
+
+/* Whether comp is one of Azure's at all. */
+static bool known_comp(const char *comp)
+{
+	static const char *const known[] = {
+		"acl",
+		"appendblock",
+		"batch",
+		"block",
+		"blocklist",
+		"blobs",
+		"copy",
+		"expiry",
+		"immutabilityPolicies",
+		"incrementalcopy",
+		"lease",
+		"legalhold",
+		"list",
+		"metadata",
+		"page",
+		"pagelist",
+		"properties",
+		"query",
+		"seal",
+		"snapshot",
+		"stats",
+		"tags",
+		"tier",
+		"undelete",
+		"userdelegationkey",
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (!strcmp(comp, known[i]))
+			return true;
+	return false;
+}
+
+enum ds_err ds_op_Unsupported(struct ds_call *c)
+{
+	const char *comp = ds_query(&c->req, "comp");
+
+	if (comp && !known_comp(comp))
+		return ERR_InvalidQueryParameterValue;
+	switch (c->req.method) {
+	case DS_POST:
+	case DS_OPTIONS:
+	case DS_OTHER_METHOD:
+		return ERR_UnsupportedHttpVerb;
+	default:
+		return ERR_NotImplemented;
+	}
+}
+
+/* "Get Account Information" */
+enum ds_err ds_op_GetAccountInformation(struct ds_call *c)
+{
+	ds_response_field(c, "x-ms-sku-name", "Standard_LRS");
+	ds_response_field(c, "x-ms-account-kind", "StorageV2");
+	ds_response_field(c, "x-ms-is-hns-enabled", "false");
+	c->response.status = 200;
+	return DS_OK;
+}
+
+/* --- objects ------------------------------------------------------------------------ */
+
+struct storage_key ds_call_key(const struct ds_call *c)
+{
+	return (struct storage_key){ .account = c->req.account,
+				     .container = c->req.container,
+				     .blob = c->req.blob };
+}
+
+enum ds_err ds_call_container(struct ds_call *c, struct ds_object **out)
+{
+	struct storage_key key = ds_call_key(c);
+	int err;
+
+	key.blob = NULL;
+	err = ds_object_get(&c->ds->objects, &key, out);
+	return err == -ENOENT ? ERR_ContainerNotFound : ds_error_of(err);
+}
+
+void ds_call_put(struct ds_call *c, struct ds_object *obj)
+{
+	ds_object_put(&c->ds->objects, obj);
+}
+
+enum ds_err ds_call_blob(struct ds_call *c, struct ds_object **out)
+{
+	struct storage_key key = ds_call_key(c);
+	struct ds_object *container;
+	enum ds_err err;
+	int64_t ticks;
+	int res;
+
+	key.snapshot = ds_query(&c->req, "snapshot");
+	if (key.snapshot && !ds_date_parse_iso(key.snapshot, &ticks))
+		return ERR_InvalidQueryParameterValue;
+	res = ds_object_get(&c->ds->objects, &key, out);
+	if (!res) {
+		ds_copy_wake(c->ds, *out);
+		return DS_OK;
+	}
+	if (res != -ENOENT)
+		return ds_error_of(res);
+	err = ds_call_container(c, &container);
+	if (err)
+		return err;
+	ds_call_put(c, container);
+	return ERR_BlobNotFound;
+}
+
+enum ds_err ds_call_lease_id(struct ds_call *c, enum ds_header which, const char **id)
+{
+	const char *text = c->req.header[which];
+	char *kept;
+
+	*id = NULL;
+	if (!text)
+		return DS_OK;
+	kept = ds_arena_alloc(&c->req.arena, DS_LEASE_ID);
+	if (!kept || !ds_lease_id(text, kept))
+		return ERR_InvalidHeaderValue;
+	*id = kept;
+	return DS_OK;
+}
+
+static enum ds_err check(struct ds_call *c, const struct ds_object *obj, bool read)
+{
+	bool container = obj->type == DS_CONTAINER;
+	struct ds_conditions conditions;
+	const char *id;
+	enum ds_err err;
+
+	err = ds_call_lease_id(c, H_LEASE_ID, &id);
+	if (!err)
+		err = (read ? ds_lease_check_read : ds_lease_check_write)(&obj->lease, c->mono, id,
+									  container);
+	if (!err)
+		err = ds_conditions_parse(&c->req, &conditions);
+	if (!err)
+		err = ds_conditions_check(&conditions, obj->etag, obj->modified, read);
+	return err;
+}
+
+enum ds_err ds_call_check_read(struct ds_call *c, const struct ds_object *obj)
+{
+	return check(c, obj, true);
+}
+
+enum ds_err ds_call_check_write(struct ds_call *c, const struct ds_object *obj)
+{
+	return check(c, obj, false);
+}
+
+enum ds_err ds_call_write_blob(struct ds_call *c, bool page, struct ds_object **out)
+{
+	enum ds_err err;
+
+	if (ds_query(&c->req, "snapshot"))
+		return ERR_InvalidQueryParameterValue;
+	err = ds_call_blob(c, out);
+	if (err)
+		return err;
+	if (page && (*out)->type != DS_PAGE_BLOB)
+		err = ERR_InvalidBlobType;
+	else
+		err = ds_call_check_write(c, *out);
+	if (!err && (*out)->copy == DS_COPY_PENDING)
+		err = ERR_PendingCopyOperation;
+	if (!err && (*out)->incremental)
+		err = ERR_OperationNotAllowedOnIncrementalCopyBlob;
+	if (err)
+		ds_call_put(c, *out);
+	return err;
+}
+
+enum ds_err ds_call_save(struct ds_call *c, struct ds_object *obj)
+{
+	c->writes = true;
+	return ds_error_of(ds_object_save(&c->ds->objects, obj));
+}
+
+enum ds_err ds_call_changed(struct ds_call *c, struct ds_object *obj)
+{
+	ds_object_touch(&c->ds->objects, obj);
+	ds_lease_written(&obj->lease, c->mono);
+	return ds_call_save(c, obj);
+}
+
+/* --- what requests carry ---------------------------------------------------------------- */
+
+enum ds_err ds_call_number(struct ds_call *c, enum ds_header which, uint64_t *number)
+{
+	const char *text = c->req.header[which];
+
+	if (!text)
+		return ERR_MissingRequiredHeader;
+	return text_u64(text, strlen(text), number) && *number <= INT64_MAX ?
+		       DS_OK :
+		       ERR_InvalidHeaderValue;
+}
+
+static enum ds_err verify_md5(struct ds_call *c)
+{
+	unsigned char given[MD5_LEN], md5[MD5_LEN];
+	const char *text = c->req.header[H_CONTENT_MD5];
+	size_t len;
+
+	if (base64_decode(text, strlen(text), given, sizeof(given)) != MD5_LEN)
+		return ERR_InvalidMd5;
+	if (!EVP_Q_digest(NULL, "MD5", NULL, c->req.body, c->req.body_len, md5, &len))
+		return ERR_InternalError;
+	if (memcmp(given, md5, MD5_LEN) != 0)
+		return ERR_Md5Mismatch;
+	ds_response_field(c, "Content-MD5", text);
+	return DS_OK;
+}
+
+enum ds_err ds_call_verify_body(struct ds_call *c)
+{
+	const char *text = c->req.header[H_CONTENT_CRC64];
+	unsigned char given[8];
+	char crc[CRC64_TEXT];
+
+	if (c->req.header[H_CONTENT_MD5]) {
+		/* One or the other ("Put Page"). */
+		return text ? ERR_InvalidInput : verify_md5(c);
+	}
+	if (text && base64_decode(text, strlen(text), given, sizeof(given)) != sizeof(given))
+		return ERR_InvalidHeaderValue;
+	crc64_text(crc64(0, c->req.body, c->req.body_len), crc);
+	if (text && strcmp(text, crc) != 0)
+		return ERR_Crc64Mismatch;
+	ds_response_copy(c, "x-ms-content-crc64", crc);
+	return DS_OK;
+}
+
+static bool metadata_name(const char *s)
+{
+	/* A C# identifier, of which HTTP leaves the ASCII ones. */
+	if (!(*s >= 'a' && *s <= 'z') && *s != '_')
+		return false;
+	for (; *s; s++)
+		if (!(*s >= 'a' && *s <= 'z') && !(*s >= '0' && *s <= '9') && *s != '_')
+			return false;
+	return true;
+}
+
+bool ds_call_has_metadata(const struct ds_call *c)
+{
+	for (size_t i = 0; i < c->req.ms_count; i++)
+		if (!strncmp(c->req.ms[i].name, "x-ms-meta-", 10))
+			return true;
+	return false;
+}
+
+enum ds_err ds_call_take_metadata(struct ds_call *c, struct ds_object *obj)
+{
+	struct text t = { 0 };
+	size_t total = 0;
+
+	for (size_t i = 0; i < c->req.ms_count; i++) {
+		const struct ds_pair *p = &c->req.ms[i];
+		enum ds_err err = DS_OK;
+
+		if (strncmp(p->name, "x-ms-meta-", 10) != 0)
+			continue;
+		total += strlen(p->name) - 10 + strlen(p->value);
+		if (!p->name[10])
+			err = ERR_EmptyMetadataKey;
+		else if (!metadata_name(p->name + 10))
+			err = ERR_InvalidMetadata;
+		else if (total > DS_MAX_METADATA)
+			err = ERR_MetadataTooLarge;
+		if (err) {
+			text_free(&t);
+			return err;
+		}
+		text_addn(&t, p->name, strlen(p->name) + 1);
+		text_addn(&t, p->value, strlen(p->value) + 1);
+	}
+	if (t.failed) {
+		text_free(&t);
+		return ERR_InternalError;
+	}
+	free(obj->metadata);
+	obj->metadata = t.s;
+	obj->metadata_len = t.len;
+	return DS_OK;
+}
