@@ -104,7 +104,7 @@ static void on_answered(void *arg, const json_t *answer)
 
 	loop_timer_cancel(a->loop, &a->undo);
 	if (json_object_get(answer, "error")) {
-		a->status = EXIT_FAILURE;
+		a->status = EXIT_FAILED;
 		tell_front(a, answer);
 		return;
 	}
@@ -114,12 +114,13 @@ static void on_answered(void *arg, const json_t *answer)
 		return;
 	}
 	error = runtime_error(
-		1, "/dev/cdrive%d: %s/cdrive%d.agent: %s; unmount the drive and mount it again",
+		EXIT_FAILED,
+		"/dev/cdrive%d: %s/cdrive%d.agent: %s; unmount the drive and mount it again",
 		a->sup.index, runtime_dir(), a->sup.index, strerror(-a->lock));
 	json_object_set_new(error, "index", json_integer(a->sup.index));
 	tell_front(a, error);
 	json_decref(error);
-	a->status = EXIT_FAILURE;
+	a->status = EXIT_FAILED;
 	loop_stop(a->loop);
 }
 
@@ -278,12 +279,12 @@ static int serve(struct agent *a, json_t *request, int front, int spawner)
 	else if (!err)
 		supervise_start(&a->sup);
 	if (err) {
-		json_t *error =
-			runtime_error(1, "the drive's agent: %s; try again", strerror(-err));
+		json_t *error = runtime_error(EXIT_FAILED, "the drive's agent: %s; try again",
+					      strerror(-err));
 
 		runtime_send(front, error);
 		json_decref(error);
-		a->status = EXIT_FAILURE;
+		a->status = EXIT_FAILED;
 	} else {
 		loop_run(a->loop);
 	}
@@ -303,7 +304,7 @@ int agent_main(int argc, char **argv)
 	if (front < 3 || fcntl(front, F_SETFD, FD_CLOEXEC)) {
 		fputs("clouddrivectl: agent: not for users; clouddrivectl mount starts it\n",
 		      stderr);
-		return 2;
+		return EXIT_USAGE;
 	}
 	secret_protect_process();
 	log_open("clouddrive-agent", true);
@@ -311,10 +312,10 @@ int agent_main(int argc, char **argv)
 	spawner = spawner_fork();
 	prctl(PR_SET_NAME, "cdrive-agent");
 	if (spawner < 0 || loop_new(&a.loop))
-		return EXIT_FAILURE;
+		return EXIT_FAILED;
 	err = runtime_receive(front, &request, REQUEST_MS);
 	if (err)
-		return EXIT_FAILURE;
+		return EXIT_FAILED;
 	if (!json_is_true(json_object_get(request, "foreground")))
 		log_to_syslog();
 	return serve(&a, request, front, spawner);

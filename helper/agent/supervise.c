@@ -190,7 +190,7 @@ static void failed_start(struct supervisor *s, const char *why)
 		return;
 	}
 	if (!s->error)
-		s->error = runtime_error(1, "%s", why);
+		s->error = runtime_error(EXIT_FAILED, "%s", why);
 	s->ops->answered(s->arg, s->error);
 	s->ops->done(s->arg);
 }
@@ -233,7 +233,7 @@ static void on_started(struct supervisor *s, const struct spawner_event *event, 
 
 static void join_failed(struct supervisor *s, const char *why)
 {
-	s->error = runtime_error(1, "/dev/cdrive%d: its helper (process %d) %s", s->index,
+	s->error = runtime_error(EXIT_FAILED, "/dev/cdrive%d: its helper (process %d) %s", s->index,
 				 (int)s->helper, why);
 	s->ops->answered(s->arg, s->error);
 	s->ops->done(s->arg);

@@ -12,6 +12,12 @@ bool az_error_is(const struct az_error *e, const char *code)
 	return !strcmp(e->code, code);
 }
 
+bool az_error_is_lease(const struct az_error *e)
+{
+	return (e->class == AZ_CONFLICT || e->class == AZ_PRECONDITION) &&
+	       !strncmp(e->code, "Lease", 5);
+}
+
 bool az_error_transient(const struct az_error *e)
 {
 	switch (e->class) {
@@ -91,33 +97,27 @@ const char *az_error_text(const struct az_error *e, char *buf, size_t len)
 	return buf;
 }
 
-static bool lease_code(const struct az_error *e)
-{
-	return !strncmp(e->code, "Lease", 5);
-}
-
-/* CLI.md, "Exit status" */
-int az_error_exit(const struct az_error *e)
+enum exit_status az_error_exit(const struct az_error *e)
 {
 	switch (e->class) {
 	case AZ_OK:
-		return 0;
+		return EXIT_OK;
 	case AZ_NOT_FOUND:
-		return 3;
+		return EXIT_MISSING;
 	case AZ_DENIED:
-		return 4;
+		return EXIT_DENIED;
 	case AZ_CONFLICT:
 	case AZ_PRECONDITION:
-		if (lease_code(e))
-			return 5;
-		return az_error_is(e, "InvalidBlobType") ? 8 : 1;
+		if (az_error_is_lease(e))
+			return EXIT_LEASED;
+		return az_error_is(e, "InvalidBlobType") ? EXIT_NOT_A_DRIVE : EXIT_FAILED;
 	case AZ_UNREACHABLE:
 	case AZ_NO_ANSWER:
 	case AZ_UNTRUSTED:
 	case AZ_BUSY:
-		return 7;
+		return EXIT_UNREACHABLE;
 	default:
-		return 1;
+		return EXIT_FAILED;
 	}
 }
 
@@ -213,7 +213,7 @@ const char *az_error_advice(const struct az_error *e)
 	for (size_t i = 0; i < sizeof(by_code) / sizeof(*by_code); i++)
 		if (az_error_is(e, by_code[i].code))
 			return by_code[i].advice;
-	if (lease_code(e))
+	if (az_error_is_lease(e))
 		return "use --force to take it over, or unmount it there";
 	advice = hint_advice(e->hint);
 	return advice ? advice : class_advice(e->class);

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/exit.h"
+
 enum az_class {
 	AZ_OK = 0,
 	AZ_UNREACHABLE, /* no connection could be made: nothing was sent */
@@ -51,6 +53,9 @@ struct az_error {
 
 bool az_error_is(const struct az_error *e, const char *code);
 
+/* Was it refused because of a lease: there is another, or ours is not there any more? */
+bool az_error_is_lease(const struct az_error *e);
+
 /* May the same call succeed when it is repeated after a while? */
 bool az_error_transient(const struct az_error *e);
 
@@ -62,10 +67,9 @@ bool az_error_maybe_applied(const struct az_error *e);
  * short form for messages; into @buf, which is returned. */
 const char *az_error_text(const struct az_error *e, char *buf, size_t len);
 
-/* The exit status of CLI.md that an error means (1 to 8), and what to do about
- * it in words that finish a message ("check the account key", "unmount it
- * there"). */
-int az_error_exit(const struct az_error *e);
+/* The exit status that an error means, and what to do about it in words that finish a
+ * message ("check the account key", "unmount it there"). */
+enum exit_status az_error_exit(const struct az_error *e);
 const char *az_error_advice(const struct az_error *e);
 
 #endif

@@ -65,19 +65,19 @@ static int check_source(struct copy *c)
 		return work_fail(&c->work, NULL);
 	c->props = res.props;
 	if (p->type != AZ_BLOB_PAGE)
-		return fail(CTL_NOT_A_DRIVE, "%s: not a page blob; only page blobs can be drives",
+		return fail(EXIT_NOT_A_DRIVE, "%s: not a page blob; only page blobs can be drives",
 			    c->source.text);
 	if (p->unfinished[0])
 		return fail(
-			CTL_NOT_A_DRIVE,
+			EXIT_NOT_A_DRIVE,
 			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, or upload it again",
 			c->source.text);
 	if (!c->source.url.snapshot && !c->via_snapshot && !strcmp(p->lease_state, "leased"))
 		return fail(
-			CTL_LEASED,
+			EXIT_LEASED,
 			"%s: mounted, and may change while it is copied; unmount it first, or copy a snapshot of it: --via-snapshot",
 			c->source.text);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /* Where it is mounted here its file system is frozen for it. */
@@ -85,7 +85,7 @@ static int make_snapshot(const struct drive *drive, void *ctx)
 {
 	struct snapshot s = { .time = "" };
 	struct copy *c = ctx;
-	int status = CTL_OK;
+	int status = EXIT_OK;
 
 	if (drive)
 		status = snapshot_mounted(drive, &s);
@@ -106,7 +106,7 @@ static int use_snapshot(struct copy *c)
 	c->source.text = az_url_text(&c->source.url);
 	if (c->snapshot && c->source.text)
 		return status;
-	return fail(CTL_FAILED, "out of memory; the snapshot %s is left", c->time);
+	return fail(EXIT_FAILED, "out of memory; the snapshot %s is left", c->time);
 }
 
 static int remove_snapshot(struct copy *c, int status)
@@ -120,7 +120,7 @@ static int remove_snapshot(struct copy *c, int status)
 		return status;
 	note("%s: this snapshot could not be deleted; do that with clouddrivectl delete",
 	     c->source.text);
-	return status ? status : CTL_FAILED;
+	return status ? status : EXIT_FAILED;
 }
 
 /* --- copying ----------------------------------------------------------------------------------- */
@@ -128,7 +128,7 @@ static int remove_snapshot(struct copy *c, int status)
 static int gave_up(struct copy *c, const struct az_props *p)
 {
 	return job_fail(
-		&c->work.job, CTL_FAILED,
+		&c->work.job, EXIT_FAILED,
 		"%s: the service has not copied it: %s%s%s; if the source did not change meanwhile, try again",
 		c->store.text, p->copy_status[0] ? p->copy_status : "the copy is gone",
 		p->copy_why[0] ? ": " : "", p->copy_why);
@@ -213,7 +213,7 @@ static int report(const struct copy *c)
 					    "copy_id", c->id));
 	printf("%s: %s, %s\n", c->store.text, size_text(c->props.size, size, sizeof(size)),
 	       work_text(&c->work, c->props.size, text, sizeof(text)));
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int transfer(struct copy *c)
@@ -222,7 +222,7 @@ static int transfer(struct copy *c)
 
 	c->text = az_url_text(&c->source.url);
 	if (!c->text)
-		return fail(CTL_FAILED, "out of memory");
+		return fail(EXIT_FAILED, "out of memory");
 	c->work.store = &c->store;
 	err = copy(c);
 	work_hide(&c->work);
@@ -254,24 +254,24 @@ static int check_urls(const struct copy *c)
 
 	if (from->https != to->https || strcmp(from->host, to->host) != 0 ||
 	    strcmp(from->account, to->account) != 0)
-		return fail(CTL_USAGE,
+		return fail(EXIT_USAGE,
 			    "%s: in another account than %s; download it, and upload that there",
 			    c->source.text, c->store.text);
 	if (az_url_same(from, to))
-		return fail(CTL_USAGE, "%s: source and destination are one; name another blob",
+		return fail(EXIT_USAGE, "%s: source and destination are one; name another blob",
 			    c->store.text);
 	if (from->snapshot && c->via_snapshot)
-		return fail(CTL_USAGE, "--via-snapshot: %s is a snapshot already; leave it out",
+		return fail(EXIT_USAGE, "--via-snapshot: %s is a snapshot already; leave it out",
 			    c->source.text);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int check_key(const struct copy *c)
 {
 	if (!c->source.url.sas && c->store.cred.kind != AZ_CREDENTIAL_SAS)
-		return CTL_OK;
+		return EXIT_OK;
 	return fail(
-		CTL_DENIED,
+		EXIT_DENIED,
 		"%s: copying needs the account key, which a SAS can't stand for; give it by --key-file",
 		c->store.text);
 }

@@ -21,31 +21,32 @@ struct create_options {
 static int check_size(const struct create_options *o, bool vhd)
 {
 	if (!o->size)
-		return fail(CTL_USAGE, "--size: missing or zero; see clouddrivectl create --help");
+		return fail(EXIT_USAGE, "--size: missing or zero; see clouddrivectl create --help");
 	if (o->size % AZ_PAGE)
-		return fail(CTL_USAGE, "--size: not a multiple of 512 bytes; round it up");
+		return fail(EXIT_USAGE, "--size: not a multiple of 512 bytes; round it up");
 	if (vhd && (o->size < VHD_LEAST || o->size > VHD_MOST))
-		return fail(CTL_USAGE,
+		return fail(EXIT_USAGE,
 			    "--size: a VHD has 16M to 1T; choose another size, or --format raw");
 	if (o->size > MAX_SIZE)
-		return fail(CTL_USAGE, "--size: more than a page blob holds; 8T at most");
-	return CTL_OK;
+		return fail(EXIT_USAGE, "--size: more than a page blob holds; 8T at most");
+	return EXIT_OK;
 }
 
 static int check_label(const struct create_options *o, const struct format *f)
 {
 	if (!o->label)
-		return CTL_OK;
+		return EXIT_OK;
 	if (!f)
-		return fail(CTL_USAGE, "--label: names a file system; leave it out with --fs none");
+		return fail(EXIT_USAGE,
+			    "--label: names a file system; leave it out with --fs none");
 	for (const char *s = o->label; *s; s++)
 		if ((unsigned char)*s < ' ' || *s == 127)
-			return fail(CTL_USAGE,
+			return fail(EXIT_USAGE,
 				    "--label: holds a control character; choose another");
 	if (!*o->label || strlen(o->label) > f->longest_label)
-		return fail(CTL_USAGE, "--label: must have 1 to %zu bytes for %s; choose another",
+		return fail(EXIT_USAGE, "--label: must have 1 to %zu bytes for %s; choose another",
 			    f->longest_label, f->name);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int check(const struct create_options *o, struct create *c)
@@ -54,11 +55,11 @@ static int check(const struct create_options *o, struct create *c)
 
 	c->vhd = !strcmp(o->format, "vhd");
 	if (!c->vhd && strcmp(o->format, "raw") != 0)
-		return fail(CTL_USAGE,
+		return fail(EXIT_USAGE,
 			    "--format: neither vhd nor raw; see clouddrivectl create --help");
 	c->format = format_find(o->fs);
 	if (!c->format && strcmp(o->fs, "none") != 0)
-		return fail(CTL_USAGE,
+		return fail(EXIT_USAGE,
 			    "--fs: not ntfs, ext4, xfs or none; see clouddrivectl create --help");
 	c->size = o->size;
 	c->label = o->label;
@@ -81,7 +82,7 @@ static int report(const struct create_options *o, const struct store *s, const s
 	       size_text(c->size, size, sizeof(size)), c->format ? c->format->name : o->format,
 	       (unsigned long long)c->pages, (unsigned long long)n->calls,
 	       n->calls == 1 ? "" : "s");
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /* A raw blob without a file system is made, and finished, by one call. */
@@ -110,7 +111,7 @@ static int make(struct store *s, struct create *c)
 	work_end(&w);
 	c->job = NULL;
 	if (!status)
-		return CTL_OK;
+		return EXIT_OK;
 	return work_fail(
 		&w,
 		c->left ?

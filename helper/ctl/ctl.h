@@ -4,7 +4,7 @@
  *
  * One file a verb.  A verb's run() gets its own name as argv[0], prints its
  * result to standard output and at most one message to standard error, and
- * returns an exit status.  `--help` never reaches it: main.c prints @help.
+ * returns an exit status (lib/exit.h).  `--help` never reaches it: main.c prints @help.
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -14,18 +14,7 @@
 
 #include <jansson.h>
 
-/* CLI.md, "Exit status" */
-enum ctl_exit {
-	CTL_OK = 0,
-	CTL_FAILED = 1,
-	CTL_USAGE = 2,
-	CTL_MISSING = 3, /* no such container, blob or drive */
-	CTL_DENIED = 4,
-	CTL_LEASED = 5,
-	CTL_BUSY = 6,
-	CTL_UNREACHABLE = 7,
-	CTL_NOT_A_DRIVE = 8,
-};
+#include "lib/exit.h"
 
 struct verb {
 	const char *name;
@@ -48,10 +37,10 @@ int fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)))
 /* The same, for what is no failure. */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* An answer's {"error": …} (runtime.h) as fail(); CTL_OK when it has none. */
+/* An answer's {"error": …} (runtime.h) as fail(); EXIT_OK when it has none. */
 int fail_answer(const json_t *answer);
 
-/* 0, or CTL_FAILED with a message. */
+/* 0, or EXIT_FAILED with a message. */
 int need_root(void);
 
 /* Prints @value, which is taken over, and a newline. */

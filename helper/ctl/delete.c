@@ -14,8 +14,8 @@ static int check_not_mounted(const struct drive *drive, void *ctx)
 
 	(void)ctx;
 	if (!drive)
-		return CTL_OK;
-	return fail(CTL_BUSY, "%s: mounted on this machine as %s; unmount it first",
+		return EXIT_OK;
+	return fail(EXIT_BUSY, "%s: mounted on this machine as %s; unmount it first",
 		    drive_url(drive), device_name(drive->driver.index, device));
 }
 
@@ -27,8 +27,8 @@ static int delete_blob(const struct store_options *o, bool snapshots)
 
 	status = store_url(&s, o);
 	if (!status && snapshots && s.url.snapshot)
-		status = fail(CTL_USAGE, "%s: a snapshot, which has no --snapshots; leave that out",
-			      s.text);
+		status = fail(EXIT_USAGE,
+			      "%s: a snapshot, which has no --snapshots; leave that out", s.text);
 	if (!status)
 		status = store_credential(&s, o);
 	if (!status)

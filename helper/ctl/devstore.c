@@ -46,11 +46,11 @@ static int read_account(const char *arg, struct devstore_account *account)
 	FILE *f;
 
 	if (!colon)
-		return fail(CTL_USAGE, "--account: not NAME:KEYFILE; see clouddrivectl %s --help",
+		return fail(EXIT_USAGE, "--account: not NAME:KEYFILE; see clouddrivectl %s --help",
 			    ctl_verb);
 	f = fopen(colon + 1, "re");
 	if (!f || !fgets(line, sizeof(line), f)) {
-		int status = fail(CTL_FAILED, "%s: %m; it is to hold the account's key in base64",
+		int status = fail(EXIT_FAILED, "%s: %m; it is to hold the account's key in base64",
 				  colon + 1);
 
 		if (f)
@@ -61,13 +61,13 @@ static int read_account(const char *arg, struct devstore_account *account)
 	account->name = strndup(arg, (size_t)(colon - arg));
 	account->key = strndup(line, strcspn(line, " \t\r\n"));
 	explicit_bzero(line, sizeof(line));
-	return account->name && account->key ? CTL_OK : fail(CTL_FAILED, "out of memory");
+	return account->name && account->key ? EXIT_OK : fail(EXIT_FAILED, "out of memory");
 }
 
 /* --account may be there more than once. */
 static int read_accounts(int argc, char **argv, struct devstore_account *accounts, size_t *count)
 {
-	int status = CTL_OK;
+	int status = EXIT_OK;
 
 	*count = 0;
 	for (int i = 1; i < argc && !status; i++) {
@@ -80,7 +80,7 @@ static int read_accounts(int argc, char **argv, struct devstore_account *account
 		if (!value)
 			continue;
 		if (*count == MAX_ACCOUNTS)
-			return fail(CTL_USAGE, "--account: too many; %d will do", MAX_ACCOUNTS);
+			return fail(EXIT_USAGE, "--account: too many; %d will do", MAX_ACCOUNTS);
 		status = read_account(value, &accounts[(*count)++]);
 	}
 	return status;
@@ -136,13 +136,13 @@ static int serve(int argc, char **argv)
 	if (!status)
 		status = read_accounts(argc, argv, accounts, &o.account_count);
 	if (!status && !o.tls_cert != !o.tls_key)
-		status = fail(CTL_USAGE, "--tls-cert and --tls-key: one without the other is of "
-					 "no use; give both");
+		status = fail(EXIT_USAGE, "--tls-cert and --tls-key: one without the other is of "
+					  "no use; give both");
 	if (!o.data)
 		o.data = default_data(data, sizeof(data));
 	log_open("devstore", true);
 	if (!status && devstore_run(&o, ready, why, sizeof(why)))
-		status = fail(CTL_FAILED, "%s", why);
+		status = fail(EXIT_FAILED, "%s", why);
 	free_accounts(accounts);
 	return status;
 }
@@ -162,14 +162,14 @@ static int ask(const char *path, json_t *question, json_t **answer)
 		path = control;
 	}
 	if (strlen(path) >= sizeof(address.sun_path))
-		return fail(CTL_USAGE, "%s: too long for a socket's path; choose a shorter one",
+		return fail(EXIT_USAGE, "%s: too long for a socket's path; choose a shorter one",
 			    path);
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
 		if (fd >= 0)
 			close(fd);
-		return fail(CTL_UNREACHABLE,
+		return fail(EXIT_UNREACHABLE,
 			    "%s: %m; is clouddrivectl devstore running? --control names the path "
 			    "that it printed",
 			    path);
@@ -179,9 +179,9 @@ static int ask(const char *path, json_t *question, json_t **answer)
 		err = runtime_receive(fd, answer, 10000);
 	close(fd);
 	if (err)
-		return fail(CTL_FAILED, "%s: %s; try again", path, strerror(-err));
+		return fail(EXIT_FAILED, "%s: %s; try again", path, strerror(-err));
 	error = json_string_value(json_object_get(*answer, "error"));
-	return error ? fail(CTL_USAGE, "%s; see clouddrivectl devstore --help", error) : CTL_OK;
+	return error ? fail(EXIT_USAGE, "%s; see clouddrivectl devstore --help", error) : EXIT_OK;
 }
 
 /* Asks, and prints the answer, or what @show makes of it. */
@@ -200,7 +200,7 @@ static int talk(const char *path, json_t *question, int (*show)(json_t *answer))
 static int show_id(json_t *answer)
 {
 	printf("%lld\n", (long long)json_integer_value(json_object_get(answer, "id")));
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int show_rules(json_t *answer)
@@ -214,13 +214,13 @@ static int show_rules(json_t *answer)
 		puts(line ? line : "");
 		free(line);
 	}
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int show_nothing(json_t *answer)
 {
 	(void)answer;
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /* --- faults --------------------------------------------------------------------------------- */
@@ -337,7 +337,7 @@ static int fault_clear(int argc, char **argv)
 		return status;
 	if (which && strcmp(which, "all") != 0 &&
 	    (!text_u64(which, strlen(which), &id) || !id || id > INT32_MAX))
-		return fail(CTL_USAGE, "ID: not the number of a rule; see devstore fault list");
+		return fail(EXIT_USAGE, "ID: not the number of a rule; see devstore fault list");
 	question = json_pack("{ss}", "command", "fault-clear");
 	if (id)
 		json_object_set_new(question, "id", json_integer((json_int_t)id));
@@ -352,7 +352,7 @@ static int fault(int argc, char **argv)
 		return fault_list(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "clear"))
 		return fault_clear(argc - 1, argv + 1);
-	return fail(CTL_USAGE, "fault: set, list or clear; see clouddrivectl devstore --help");
+	return fail(EXIT_USAGE, "fault: set, list or clear; see clouddrivectl devstore --help");
 }
 
 static int counters(int argc, char **argv)

@@ -31,7 +31,7 @@ static int report(const struct download_options *o, const struct work *w, const 
 			 size_text(d->skipped, size, sizeof(size)));
 	printf("%s: %s, data %s%s\n", o->file, size_text(d->size, size, sizeof(size)),
 	       work_text(w, w->job.done - d->skipped, text, sizeof(text)), there);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int transfer(const struct download_options *o, struct store *s)
@@ -85,7 +85,7 @@ static int run(int argc, char **argv)
 		return status;
 	if (!*o.file || !strcmp(o.file, "-"))
 		return fail(
-			CTL_USAGE,
+			EXIT_USAGE,
 			"FILE: must be a file, which pages can be written to in any order; give its name");
 	return download(&o);
 }

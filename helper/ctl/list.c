@@ -88,7 +88,7 @@ static int list_drives(bool json)
 		return print_json(list);
 	print_table(list);
 	json_decref(list);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int run(int argc, char **argv)

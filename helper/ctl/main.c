@@ -64,10 +64,10 @@ static int no_verb(const char *name)
 
 	for (i = 0; i < COUNT(later); i++)
 		if (!strcmp(later[i], name))
-			return fail(CTL_USAGE,
+			return fail(EXIT_USAGE,
 				    "%s: not available in this version; see clouddrivectl --help",
 				    name);
-	return fail(CTL_USAGE, "%.32s: no such verb; see clouddrivectl --help",
+	return fail(EXIT_USAGE, "%.32s: no such verb; see clouddrivectl --help",
 		    strstr(name, "://") ? "URL" : name);
 }
 
@@ -89,7 +89,7 @@ static int run_verb(int argc, char **argv)
 		return no_verb(argv[0]);
 	if (wants_help(argc, argv)) {
 		fputs(verb->help, stdout);
-		return CTL_OK;
+		return EXIT_OK;
 	}
 	ctl_verb = verb->name;
 	return verb->run(argc, argv);
@@ -99,15 +99,15 @@ static int run(int argc, char **argv)
 {
 	if (argc < 2) {
 		overview();
-		return CTL_USAGE;
+		return EXIT_USAGE;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		overview();
-		return CTL_OK;
+		return EXIT_OK;
 	}
 	if (!strcmp(argv[1], "--version")) {
 		printf("clouddrivectl %s\n", CD_VERSION);
-		return CTL_OK;
+		return EXIT_OK;
 	}
 	/* For programs: mount starts it. */
 	if (!strcmp(argv[1], "agent"))
@@ -176,6 +176,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	status = run(argc, argv);
 	if (fflush(stdout) && !status)
-		status = fail(CTL_FAILED, "standard output: %m; the result is incomplete");
+		status = fail(EXIT_FAILED, "standard output: %m; the result is incomplete");
 	return status;
 }

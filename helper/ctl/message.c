@@ -54,19 +54,19 @@ int fail_answer(const json_t *answer)
 	int status;
 
 	if (!error)
-		return CTL_OK;
+		return EXIT_OK;
 	message = json_string_value(json_object_get(error, "message"));
 	status = json_integer_value(json_object_get(error, "exit"));
-	if (status < CTL_FAILED || status > CTL_NOT_A_DRIVE)
-		status = CTL_FAILED;
+	if (status < EXIT_FAILED || status > EXIT_NOT_A_DRIVE)
+		status = EXIT_FAILED;
 	return fail(status, "%s", message ? message : "the helper failed");
 }
 
 int need_root(void)
 {
 	if (geteuid() == 0)
-		return CTL_OK;
-	return fail(CTL_FAILED, "must be root; run it with sudo");
+		return EXIT_OK;
+	return fail(EXIT_FAILED, "must be root; run it with sudo");
 }
 
 int print_json(json_t *value)
@@ -75,9 +75,9 @@ int print_json(json_t *value)
 
 	json_decref(value);
 	if (err)
-		return fail(CTL_FAILED, "the result can't be printed");
+		return fail(EXIT_FAILED, "the result can't be printed");
 	putchar('\n');
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 const char *size_text(uint64_t bytes, char *buf, size_t len)

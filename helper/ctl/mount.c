@@ -88,27 +88,27 @@ static int check_sas(const struct mount *m)
 	if (m->no_credential || m->store.cred.kind != AZ_CREDENTIAL_SAS ||
 	    !az_sas_check(&m->store.cred, &m->store.url, az_sas_needed(&m->store.url), time(NULL),
 			  why, sizeof(why)))
-		return CTL_OK;
-	return fail(CTL_DENIED, "%s: %s", m->store.text, why);
+		return EXIT_OK;
+	return fail(EXIT_DENIED, "%s: %s", m->store.text, why);
 }
 
 /* A snapshot can't be written to, and so has no lease. */
 static int check_snapshot(struct mount *m)
 {
 	if (!m->store.url.snapshot)
-		return CTL_OK;
+		return EXIT_OK;
 	if (m->force)
-		return fail(CTL_USAGE, "--force: nobody leases a snapshot (%s); leave it out",
+		return fail(EXIT_USAGE, "--force: nobody leases a snapshot (%s); leave it out",
 			    m->store.text);
 	m->read_only = true;
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int prepare(struct request *r)
 {
 	char why[256];
 	size_t i;
-	int err, status = CTL_OK;
+	int err, status = EXIT_OK;
 
 	for (i = 0; i < r->count && !status; i++)
 		status = store_url(&r->mounts[i].store, &r->mounts[i].options);
@@ -123,18 +123,18 @@ static int prepare(struct request *r)
 	find_credentials(r);
 	err = runtime_init();
 	if (err)
-		return fail(CTL_FAILED, "%s: %s; it must be a directory of root's alone",
+		return fail(EXIT_FAILED, "%s: %s; it must be a directory of root's alone",
 			    runtime_dir(), strerror(-err));
 	if (driver_load_module(why, sizeof(why)))
-		return fail(CTL_FAILED, "%s", why);
-	return CTL_OK;
+		return fail(EXIT_FAILED, "%s", why);
+	return EXIT_OK;
 }
 
 /* --- one URL -------------------------------------------------------------------------- */
 
 int mount_interrupted(const struct mount *m)
 {
-	return fail(CTL_FAILED, "%s: interrupted; %s", m->store.text,
+	return fail(EXIT_FAILED, "%s: interrupted; %s", m->store.text,
 		    m->was_there ? "it stays as it was before" : "it is unmounted again");
 }
 
@@ -163,11 +163,11 @@ static int mount_url(struct mount *m)
 		return status;
 	lock = lock_take(lock_path_url(&m->store.url, path), LOCK_S);
 	if (lock == -ETIMEDOUT)
-		return fail(CTL_BUSY,
+		return fail(EXIT_BUSY,
 			    "%s: another clouddrivectl has been mounting it for %d s; try again",
 			    m->store.text, LOCK_S);
 	if (lock < 0)
-		return fail(CTL_FAILED, "%s: %s", path, strerror(-lock));
+		return fail(EXIT_FAILED, "%s: %s", path, strerror(-lock));
 	status = mount_locked(m);
 	lock_drop(lock, path);
 	return status;
@@ -178,14 +178,14 @@ static int mount_url(struct mount *m)
 /* What another URL may not have. */
 static bool passes_over(int status)
 {
-	return status >= CTL_MISSING && status <= CTL_NOT_A_DRIVE;
+	return status >= EXIT_MISSING && status <= EXIT_NOT_A_DRIVE;
 }
 
-/* CTL_OK and *@mounted; or a status, of those that said something else than that
+/* EXIT_OK and *@mounted; or a status, of those that said something else than that
  * somebody has it the first. */
 static int mount_first(struct request *r, struct mount **mounted)
 {
-	int status, verdict = CTL_OK;
+	int status, verdict = EXIT_OK;
 	size_t i;
 
 	for (i = 0; i < r->count; i++) {
@@ -196,10 +196,10 @@ static int mount_first(struct request *r, struct mount **mounted)
 		if (!status || r->count == 1 || !passes_over(status))
 			return status;
 		agent_forget(&m->agent);
-		if (!verdict && status != CTL_LEASED && status != CTL_BUSY)
+		if (!verdict && status != EXIT_LEASED && status != EXIT_BUSY)
 			verdict = status;
 	}
-	return fail(verdict ? verdict : CTL_LEASED,
+	return fail(verdict ? verdict : EXIT_LEASED,
 		    "none of %zu blobs could be mounted; the reasons are above", r->count);
 }
 
@@ -216,7 +216,7 @@ static int print_result(const struct mount *m)
 					    dir, "url", m->store.text));
 	printf("%s%s%s%s%s\n", device, dir ? " " : "", dir ? dir : "", m->several ? " " : "",
 	       m->several ? m->store.text : "");
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /* They are the agent's from here on.  (What was an argument is a copy by now, which
@@ -246,15 +246,15 @@ static int stay(struct mount *m)
 	fflush(stdout);
 	if (m->agent.fd < 0) {
 		note("%s: has an agent in the background already; not staying", m->store.text);
-		return CTL_OK;
+		return EXIT_OK;
 	}
 	while (agent_watch(&m->agent))
 		if (!take_down_index(m->index, false))
-			return CTL_OK;
+			return EXIT_OK;
 	if (driver_look(m->index, &d) || d.state == CDRIVE_STATE_FENCED)
-		return CTL_OK;
+		return EXIT_OK;
 	return fail(
-		CTL_FAILED,
+		EXIT_FAILED,
 		"%s: its agent ended, /dev/cdrive%u goes on without it for as long as its SAS is valid; bring one back: clouddrivectl mount %s",
 		m->store.text, m->index, m->store.text);
 }
@@ -291,7 +291,7 @@ static int sort_arguments(struct request *r, const struct rest *rest)
 
 	r->mounts = calloc(rest->count, sizeof(*r->mounts));
 	if (!r->mounts)
-		return fail(CTL_FAILED, "out of memory");
+		return fail(EXIT_FAILED, "out of memory");
 	for (i = 0; i < rest->count; i++) {
 		if (strstr(rest->items[i], "://") || rest->count == 1)
 			r->mounts[r->count++].options.url = rest->items[i];
@@ -301,11 +301,11 @@ static int sort_arguments(struct request *r, const struct rest *rest)
 			r->mount.where = rest->items[i];
 	}
 	if (!r->count)
-		return fail(CTL_USAGE, "URL: missing; see clouddrivectl mount --help");
+		return fail(EXIT_USAGE, "URL: missing; see clouddrivectl mount --help");
 	if (r->count > 1 && r->mount.force)
-		return fail(CTL_USAGE, "--force: says not which of %zu blobs; give the URL of one",
+		return fail(EXIT_USAGE, "--force: says not which of %zu blobs; give the URL of one",
 			    r->count);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static void fill_in(struct request *r)

@@ -56,7 +56,7 @@ char *shown(const char *arg)
 
 static int usage(const char *what, size_t len, const char *why)
 {
-	return fail(CTL_USAGE, "%.*s: %s; see clouddrivectl %s --help", (int)len, what, why,
+	return fail(EXIT_USAGE, "%.*s: %s; see clouddrivectl %s --help", (int)len, what, why,
 		    ctl_verb);
 }
 
@@ -65,8 +65,8 @@ static int set_number(const struct option *o, const char *s, size_t len)
 	uint64_t *value = o->value;
 
 	if (text_u64(s, strlen(s), value) && *value >= o->min && *value <= o->max)
-		return CTL_OK;
-	return fail(CTL_USAGE,
+		return EXIT_OK;
+	return fail(EXIT_USAGE,
 		    "--%.*s: not a number from %llu to %llu; see clouddrivectl %s --help", (int)len,
 		    o->name, (unsigned long long)o->min, (unsigned long long)o->max, ctl_verb);
 }
@@ -78,11 +78,11 @@ static int set_value(const struct option *o, const char *arg, const char *s)
 	switch (o->kind) {
 	case OPTION_TEXT:
 		*(const char **)o->value = s;
-		return CTL_OK;
+		return EXIT_OK;
 	case OPTION_SIZE:
 		switch (parse_size(s, o->value)) {
 		case 0:
-			return CTL_OK;
+			return EXIT_OK;
 		case -ERANGE:
 			return usage(arg, len + 2, "too large");
 		}
@@ -92,7 +92,7 @@ static int set_value(const struct option *o, const char *arg, const char *s)
 	case OPTION_FLAG:
 		break;
 	}
-	return CTL_FAILED;
+	return EXIT_FAILED;
 }
 
 static const struct option *find(const struct option *options, const char *name, size_t len)
@@ -118,7 +118,7 @@ static int take_option(int argc, char **argv, int *i, const struct option *optio
 		if (arg[len])
 			return usage(arg, len, "takes no value");
 		*(bool *)o->value = true;
-		return CTL_OK;
+		return EXIT_OK;
 	}
 	if (arg[len])
 		return set_value(o, arg, arg + len + 1);
@@ -159,5 +159,5 @@ int options_parse(int argc, char **argv, const struct option *options,
 	}
 	if (arguments->name && !arguments->optional && !(arguments->rest && arguments->rest->count))
 		return usage(arguments->name, strlen(arguments->name), "missing");
-	return CTL_OK;
+	return EXIT_OK;
 }

@@ -71,11 +71,11 @@ struct argument {
 		.name = (n), .rest = (r) \
 	}
 
-/* CTL_OK, or CTL_USAGE with a message that names what is wrong. */
+/* EXIT_OK, or EXIT_USAGE with a message that names what is wrong. */
 int options_parse(int argc, char **argv, const struct option *options,
 		  const struct argument *arguments);
 
-/* Says that @arg is one argument too many: CTL_USAGE. */
+/* Says that @arg is one argument too many: EXIT_USAGE. */
 int options_unexpected(const char *arg);
 
 /* "4096", "10G": digits and K, M, G or T (powers of 1024); 0, -EINVAL, or

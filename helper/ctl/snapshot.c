@@ -31,13 +31,13 @@ static int report(const struct snapshot_options *o, const struct az_url *url, co
 		  bool frozen)
 {
 	struct az_url snapshot = *url;
-	int status = CTL_OK;
+	int status = EXIT_OK;
 	char *text;
 
 	snapshot.snapshot = (char *)time;
 	text = az_url_text(&snapshot);
 	if (!text)
-		return fail(CTL_FAILED, "out of memory");
+		return fail(EXIT_FAILED, "out of memory");
 	if (o->json)
 		status = print_json(json_pack("{s:s, s:s, s:b}", "url", text, "snapshot", time,
 					      "frozen", frozen));
@@ -60,7 +60,7 @@ static int ask_helper(const char *name, unsigned int index, char *time, size_t l
 	json_decref(question);
 	if (err)
 		return fail(
-			CTL_UNREACHABLE,
+			EXIT_UNREACHABLE,
 			"%s: /dev/cdrive%u: its helper has not taken a snapshot: %s; see clouddrivectl status, and whether there is one all the same",
 			name, index, strerror(-err));
 	status = fail_answer(answer);
@@ -75,13 +75,13 @@ static int explain(const char *name, const struct freeze *f, bool held)
 {
 	if (!held && f->frozen)
 		return fail(
-			CTL_FAILED,
+			EXIT_FAILED,
 			"%s: was thawed by another program before the snapshot was taken; take another one, and delete this",
 			name);
 	if (!f->frozen)
 		note("%s: no file system that can be frozen; the snapshot has all that was written before, and maybe a part of what was being written",
 		     name);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int take_frozen(const char *name, unsigned int index, struct snapshot *s)
@@ -91,7 +91,7 @@ static int take_frozen(const char *name, unsigned int index, struct snapshot *s)
 	int status;
 
 	if (freeze(&f, index, why, sizeof(why)))
-		return fail(CTL_FAILED, "%s: %s", name, why);
+		return fail(EXIT_FAILED, "%s: %s", name, why);
 	status = ask_helper(name, index, s->time, sizeof(s->time));
 	s->frozen = thaw(&f) && f.frozen;
 	return status ? status : explain(name, &f, s->frozen || !f.frozen);
@@ -104,13 +104,13 @@ int snapshot_mounted(const struct drive *d, struct snapshot *s)
 	*s = (struct snapshot){ .frozen = false };
 	if (!name)
 		return fail(
-			CTL_FAILED,
+			EXIT_FAILED,
 			"/dev/cdrive%u: its record is missing or damaged; unmount it with --force, and give the URL",
 			d->driver.index);
 	if (strchr(name, '?'))
-		return fail(CTL_USAGE, "%s: a snapshot itself; give the URL of the blob", name);
+		return fail(EXIT_USAGE, "%s: a snapshot itself; give the URL of the blob", name);
 	if (d->driver.state == CDRIVE_STATE_FENCED)
-		return fail(CTL_LEASED,
+		return fail(EXIT_LEASED,
 			    "%s: /dev/cdrive%u is fenced; unmount it, and mount it again", name,
 			    d->driver.index);
 	return take_frozen(name, d->driver.index, s);
@@ -165,7 +165,7 @@ static int check_blob(struct work *w, bool *leased)
 	*leased = !strcmp(res.props.lease_state, "leased");
 	if (res.props.type == AZ_BLOB_PAGE)
 		return 0;
-	return job_fail(&w->job, CTL_NOT_A_DRIVE,
+	return job_fail(&w->job, EXIT_NOT_A_DRIVE,
 			"%s: not a page blob; only page blobs can be drives", w->store->text);
 }
 

@@ -12,7 +12,7 @@ struct snapshot {
 	bool unsure; /* there may be one, though none is known */
 };
 
-/* Of a drive that is mounted here, its file systems frozen.  CTL_OK, or a status with its
+/* Of a drive that is mounted here, its file systems frozen.  EXIT_OK, or a status with its
  * message; there may be a snapshot with either. */
 int snapshot_mounted(const struct drive *d, struct snapshot *s);
 

@@ -101,7 +101,7 @@ static int gather(const struct drive *drive, json_t **out)
 	json_object_set_new(o, "agent", agent_facts(index));
 	json_object_set_new(o, "driver", driver_facts(drive));
 	*out = o;
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /* --- the same for people --------------------------------------------------------- */

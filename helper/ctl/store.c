@@ -14,7 +14,7 @@ static int bad_url(const char *arg, const char *why)
 	char *s = shown(arg);
 	int status;
 
-	status = fail(CTL_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
+	status = fail(EXIT_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
 		      ctl_verb);
 	free(s);
 	return status;
@@ -31,18 +31,18 @@ int store_url(struct store *s, const struct store_options *o)
 	if (!err)
 		s->text = az_url_text(&s->url);
 	if (!s->text)
-		return fail(CTL_FAILED, "out of memory");
+		return fail(EXIT_FAILED, "out of memory");
 	if (s->url.snapshot && !o->snapshot)
 		return fail(
-			CTL_USAGE,
+			EXIT_USAGE,
 			"%s: a snapshot, which can't be changed; give the URL of the blob itself",
 			s->text);
 	if (!s->url.https && !az_url_loopback(&s->url) && !o->allow_http)
 		return fail(
-			CTL_USAGE,
+			EXIT_USAGE,
 			"%s: plain http shows the data to the network, and a SAS with it; use https, or --allow-http if that is meant",
 			s->text);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /* All that is wrong with a credential is status 4, before and after the
@@ -54,8 +54,8 @@ int store_credential(struct store *s, const struct store_options *o)
 
 	err = az_credential_load(&s->cred, &s->url, o->key_file, why, sizeof(why));
 	if (err)
-		return fail(CTL_DENIED, "%s: %s", s->text, why);
-	return CTL_OK;
+		return fail(EXIT_DENIED, "%s: %s", s->text, why);
+	return EXIT_OK;
 }
 
 int store_connect(struct store *s)
@@ -63,12 +63,12 @@ int store_connect(struct store *s)
 	static const struct az_client_options options;
 
 	if (s->client)
-		return CTL_OK;
+		return EXIT_OK;
 	if (loop_new(&s->loop) || az_client_new(&s->client, s->loop, &options))
-		return fail(CTL_FAILED, "out of memory");
+		return fail(EXIT_FAILED, "out of memory");
 	s->blob.url = &s->url;
 	s->blob.cred = &s->cred;
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 int store_open(struct store *s, const struct store_options *o)
@@ -125,7 +125,7 @@ static const char *in_words(const struct az_error *e)
 /* The verbs that change a blob from here have no --force. */
 static const char *advice(const struct az_error *e)
 {
-	if (az_error_exit(e) == CTL_LEASED)
+	if (az_error_exit(e) == EXIT_LEASED)
 		return "unmount it there, or wait until its lease has run out";
 	return az_error_advice(e);
 }
@@ -151,8 +151,8 @@ int store_fail(struct store *s, const struct az_error *e, const char *left)
 int store_wait(struct store *s, struct az_call *call, struct az_sync *sync)
 {
 	if (!call || az_sync_wait(s->loop, sync))
-		return fail(CTL_FAILED, "out of memory");
+		return fail(EXIT_FAILED, "out of memory");
 	if (sync->res.err.class)
 		return store_fail(s, &sync->res.err, NULL);
-	return CTL_OK;
+	return EXIT_OK;
 }

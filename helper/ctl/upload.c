@@ -31,7 +31,7 @@ static int report(const struct upload_options *o, const struct work *w, const st
 			 size_text(u->skipped, size, sizeof(size)));
 	printf("%s: %llu pages, %s%s\n", w->store->text, (unsigned long long)u->pages,
 	       work_text(w, u->pages * AZ_PAGE, text, sizeof(text)), there);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static const char *what_is_left(const struct upload *u)
@@ -62,7 +62,7 @@ static int transfer(const struct upload_options *o, struct store *s, bool raw)
 		return status;
 	status = image_file_open(&w.job, &file, o->file, raw);
 	if (!status && file.pipe && o->verify)
-		status = job_fail(&w.job, CTL_USAGE,
+		status = job_fail(&w.job, EXIT_USAGE,
 				  "--verify: a pipe can't be read twice; upload a file");
 	if (!status) {
 		work_show(&w);
@@ -107,10 +107,10 @@ static int run(int argc, char **argv)
 	if (status)
 		return status;
 	if (strcmp(o.format, "vhd") != 0 && strcmp(o.format, "raw") != 0)
-		return fail(CTL_USAGE,
+		return fail(EXIT_USAGE,
 			    "--format: neither vhd nor raw; see clouddrivectl upload --help");
 	if (!strcmp(o.file, "-") && o.store.key_file && !strcmp(o.store.key_file, "-"))
-		return fail(CTL_USAGE,
+		return fail(EXIT_USAGE,
 			    "--key-file: standard input is the image; give the key in a file");
 	return upload(&o, !strcmp(o.format, "raw"));
 }

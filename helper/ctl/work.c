@@ -27,7 +27,7 @@ int work_start(struct work *w, struct store *s, uint64_t connections)
 		.started = loop_now(),
 	};
 	loop_timer_init(&w->timer, on_timer, w);
-	return job_start(&w->job) ? work_fail(w, NULL) : CTL_OK;
+	return job_start(&w->job) ? work_fail(w, NULL) : EXIT_OK;
 }
 
 double work_seconds(const struct work *w)
@@ -167,12 +167,12 @@ int work_fail(struct work *w, const char *left)
 	case JOB_LOCAL:
 		return fail(e->exit, "%s%s%s", e->text, left ? ". " : "", left ? left : "");
 	case JOB_INTERRUPTED:
-		return fail(CTL_FAILED, "%s: interrupted by %s; %s", w->store->text,
+		return fail(EXIT_FAILED, "%s: interrupted by %s; %s", w->store->text,
 			    strsignal(w->job.signal), left ? left : "nothing is left of it");
 	case JOB_OK:
 		break;
 	}
-	return CTL_FAILED;
+	return EXIT_FAILED;
 }
 
 const char *work_text(const struct work *w, uint64_t bytes, char *buf, size_t len)

@@ -22,7 +22,7 @@ struct work {
 	bool terminal, drawn;
 };
 
-/* Makes the job, and catches signals.  CTL_OK or a message. */
+/* Makes the job, and catches signals.  EXIT_OK or a message. */
 int work_start(struct work *w, struct store *s, uint64_t connections);
 
 /* From now on how far it is is shown; and no more, so that something else can be said. */

@@ -71,7 +71,7 @@ static int start(struct mount *m, const char *how, unsigned int index, bool *los
 	int status;
 
 	if (m->no_credential)
-		return fail(CTL_DENIED, "%s: %s", m->store.text, m->why);
+		return fail(EXIT_DENIED, "%s: %s", m->store.text, m->why);
 	request = request_new(m, how, index);
 	status = agent_start(&m->agent, request, m->foreground);
 	json_decref(request);
@@ -86,7 +86,7 @@ static int start(struct mount *m, const char *how, unsigned int index, bool *los
 	if (why)
 		note("%s: /dev/cdrive%u is lost: %s", m->store.text, m->index, why);
 	json_decref(answer);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /*
@@ -149,11 +149,11 @@ static int ask_status(const struct mount *m, unsigned int index, json_t **answer
 	do {
 		err = driver_look(index, &d);
 		if (err)
-			return fail(CTL_FAILED, "%s: /dev/cdrive%u: %s; try again", m->store.text,
+			return fail(EXIT_FAILED, "%s: /dev/cdrive%u: %s; try again", m->store.text,
 				    index, strerror(-err));
 		*lost = d.state == CDRIVE_STATE_FENCED;
 		if (*lost)
-			return CTL_OK;
+			return EXIT_OK;
 		err = ask(index, json_pack("{s:s}", "command", "status"), answer);
 		if (!err || err == -ETIMEDOUT)
 			break;
@@ -161,7 +161,7 @@ static int ask_status(const struct mount *m, unsigned int index, json_t **answer
 	} while (loop_now() < end);
 	if (err)
 		return fail(
-			d.helper_pid ? CTL_FAILED : CTL_UNREACHABLE,
+			d.helper_pid ? EXIT_FAILED : EXIT_UNREACHABLE,
 			"%s: is /dev/cdrive%u, whose helper %s; see the system log (journalctl -t clouddrive-agent)",
 			m->store.text, index,
 			d.helper_pid ? "does not answer" :
@@ -187,7 +187,7 @@ static int hand_in(struct mount *m, unsigned int index)
 	err = ask(index, json_pack("{s:s, s:s}", "command", "credential", "sas", m->store.cred.sas),
 		  &answer);
 	if (err)
-		return fail(CTL_FAILED,
+		return fail(EXIT_FAILED,
 			    "%s: /dev/cdrive%u: its helper does not take the SAS: %s; try again",
 			    m->store.text, index, strerror(-err));
 	status = fail_answer(answer);
@@ -199,7 +199,7 @@ static int not_live(const struct mount *m, unsigned int index, const json_t *ans
 {
 	const char *error = json_string_value(json_object_get(answer, "last_error"));
 
-	return fail(CTL_UNREACHABLE,
+	return fail(EXIT_UNREACHABLE,
 		    "%s: is /dev/cdrive%u, whose requests wait: %s; see clouddrivectl status %s",
 		    m->store.text, index, error && *error ? error : "the service can't be reached",
 		    m->store.text);
@@ -253,7 +253,7 @@ static int use(struct mount *m, unsigned int index, const struct agent_info *age
 static int elsewhere(const struct mount *m, unsigned int index, const char *how)
 {
 	return fail(
-		CTL_BUSY,
+		EXIT_BUSY,
 		"%s: already mounted on this machine as /dev/cdrive%u%s; use it there, or unmount it first",
 		m->store.text, index, how);
 }
@@ -270,14 +270,14 @@ static int check_same(const struct mount *m, const struct drive *d)
 		return elsewhere(m, d->driver.index,
 				 m->read_only ? ", to be written to" : ", read-only");
 	if (mounts_of(d->driver.index, &at))
-		return fail(CTL_FAILED, "out of memory");
+		return fail(EXIT_FAILED, "out of memory");
 	for (i = 0; i < at.count && !same; i++)
 		same = !strcmp(at.dirs[i], m->dir);
 	if (!same && at.count)
 		snprintf(how, sizeof(how), " at %s", at.dirs[0]);
 	same = same || !at.count;
 	mounts_free(&at);
-	return same ? CTL_OK : elsewhere(m, d->driver.index, how);
+	return same ? EXIT_OK : elsewhere(m, d->driver.index, how);
 }
 
 static int attach_there(struct mount *m, const struct drive *d, bool *lost)
@@ -288,7 +288,7 @@ static int attach_there(struct mount *m, const struct drive *d, bool *lost)
 
 	*lost = d->driver.state == CDRIVE_STATE_FENCED;
 	if (*lost)
-		return CTL_OK;
+		return EXIT_OK;
 	status = check_same(m, d);
 	if (status)
 		return status;
@@ -318,7 +318,7 @@ static int try_attach(struct mount *m, bool *again)
 	if (d)
 		status = attach_there(m, d, &lost);
 	else if (drives.count == CDRIVE_MAX_DRIVES)
-		status = fail(CTL_FAILED,
+		status = fail(EXIT_FAILED,
 			      "%s: all %d drives of this machine are in use; unmount one first",
 			      m->store.text, CDRIVE_MAX_DRIVES);
 	else
@@ -340,7 +340,7 @@ int attach(struct mount *m)
 	if (!status && again)
 		status = try_attach(m, &again);
 	if (!status && again)
-		status = fail(CTL_FAILED,
+		status = fail(EXIT_FAILED,
 			      "%s: is lost as soon as it is mounted; see the system log",
 			      m->store.text);
 	return status;

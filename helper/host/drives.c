@@ -52,20 +52,20 @@ int drives_load(struct drives *drives)
 	memset(drives, 0, sizeof(*drives));
 	n = driver_open(&d);
 	if (n == -ENOENT)
-		return CTL_OK;
+		return EXIT_OK;
 	if (!n) {
 		n = driver_list(d, found);
 		driver_close(d);
 	}
 	if (n < 0)
-		return fail(CTL_FAILED, "driver: %s; see whether module cdrive is of this version",
+		return fail(EXIT_FAILED, "driver: %s; see whether module cdrive is of this version",
 			    strerror(-n));
 	for (i = 0; i < n; i++) {
 		drives->drive[i].driver = found[i];
 		drives->drive[i].record = runtime_load(found[i].index);
 	}
 	drives->count = n;
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 void drives_free(struct drives *drives)
@@ -118,16 +118,16 @@ static int find_by_url(struct drives *drives, const char *arg, struct drive **dr
 	struct az_url url;
 	char why[256];
 	char *s = shown(arg);
-	int status = CTL_OK;
+	int status = EXIT_OK;
 
 	if (az_url_parse(arg, &url, why, sizeof(why))) {
-		status = fail(CTL_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
+		status = fail(EXIT_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
 			      ctl_verb);
 	} else {
 		*drive = drives_by_url(drives, &url);
 		az_url_free(&url);
 		if (!*drive)
-			status = fail(CTL_MISSING,
+			status = fail(EXIT_MISSING,
 				      "%s: not mounted on this machine; see clouddrivectl list",
 				      s ? s : "URL");
 	}
@@ -146,8 +146,8 @@ static int find_by_path(struct drives *drives, const char *arg, struct drive **d
 		index = drive_of_device(st.st_rdev);
 	*drive = by_index(drives, index);
 	if (*drive)
-		return CTL_OK;
-	return fail(CTL_MISSING, "%s: not a drive's device or mount point; see clouddrivectl list",
+		return EXIT_OK;
+	return fail(EXIT_MISSING, "%s: not a drive's device or mount point; see clouddrivectl list",
 		    arg);
 }
 
@@ -157,7 +157,8 @@ static int find(struct drives *drives, const char *arg, struct drive **drive)
 	if (strstr(arg, "://"))
 		return find_by_url(drives, arg, drive);
 	if (!strchr(arg, '/') && *arg != '.')
-		return fail(CTL_MISSING, "DRIVE: neither a URL nor a path; see clouddrivectl list");
+		return fail(EXIT_MISSING,
+			    "DRIVE: neither a URL nor a path; see clouddrivectl list");
 	return find_by_path(drives, arg, drive);
 }
 

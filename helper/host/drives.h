@@ -21,7 +21,7 @@ struct drives {
 	size_t count;
 };
 
-/* All of them, by index; none when the module isn't loaded.  CTL_OK, or a
+/* All of them, by index; none when the module isn't loaded.  EXIT_OK, or a
  * status with its message. */
 int drives_load(struct drives *drives);
 void drives_free(struct drives *drives);
@@ -32,7 +32,7 @@ struct drive *drives_by_url(struct drives *drives, const struct az_url *url);
 /*
  * Has @act deal with one of them: with the one that DRIVE on a command line means, a URL,
  * a device or a mount point; or with the one of @url, which is NULL when it is not mounted
- * here.  What @act returns, or a status with its message (CTL_MISSING: no such DRIVE).
+ * here.  What @act returns, or a status with its message (EXIT_MISSING: no such DRIVE).
  */
 typedef int (*drive_fn)(const struct drive *drive, void *ctx);
 int drives_act(const char *drive, drive_fn act, void *ctx);

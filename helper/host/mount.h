@@ -35,13 +35,13 @@ struct mount {
 	bool made_dir;
 };
 
-/* Makes the blob a device, or finds that it is one.  CTL_OK, or a status with its
- * message.  A status of CTL_BUSY or CTL_LEASED: somebody has it. */
+/* Makes the blob a device, or finds that it is one.  EXIT_OK, or a status with its
+ * message.  A status of EXIT_BUSY or EXIT_LEASED: somebody has it. */
 int attach(struct mount *m);
 
 /* Mounts the file system on it, unless it is mounted; likewise. */
 int place(struct mount *m);
-/* CTL_FAILED, with the message that a signal came, and what becomes of the drive. */
+/* EXIT_FAILED, with the message that a signal came, and what becomes of the drive. */
 int mount_interrupted(const struct mount *m);
 /* Before anything: whether DIR will do. */
 int place_check(struct mount *m);

@@ -20,12 +20,12 @@ int place_check(struct mount *m)
 
 	if (m->no_fs && m->fsck)
 		return fail(
-			CTL_USAGE,
+			EXIT_USAGE,
 			"--fsck: checks a file system, and --no-fs looks for none; leave one of them out");
 	if (!m->where)
-		return CTL_OK;
+		return EXIT_OK;
 	if (m->no_fs)
-		return fail(CTL_USAGE,
+		return fail(EXIT_USAGE,
 			    "%s: a mount point, but --no-fs mounts nothing; leave one of them out",
 			    m->where);
 	/* A drive's own file system may hang: it is not asked where it is. */
@@ -33,14 +33,14 @@ int place_check(struct mount *m)
 		snprintf(m->dir, sizeof(m->dir), "%s", m->where);
 		for (n = strlen(m->dir); n > 1 && m->dir[n - 1] == '/'; n--)
 			m->dir[n - 1] = '\0';
-		return CTL_OK;
+		return EXIT_OK;
 	}
 	if (!realpath(m->where, m->dir) || stat(m->dir, &st))
-		return fail(CTL_FAILED, "%s: %s; make the mount point first", m->where,
+		return fail(EXIT_FAILED, "%s: %s; make the mount point first", m->where,
 			    strerror(errno));
 	if (!S_ISDIR(st.st_mode))
-		return fail(CTL_FAILED, "%s: not a directory; name one to mount at", m->where);
-	return CTL_OK;
+		return fail(EXIT_FAILED, "%s: not a directory; name one to mount at", m->where);
+	return EXIT_OK;
 }
 
 static int choose_dir(struct mount *m)
@@ -49,14 +49,14 @@ static int choose_dir(struct mount *m)
 	if (mkdir(m->dir, 0755) == 0)
 		m->made_dir = true;
 	else if (errno != EEXIST)
-		return fail(CTL_FAILED, "%s: %s; name a mount point: clouddrivectl mount URL DIR",
+		return fail(EXIT_FAILED, "%s: %s; name a mount point: clouddrivectl mount URL DIR",
 			    m->dir, strerror(errno));
 	else if (is_mount_point(m->dir))
 		return fail(
-			CTL_FAILED,
+			EXIT_FAILED,
 			"%s: something else is mounted there; name a mount point: clouddrivectl mount URL DIR",
 			m->dir);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static int check_filesystem(struct mount *m, const struct filesystem *fs)
@@ -66,12 +66,13 @@ static int check_filesystem(struct mount *m, const struct filesystem *fs)
 
 	/* Its checker was ended, then, and has found nothing. */
 	if (agent_interrupted(&m->agent))
-		return CTL_OK;
+		return EXIT_OK;
 	if (bad)
-		return fail(CTL_FAILED, "%s: its %s file system: %s", m->store.text, fs->type, why);
+		return fail(EXIT_FAILED, "%s: its %s file system: %s", m->store.text, fs->type,
+			    why);
 	if (*why)
 		note("%s: %s", m->store.text, why);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 static enum mounts_how how_to_mount(const struct mount *m)
@@ -88,21 +89,21 @@ static int mount_filesystem(struct mount *m)
 	int err, status;
 
 	if (filesystem_find(m->index, &fs, why, sizeof(why)))
-		return fail(CTL_FAILED, "%s: %s", m->store.text, why);
-	status = m->fsck ? check_filesystem(m, &fs) : CTL_OK;
+		return fail(EXIT_FAILED, "%s: %s", m->store.text, why);
+	status = m->fsck ? check_filesystem(m, &fs) : EXIT_OK;
 	if (!status && agent_interrupted(&m->agent))
 		return mount_interrupted(m);
 	if (status)
 		return status;
-	status = m->where ? CTL_OK : choose_dir(m);
+	status = m->where ? EXIT_OK : choose_dir(m);
 	if (status)
 		return status;
 	err = mounts_mount(fs.device, fs.type, m->dir, how_to_mount(m), why, sizeof(why));
 	if (!err)
-		return CTL_OK;
+		return EXIT_OK;
 	if (m->made_dir)
 		rmdir(m->dir);
-	return fail(CTL_FAILED, "%s: its %s file system can't be mounted at %s: %s%s",
+	return fail(EXIT_FAILED, "%s: its %s file system can't be mounted at %s: %s%s",
 		    m->store.text, fs.type, m->dir, why,
 		    err == -ENODEV ? "" : "; check it with --fsck");
 }
@@ -138,11 +139,11 @@ int place(struct mount *m)
 	int status;
 
 	if (m->no_fs)
-		return CTL_OK;
+		return EXIT_OK;
 	if (still_mounted(m)) {
 		if (m->fsck)
 			note("%s: mounted already, and so not checked", m->store.text);
-		return CTL_OK;
+		return EXIT_OK;
 	}
 	status = mount_filesystem(m);
 	if (!status)

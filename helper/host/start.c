@@ -131,9 +131,9 @@ int agent_start(struct agent_start *a, const json_t *request, bool foreground)
 	if (!err)
 		err = runtime_send(a->fd, request);
 	if (err && err != -ECONNRESET)
-		return fail(CTL_FAILED, "the drive's agent could not be started: %s; try again",
+		return fail(EXIT_FAILED, "the drive's agent could not be started: %s; try again",
 			    strerror(-err));
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /* --- waiting --------------------------------------------------------------------- */
@@ -198,19 +198,19 @@ static int wait_for_answer(struct agent_start *a, json_t **answer)
 static int judge(struct agent_start *a, int err, const json_t *answer)
 {
 	if (a->interrupted && (err || json_object_get(answer, "error")))
-		return fail(CTL_FAILED, "interrupted; nothing is mounted");
+		return fail(EXIT_FAILED, "interrupted; nothing is mounted");
 	if (err)
 		return fail(
-			CTL_FAILED,
+			EXIT_FAILED,
 			"the drive's agent: its answer: %s; see the system log (journalctl -t clouddrive-agent)",
 			strerror(-err));
 	if (json_object_get(answer, "error"))
 		return fail_answer(answer);
 	if (!json_is_integer(json_object_get(answer, "index")))
 		return fail(
-			CTL_FAILED,
+			EXIT_FAILED,
 			"clouddrived: its answer names no device; install programs of one version");
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 int agent_wait(struct agent_start *a, json_t **answer)
@@ -221,7 +221,7 @@ int agent_wait(struct agent_start *a, json_t **answer)
 	err = wait_for_answer(a, answer);
 	status = judge(a, err, *answer);
 	if (!status)
-		return CTL_OK;
+		return EXIT_OK;
 	json_decref(*answer);
 	*answer = NULL;
 	reap(a);

@@ -22,14 +22,14 @@ struct agent_start {
 
 #define AGENT_START_NONE ((struct agent_start){ .fd = -1, .signals = -1 })
 
-/* Starts an agent and sends it @request (helper/agent/agent.h).  CTL_OK, or a status
+/* Starts an agent and sends it @request (helper/agent/agent.h).  EXIT_OK, or a status
  * with its message. */
 int agent_start(struct agent_start *a, const json_t *request, bool foreground);
 
 /*
  * Waits for its answer for as long as it lives: how long to go on trying is
  * the helper's decision.  A signal has it undo what was done, a second one
- * ends the helper.  CTL_OK and the answer, which is the caller's; or a status with
+ * ends the helper.  EXIT_OK and the answer, which is the caller's; or a status with
  * its message, the agent and its helper having ended.
  */
 int agent_wait(struct agent_start *a, json_t **answer);

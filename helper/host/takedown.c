@@ -109,7 +109,7 @@ static int umount_stuck(const char *dir, unsigned int index)
 	bool waits = !driver_look(index, &d) && d.helper_pid && d.state == CDRIVE_STATE_PARKED;
 
 	return fail(
-		waits ? CTL_UNREACHABLE : CTL_FAILED,
+		waits ? EXIT_UNREACHABLE : EXIT_FAILED,
 		"%s: data waits to be written and the drive makes no progress; bring %s back, or give the data up with --force",
 		dir, waits ? "the service" : "the helper (clouddrivectl mount URL)");
 }
@@ -121,20 +121,20 @@ static int umount_failed(const char *dir, unsigned int index, int err)
 	if (err == -ETIMEDOUT)
 		return umount_stuck(dir, index);
 	if (err != -EBUSY)
-		return fail(CTL_FAILED, "%s: umount: %s; see dmesg", dir, strerror(-err));
+		return fail(EXIT_FAILED, "%s: umount: %s; see dmesg", dir, strerror(-err));
 	mounts_users(dir, users, sizeof(users));
-	return fail(CTL_BUSY, "%s: files in use%s%s; close them and try again, or use --force", dir,
-		    *users ? " by " : "", users);
+	return fail(EXIT_BUSY, "%s: files in use%s%s; close them and try again, or use --force",
+		    dir, *users ? " by " : "", users);
 }
 
 /* Last mounted first. */
 static int umount_all(unsigned int index, bool force)
 {
 	struct mounts m;
-	int err, status = CTL_OK;
+	int err, status = EXIT_OK;
 
 	if (mounts_of(index, &m))
-		return fail(CTL_FAILED, "out of memory");
+		return fail(EXIT_FAILED, "out of memory");
 	while (m.count && !status) {
 		const char *dir = m.dirs[m.count - 1];
 
@@ -173,17 +173,17 @@ static int detach_orphan(unsigned int index, bool force)
 
 	if (err == -EBUSY)
 		return fail(
-			CTL_BUSY,
+			EXIT_BUSY,
 			"/dev/cdrive%u: open by another program; close it and try again, or use --force",
 			index);
 	if (err)
-		return fail(CTL_FAILED, "/dev/cdrive%u: detaching: %s; see dmesg", index,
+		return fail(EXIT_FAILED, "/dev/cdrive%u: detaching: %s; see dmesg", index,
 			    strerror(-err));
 	runtime_remove(index);
 	if (!fenced)
 		note("/dev/cdrive%u: detached without its helper; its lease could not be released, and runs out within 60 s",
 		     index);
-	return CTL_OK;
+	return EXIT_OK;
 }
 
 /* A helper that does not answer is ended after its device was: what it may
@@ -208,14 +208,14 @@ static int no_answer(unsigned int index, bool force, int err)
 
 	if (look == -ENODEV || look == -ENOENT) {
 		runtime_remove(index);
-		return CTL_OK;
+		return EXIT_OK;
 	}
 	if (!look && !now.helper_pid)
 		return detach_orphan(index, force);
 	if (!look && force)
 		return detach_from_helper(index, now.helper_pid);
 	return fail(
-		CTL_FAILED,
+		EXIT_FAILED,
 		"/dev/cdrive%u: its helper (process %d) does not answer: %s; try again, or use --force",
 		index, look ? 0 : (int)now.helper_pid, strerror(-err));
 }
@@ -289,7 +289,7 @@ static int take_down_patiently(const struct drive *drive, bool force)
 		wait_for_helper(index);
 		err = driver_look(index, &now.driver);
 		if (err)
-			return err == -ENODEV || err == -ENOENT ? CTL_OK : CTL_FAILED;
+			return err == -ENODEV || err == -ENOENT ? EXIT_OK : EXIT_FAILED;
 	}
 	status = umount_all(index, force);
 	if (!status)
@@ -324,9 +324,9 @@ int take_down_index(unsigned int index, bool force)
 
 	err = driver_look(index, &drive.driver);
 	if (err == -ENODEV || err == -ENOENT)
-		return CTL_OK;
+		return EXIT_OK;
 	if (err)
-		return fail(CTL_FAILED, "/dev/cdrive%u: %s", index, strerror(-err));
+		return fail(EXIT_FAILED, "/dev/cdrive%u: %s", index, strerror(-err));
 	drive.record = runtime_load(index);
 	status = take_down(&drive, force);
 	json_decref(drive.record);

@@ -11,7 +11,7 @@
  * Unmounts every file system of the drive, lets its helper release the lease
  * and detach it, and removes a mount point that mount made.  @force: whatever
  * is still open, and whatever is lost by it; a fenced drive is always forced.  The
- * drive's agent has ended, too, when this returns.  CTL_OK, or a status with its
+ * drive's agent has ended, too, when this returns.  EXIT_OK, or a status with its
  * message.  Returns in bounded time whatever the service or the helper does.
  */
 int take_down(const struct drive *drive, bool force);

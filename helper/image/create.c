@@ -29,7 +29,7 @@ static int put_mbr(const struct create *c, struct making *m)
 	uint32_t signature;
 
 	if (RAND_bytes((unsigned char *)&signature, sizeof(signature)) != 1)
-		return job_fail(c->job, JOB_EXIT_FAILED, "no random numbers; try again");
+		return job_fail(c->job, EXIT_FAILED, "no random numbers; try again");
 	mbr_make(mbr, c->size, c->format->type, signature ? signature : 1);
 	return making_put(m, 0, mbr, sizeof(mbr));
 }

@@ -52,7 +52,7 @@ static struct az_call *start_list(struct job *job, void *arg, struct az_sync *sy
 
 static int no_memory(struct job *job)
 {
-	return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+	return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
 }
 
 static bool add_piece(struct fetch *f, uint64_t offset, uint64_t len)
@@ -100,12 +100,12 @@ static int look(struct fetch *f)
 		return -1;
 	if (res.props.type != AZ_BLOB_PAGE)
 		return job_fail(
-			job, JOB_EXIT_NOT_A_DRIVE,
+			job, EXIT_NOT_A_DRIVE,
 			"%s: not a page blob, so not a drive; get it with another tool, such as azcopy",
 			job->name);
 	if (res.props.unfinished[0])
 		return job_fail(
-			job, JOB_EXIT_NOT_A_DRIVE,
+			job, EXIT_NOT_A_DRIVE,
 			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, upload it again, or delete it",
 			job->name);
 	f->d->size = res.props.size;
@@ -194,7 +194,7 @@ static void explain(struct fetch *f)
 		return;
 	e->failure = JOB_OK;
 	job_fail(
-		f->d->job, JOB_EXIT_FAILED,
+		f->d->job, EXIT_FAILED,
 		"%s: changed while it was downloaded; unmount it first, or download a snapshot of it",
 		f->d->job->name);
 	f->d->left = DOWNLOAD_NOTHING;

@@ -52,9 +52,9 @@ const struct image_kind *image_recognise(const unsigned char *head, size_t len)
 static int refuse_kind(struct job *job, const struct image_file *f, const struct image_kind *kind)
 {
 	if (!kind->format)
-		return job_fail(job, JOB_EXIT_NOT_A_DRIVE, "%s: %s, not a disk; %s", f->path,
+		return job_fail(job, EXIT_NOT_A_DRIVE, "%s: %s, not a disk; %s", f->path,
 				kind->name, kind->advice);
-	return job_fail(job, JOB_EXIT_NOT_A_DRIVE, "%s: %s, not a fixed VHD; convert it: " CONVERT,
+	return job_fail(job, EXIT_NOT_A_DRIVE, "%s: %s, not a fixed VHD; convert it: " CONVERT,
 			f->path, kind->name, kind->format, f->path);
 }
 
@@ -62,7 +62,7 @@ static int refuse_kind(struct job *job, const struct image_file *f, const struct
 
 static int no_read(struct job *job, const struct image_file *f, int err)
 {
-	return job_fail(job, JOB_EXIT_FAILED, "%s: %s; %s", f->path, strerror(err),
+	return job_fail(job, EXIT_FAILED, "%s: %s; %s", f->path, strerror(err),
 			err == EACCES ? "make it readable, or be root" :
 			err == ENOENT ? "check the name" :
 			err == EISDIR ? "give the image itself" :
@@ -91,7 +91,7 @@ static ssize_t read_at(int fd, void *buf, size_t len, uint64_t offset)
 static int no_vhd(struct job *job, const struct image_file *f)
 {
 	return job_fail(
-		job, JOB_EXIT_NOT_A_DRIVE,
+		job, EXIT_NOT_A_DRIVE,
 		"%s: not a VHD: it has no footer; if it is the raw image of a disk or file system, say --format raw",
 		f->path);
 }
@@ -114,18 +114,18 @@ static int look_at_footer(struct job *job, struct image_file *f, bool raw)
 		f->vhd = true;
 		return 0;
 	case VHD_DYNAMIC:
-		return job_fail(job, JOB_EXIT_NOT_A_DRIVE,
+		return job_fail(job, EXIT_NOT_A_DRIVE,
 				"%s: a dynamic VHD, not a fixed one; convert it: " CONVERT, f->path,
 				"vpc", f->path);
 	case VHD_DIFFERENCING:
 		return job_fail(
-			job, JOB_EXIT_NOT_A_DRIVE,
+			job, EXIT_NOT_A_DRIVE,
 			"%s: a differencing VHD, not a fixed one; merge it with its parent, then convert it: " CONVERT,
 			f->path, "vpc", f->path);
 	case VHD_DAMAGED:
 		break;
 	}
-	return job_fail(job, JOB_EXIT_NOT_A_DRIVE,
+	return job_fail(job, EXIT_NOT_A_DRIVE,
 			"%s: its VHD footer is damaged: %s; convert the image anew", f->path,
 			vhd_footer_damage(f->footer, f->size, why, sizeof(why)));
 }
@@ -133,7 +133,7 @@ static int look_at_footer(struct job *job, struct image_file *f, bool raw)
 /* QEMU before 5.0 and Virtual PC made footers of 511 bytes. */
 static int odd_size(struct job *job, const struct image_file *f)
 {
-	return job_fail(job, JOB_EXIT_NOT_A_DRIVE,
+	return job_fail(job, EXIT_NOT_A_DRIVE,
 			"%s: its size, %llu bytes, is not a multiple of 512; %s", f->path,
 			(unsigned long long)f->size,
 			"truncate -s %512 FILE fills up a raw image, qemu-img converts a VHD");
@@ -148,7 +148,7 @@ static int look_inside(struct job *job, struct image_file *f, bool raw)
 	if (n < 0)
 		return no_read(job, f, (int)-n);
 	if (!f->size)
-		return job_fail(job, JOB_EXIT_NOT_A_DRIVE, "%s: empty; give the image of a disk",
+		return job_fail(job, EXIT_NOT_A_DRIVE, "%s: empty; give the image of a disk",
 				f->path);
 	/* The footer tells dynamic from differencing, which the head does not. */
 	kind = image_recognise(head, (size_t)n);
@@ -157,7 +157,7 @@ static int look_inside(struct job *job, struct image_file *f, bool raw)
 	if (f->size % AZ_PAGE)
 		return kind ? refuse_kind(job, f, kind) : odd_size(job, f);
 	if (f->size > MOST)
-		return job_fail(job, JOB_EXIT_FAILED,
+		return job_fail(job, EXIT_FAILED,
 				"%s: larger than a page blob, which holds 8T; split it", f->path);
 	if (look_at_footer(job, f, raw || kind))
 		return -1;
@@ -175,7 +175,7 @@ static int measure(struct job *job, struct image_file *f, bool raw)
 		if (raw)
 			return 0;
 		return job_fail(
-			job, JOB_EXIT_USAGE,
+			job, EXIT_USAGE,
 			"%s: a VHD can't be read from a pipe, as its end tells what it is; give a file, or say --format raw",
 			f->path);
 	}
@@ -232,7 +232,7 @@ int image_file_unchanged(struct job *job, const struct image_file *f)
 	if (!strcmp(was, is))
 		return 0;
 	return job_fail(
-		job, JOB_EXIT_FAILED,
+		job, EXIT_FAILED,
 		"%s: changed while it was uploaded; upload it when nothing writes to it, or upload a copy",
 		f->path);
 }

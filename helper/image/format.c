@@ -78,7 +78,7 @@ int format_check(struct job *job, const struct format *f)
 	free(path);
 	if (path)
 		return 0;
-	return job_fail(job, JOB_EXIT_FAILED, "%s: not found; install the package %s", f->tool,
+	return job_fail(job, EXIT_FAILED, "%s: not found; install the package %s", f->tool,
 			f->package);
 }
 
@@ -171,7 +171,7 @@ static int wait_for(struct run *r, pid_t pid, int output)
 	err = fd < 0 || loop_fd_add(r->job->loop, &r->process, fd, EPOLLIN, on_exit_of, r);
 	if (!err)
 		err = loop_fd_add(r->job->loop, &r->output, output, EPOLLIN, on_output, r);
-	err = err ? job_fail(r->job, JOB_EXIT_FAILED, "out of memory; free some and try again") :
+	err = err ? job_fail(r->job, EXIT_FAILED, "out of memory; free some and try again") :
 		    job_wait(r->job, &r->ended);
 	if (err)
 		kill(pid, SIGKILL);
@@ -196,8 +196,7 @@ static int run(struct job *job, const struct format *f, char *argv[], int file)
 		return format_check(job, f);
 	if (pipe2(pipes, O_CLOEXEC)) {
 		free(path);
-		return job_fail(job, JOB_EXIT_FAILED, "%s: %s; try again", f->tool,
-				strerror(errno));
+		return job_fail(job, EXIT_FAILED, "%s: %s; try again", f->tool, strerror(errno));
 	}
 	argv[0] = path;
 	err = spawn(&pid, path, argv, file, pipes[1]);
@@ -206,11 +205,11 @@ static int run(struct job *job, const struct format *f, char *argv[], int file)
 	close(pipes[0]);
 	free(path);
 	if (err)
-		return job_fail(job, JOB_EXIT_FAILED, "%s: %s; is it installed whole?", f->tool,
+		return job_fail(job, EXIT_FAILED, "%s: %s; is it installed whole?", f->tool,
 				strerror(err));
 	if (!status || status == -1)
 		return status;
-	return job_fail(job, JOB_EXIT_FAILED, "%s failed: %s; choose another size, label or --fs",
+	return job_fail(job, EXIT_FAILED, "%s failed: %s; choose another size, label or --fs",
 			f->tool, its_words(&r, f->usage_follows));
 }
 
@@ -226,7 +225,7 @@ static int sparse_file(struct job *job, const struct format *f, uint64_t size)
 			    open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)size)) {
 		job_fail(
-			job, JOB_EXIT_FAILED,
+			job, EXIT_FAILED,
 			"%s: %s: the file system can't be prepared there; set TMPDIR to a directory that takes large sparse files",
 			f->in_memory ? "memory" : dir, strerror(errno));
 		if (fd >= 0)

@@ -29,7 +29,7 @@ int job_start(struct job *job)
 {
 	int err = signals_watch(job->loop, &job->signals, on_signal, job);
 
-	return err ? job_fail(job, JOB_EXIT_FAILED, "signalfd: %s; try again", strerror(-err)) : 0;
+	return err ? job_fail(job, EXIT_FAILED, "signalfd: %s; try again", strerror(-err)) : 0;
 }
 
 void job_end(struct job *job)
@@ -42,7 +42,7 @@ void job_end(struct job *job)
 	close(fd);
 }
 
-int job_fail(struct job *job, int exit, const char *fmt, ...)
+int job_fail(struct job *job, enum exit_status exit, const char *fmt, ...)
 {
 	struct job_error *e = &job->error;
 	va_list args;
@@ -75,7 +75,7 @@ int job_wait(struct job *job, const bool *flag)
 	if (!err && !job->came)
 		return 0;
 	if (err && err != -ECANCELED)
-		return job_fail(job, JOB_EXIT_FAILED, "waiting: %s; try again", strerror(-err));
+		return job_fail(job, EXIT_FAILED, "waiting: %s; try again", strerror(-err));
 	if (!job->error.failure)
 		job->error.failure = JOB_INTERRUPTED;
 	return -1;
@@ -117,7 +117,7 @@ static int try(struct job *job, job_call_fn start, void *arg, bool end, struct a
 
 	*res = (struct az_result){ .err = { .class = AZ_NO_ANSWER, .sent = true } };
 	if (!call)
-		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+		return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
 	err = job_wait(job, &sync.done);
 	if (err && end && !sync.done)
 		job_wait(job, &sync.done);

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "azure/blob.h"
+#include "lib/exit.h"
 #include "lib/loop.h"
 
 enum job_failure {
@@ -26,15 +27,10 @@ enum job_failure {
 	JOB_INTERRUPTED, /* by a signal */
 };
 
-/* CLI.md, "Exit status" */
-#define JOB_EXIT_FAILED 1
-#define JOB_EXIT_USAGE 2
-#define JOB_EXIT_NOT_A_DRIVE 8
-
 struct job_error {
 	enum job_failure failure;
 	struct az_error service;
-	int exit;
+	enum exit_status exit;
 	char text[640];
 };
 
@@ -61,7 +57,8 @@ void job_end(struct job *job);
 
 /* Notes what went wrong, unless something did before; returns -1.
  * @fmt: "WHAT: WHY; WHAT TO DO". */
-int job_fail(struct job *job, int exit, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int job_fail(struct job *job, enum exit_status exit, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 int job_fail_service(struct job *job, const struct az_error *err);
 
 /* "Get Blob Properties" of the blob. */

@@ -67,7 +67,7 @@ int making_begin(struct making *m, struct job *job, uint64_t size, const char *m
 
 	*m = (struct making){ .job = job, .mark = mark, .size = size };
 	if (RAND_bytes((unsigned char *)&m->sequence, sizeof(m->sequence)) != 1)
-		return job_fail(job, JOB_EXIT_FAILED, "no random numbers; try again");
+		return job_fail(job, EXIT_FAILED, "no random numbers; try again");
 	m->sequence = m->sequence >> (64 - SEQUENCE_BITS) | 1;
 	err = job_call_once(job, start_create, m, &res);
 	m->there = !res.err.class || (az_error_maybe_applied(&res.err) && may_be_there(m));
@@ -116,7 +116,7 @@ static int list(struct job *job, struct ranges *ranges, struct az_result *res)
 	if (job_call(job, start_list, &l, res))
 		return -1;
 	if (ranges->failed)
-		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+		return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
 	return 0;
 }
 
@@ -211,7 +211,7 @@ static enum transfer_next wait_for_pipe(struct making *m)
 
 	if (!err)
 		return TRANSFER_WAIT;
-	job_fail(m->job, JOB_EXIT_FAILED, "standard input: %s; try again", strerror(-err));
+	job_fail(m->job, EXIT_FAILED, "standard input: %s; try again", strerror(-err));
 	return TRANSFER_FAILED;
 }
 
@@ -232,10 +232,10 @@ static enum transfer_next no_read(struct making *m, int err)
 {
 	if (err == -ENODATA)
 		job_fail(
-			m->job, JOB_EXIT_FAILED,
+			m->job, EXIT_FAILED,
 			"the file became shorter while it was uploaded; upload it when nothing writes to it");
 	else
-		job_fail(m->job, JOB_EXIT_FAILED, "the file can't be read: %s; %s", strerror(-err),
+		job_fail(m->job, EXIT_FAILED, "the file can't be read: %s; %s", strerror(-err),
 			 err == -ENOMEM ? "free some memory" : "check the disk that it is on");
 	return TRANSFER_FAILED;
 }
@@ -361,7 +361,7 @@ int making_send(struct making *m, struct scan *scan, uint64_t base)
 static int not_ours(struct making *m)
 {
 	m->there = false;
-	return job_fail(m->job, JOB_EXIT_FAILED,
+	return job_fail(m->job, EXIT_FAILED,
 			"%s: somebody else has deleted or taken it meanwhile; choose another name",
 			m->job->name);
 }
@@ -370,7 +370,7 @@ static int lacks(struct making *m, const struct range *r)
 {
 	m->spoilt = true;
 	return job_fail(
-		m->job, JOB_EXIT_FAILED,
+		m->job, EXIT_FAILED,
 		"the service lacks some of the %llu bytes at %llu that it had accepted; delete the blob and begin again",
 		(unsigned long long)r->len, (unsigned long long)r->offset);
 }
@@ -391,7 +391,7 @@ static int check_ranges(struct making *m)
 	err = list(m->job, &there, &res);
 	m->job->blob->if_match = NULL;
 	if (!err && m->sent.failed)
-		err = job_fail(m->job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+		err = job_fail(m->job, EXIT_FAILED, "out of memory; free some and try again");
 	for (size_t i = 0; !err && i < m->sent.n; i++)
 		if (!ranges_hold(&there, m->sent.v[i].offset, m->sent.v[i].len))
 			err = lacks(m, &m->sent.v[i]);
@@ -454,7 +454,7 @@ static int arrived_back(void *arg, struct piece *p)
 		return 0;
 	r->m->spoilt = !r->m->job->error.failure;
 	return job_fail(
-		r->m->job, JOB_EXIT_FAILED,
+		r->m->job, EXIT_FAILED,
 		"what was read back at %llu is not what was sent; delete the blob and begin again",
 		(unsigned long long)p->offset);
 }

@@ -56,8 +56,8 @@ int part_failed(struct job *job, const struct part *p, int err)
 			     err == EROFS  ? "choose another directory" :
 					     "check the disk that it is on";
 
-	return job_fail(job, JOB_EXIT_FAILED, "%s: %s; %s", p->path ? p->path : p->file,
-			strerror(err), advice);
+	return job_fail(job, EXIT_FAILED, "%s: %s; %s", p->path ? p->path : p->file, strerror(err),
+			advice);
 }
 
 /* --- the journal ---------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ static int check_target(struct job *job, const char *file)
 
 	if (stat(file, &st) || S_ISREG(st.st_mode))
 		return 0;
-	return job_fail(job, JOB_EXIT_FAILED, "%s: %s; give the name of a file", file,
+	return job_fail(job, EXIT_FAILED, "%s: %s; give the name of a file", file,
 			S_ISDIR(st.st_mode) ? "a directory" : "not a regular file");
 }
 
@@ -129,7 +129,7 @@ static int not_ours(struct job *job, struct part *p, const char *why)
 {
 	close(p->fd);
 	p->fd = -1;
-	return job_fail(job, JOB_EXIT_FAILED, "%s: %s", p->path, why);
+	return job_fail(job, EXIT_FAILED, "%s: %s", p->path, why);
 }
 
 /* It was not renamed between opening and locking: by another download, to FILE. */
@@ -169,7 +169,7 @@ int part_open(struct job *job, struct part *p, const char *file, uint64_t size, 
 	p->arrived = calloc(count ? count : 1, 1);
 	if (!p->arrived || asprintf(&p->path, "%s.part", file) < 0) {
 		p->path = NULL;
-		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+		return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
 	}
 	if (lock(job, p))
 		return -1;
@@ -211,8 +211,8 @@ int part_finish(struct job *job, struct part *p)
 		return part_failed(job, p, errno);
 	p->whole = true;
 	if (rename(p->path, p->file))
-		return job_fail(job, JOB_EXIT_FAILED, "%s: %s; it is whole as %s, rename that",
-				p->file, strerror(errno), p->path);
+		return job_fail(job, EXIT_FAILED, "%s: %s; it is whole as %s, rename that", p->file,
+				strerror(errno), p->path);
 	flush_directory(p);
 	return 0;
 }

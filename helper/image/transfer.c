@@ -125,7 +125,7 @@ static void send_piece(struct slot *s)
 
 	s->call = t->ops->start(t->arg, &s->piece, on_done, s);
 	if (!s->call) {
-		job_fail(t->job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+		job_fail(t->job, EXIT_FAILED, "out of memory; free some and try again");
 		finish(t);
 	}
 }
@@ -158,7 +158,7 @@ int transfer_run(struct job *job, const struct transfer_ops *ops, void *arg, str
 
 	t.slots = calloc(job->connections, sizeof(*t.slots));
 	if (!t.slots)
-		return job_fail(job, JOB_EXIT_FAILED, "out of memory; free some and try again");
+		return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
 	loop_timer_init(&t.next, fill, &t);
 	for (unsigned int i = 0; i < job->connections; i++) {
 		t.slots[i].transfer = &t;

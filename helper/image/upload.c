@@ -17,10 +17,10 @@ static int exists(struct job *job, const struct az_props *props)
 {
 	if (props->unfinished[0])
 		return job_fail(
-			job, JOB_EXIT_FAILED,
+			job, EXIT_FAILED,
 			"%s: exists already: a create or upload that has not ended yet, or the rest of an interrupted one, of something else or of this file before it changed; wait, or delete it and upload again",
 			job->name);
-	return job_fail(job, JOB_EXIT_FAILED,
+	return job_fail(job, EXIT_FAILED,
 			"%s: exists already; choose another name, or delete that blob first",
 			job->name);
 }
@@ -81,11 +81,11 @@ static int end_of_pipe(struct upload *u, struct making *m, const struct scan *sc
 {
 	if (scan->have)
 		return job_fail(
-			u->job, JOB_EXIT_NOT_A_DRIVE,
+			u->job, EXIT_NOT_A_DRIVE,
 			"standard input: %llu bytes, which is not a multiple of 512; fill it up with zeroes",
 			(unsigned long long)scan->pos + scan->have);
 	if (!scan->pos)
-		return job_fail(u->job, JOB_EXIT_NOT_A_DRIVE,
+		return job_fail(u->job, EXIT_NOT_A_DRIVE,
 				"standard input: empty; give the image of a disk");
 	u->size = scan->pos;
 	return making_resize(m, u->size);
@@ -123,7 +123,7 @@ static int read_again(struct upload *u, unsigned char *mine, uint64_t offset, si
 	if (have == len)
 		return 0;
 	return image_file_unchanged(u->job, u->file) ||
-	       job_fail(u->job, JOB_EXIT_FAILED, "%s: can't be read again: %s; try again",
+	       job_fail(u->job, EXIT_FAILED, "%s: can't be read again: %s; try again",
 			u->file->path,
 			strerror(!mine ? ENOMEM :
 				 n < 0 ? errno :

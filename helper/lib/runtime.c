@@ -300,7 +300,7 @@ int runtime_ask(unsigned int index, const json_t *question, json_t **answer, int
 	return err;
 }
 
-json_t *runtime_error(int exit_status, const char *fmt, ...)
+json_t *runtime_error(enum exit_status status, const char *fmt, ...)
 {
 	char message[1024];
 	va_list args;
@@ -308,5 +308,5 @@ json_t *runtime_error(int exit_status, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(message, sizeof(message), fmt, args);
 	va_end(args);
-	return json_pack("{s:{s:i, s:s}}", "error", "exit", exit_status, "message", message);
+	return json_pack("{s:{s:i, s:s}}", "error", "exit", status, "message", message);
 }

@@ -68,6 +68,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/exit.h"
+
 #define RUNTIME_MESSAGE_MAX 65536
 
 /* cdriveN.json: {"index", "url", "lease_id", "sequence_number", "read_only",
@@ -101,6 +103,7 @@ int runtime_connect(unsigned int index);
 int runtime_ask(unsigned int index, const json_t *question, json_t **answer, int timeout_ms);
 
 /* {"error": {"exit": …, "message": …}} */
-json_t *runtime_error(int exit_status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+json_t *runtime_error(enum exit_status status, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

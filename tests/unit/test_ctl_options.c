@@ -149,24 +149,24 @@ static void options_anywhere(void **state)
 	(void)state;
 	assert_int_equal(parse(&p, ARGV("--flag", "one", "--text", "t", "--size=2K", "two",
 					"--number", "128")),
-			 CTL_OK);
+			 EXIT_OK);
 	assert_true(p.flag);
 	assert_string_equal(p.text, "t");
 	assert_string_equal(p.first, "one");
 	assert_string_equal(p.second, "two");
 	assert_int_equal(p.size, 2048);
 	assert_int_equal(p.number, 128);
-	assert_int_equal(parse(&p, ARGV("one")), CTL_OK);
+	assert_int_equal(parse(&p, ARGV("one")), EXIT_OK);
 	assert_false(p.flag);
 	assert_null(p.second);
 	/* A value may be empty, look like an option, or be a dash. */
-	assert_int_equal(parse(&p, ARGV("one", "--text=")), CTL_OK);
+	assert_int_equal(parse(&p, ARGV("one", "--text=")), EXIT_OK);
 	assert_string_equal(p.text, "");
-	assert_int_equal(parse(&p, ARGV("one", "--text", "--flag")), CTL_OK);
+	assert_int_equal(parse(&p, ARGV("one", "--text", "--flag")), EXIT_OK);
 	assert_string_equal(p.text, "--flag");
-	assert_int_equal(parse(&p, ARGV("-")), CTL_OK);
+	assert_int_equal(parse(&p, ARGV("-")), EXIT_OK);
 	assert_string_equal(p.first, "-");
-	assert_int_equal(parse(&p, ARGV("--", "--flag", "--")), CTL_OK);
+	assert_int_equal(parse(&p, ARGV("--", "--flag", "--")), EXIT_OK);
 	assert_string_equal(p.first, "--flag");
 	assert_string_equal(p.second, "--");
 }
@@ -184,7 +184,7 @@ static void refused(char **argv, const char *expected)
 	snprintf(line, sizeof(line), "clouddrivectl: verb: %s; see clouddrivectl verb --help\n",
 		 expected);
 	assert_string_equal(s, line);
-	assert_int_equal(status, CTL_USAGE);
+	assert_int_equal(status, EXIT_USAGE);
 	free(s);
 }
 
@@ -247,7 +247,7 @@ static void a_message_is_one_line(void **state)
 
 	(void)state;
 	listen_up();
-	assert_int_equal((fail)(CTL_BUSY, "a\nb\r\033[31m%s", "\x7f\xc3\xbc"), CTL_BUSY);
+	assert_int_equal((fail)(EXIT_BUSY, "a\nb\r\033[31m%s", "\x7f\xc3\xbc"), EXIT_BUSY);
 	s = heard();
 	assert_string_equal(s, "clouddrivectl: verb: a?b??[31m?\xc3\xbc\n");
 	free(s);
@@ -271,18 +271,18 @@ static int status_of(const char *json, const char *expected)
 static void answers(void **state)
 {
 	(void)state;
-	assert_int_equal(status_of("{\"index\": 1}", ""), CTL_OK);
+	assert_int_equal(status_of("{\"index\": 1}", ""), EXIT_OK);
 	assert_int_equal(status_of("{\"error\": {\"exit\": 5, \"message\": \"u: leased; wait\"}}",
 				   "clouddrivectl: verb: u: leased; wait\n"),
-			 CTL_LEASED);
+			 EXIT_LEASED);
 	assert_int_equal(status_of("{\"error\": {\"exit\": 0, \"message\": \"m\"}}",
 				   "clouddrivectl: verb: m\n"),
-			 CTL_FAILED);
+			 EXIT_FAILED);
 	assert_int_equal(status_of("{\"error\": {\"exit\": 99}}",
 				   "clouddrivectl: verb: the helper failed\n"),
-			 CTL_FAILED);
+			 EXIT_FAILED);
 	assert_int_equal(status_of("{\"error\": 1}", "clouddrivectl: verb: the helper failed\n"),
-			 CTL_FAILED);
+			 EXIT_FAILED);
 }
 
 int main(void)

@@ -26,7 +26,7 @@ static void table(void **state)
 		enum az_class class;
 		long http;
 		const char *code;
-		int status;
+		enum exit_status status;
 		bool transient, maybe;
 		const char *advice;
 	} rows[] = {
@@ -70,6 +70,23 @@ static void table(void **state)
 				 az_error_transient(&e), az_error_maybe_applied(&e),
 				 az_error_advice(&e));
 	}
+}
+
+static void errors_of_the_lease(void **state)
+{
+	struct az_error e = error(AZ_CONFLICT, 409, "LeaseAlreadyPresent", "");
+
+	(void)state;
+	assert_true(az_error_is_lease(&e));
+	e = error(AZ_PRECONDITION, 412, "LeaseIdMissing", "");
+	assert_true(az_error_is_lease(&e));
+	e = error(AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet", "");
+	assert_false(az_error_is_lease(&e));
+	/* A request that makes no sense says nothing about whose the lease is. */
+	e = error(AZ_REFUSED, 400, "LeaseIdInvalid", "");
+	assert_false(az_error_is_lease(&e));
+	e = error(AZ_OK, 201, "", "");
+	assert_false(az_error_is_lease(&e));
 }
 
 /* Nothing was sent: whatever the class, nothing can have been applied. */
@@ -127,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
+		cmocka_unit_test(errors_of_the_lease),
 		cmocka_unit_test(unsent_is_unapplied),
 		cmocka_unit_test(hints),
 		cmocka_unit_test(texts),
