@@ -105,7 +105,7 @@ unit: unit-programs
 # tests/late; without_* lack what their --wrap replaces.
 wrap := -Wl,--wrap=clock_gettime,--wrap=epoll_pwait2,--wrap=getrandom
 $(BUILD)/late/without_conditions: wrap += -Wl,--wrap=az_put_page,--wrap=az_clear_pages
-$(BUILD)/late/without_raise: wrap += -Wl,--wrap=owner_doubt_write
+$(BUILD)/late/without_raise: wrap += -Wl,--wrap=lease_doubt_write
 $(BUILD)/late/without_%: LDFLAGS += $(wrap)
 $(BUILD)/late/late $(BUILD)/late/sanitized: LDFLAGS += $(wrap)
 

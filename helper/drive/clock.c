@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-uint64_t owner_clock(void)
+uint64_t boot_clock(void)
 {
 	struct timespec ts;
 

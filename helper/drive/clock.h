@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* CLOCK_BOOTTIME, ns: of leases, and of the driver's deadlines. */
-uint64_t owner_clock(void);
+uint64_t boot_clock(void);
 
 /* CLOCK_REALTIME, seconds since the epoch: of what others date.  It may jump. */
 int64_t wall_clock(void);

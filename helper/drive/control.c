@@ -79,17 +79,17 @@ static void answer(struct client *client, json_t *message)
 static json_t *lease_status(const struct drive *d)
 {
 	static const char *const names[] = {
-		[OWNER_HELD] = "held", [OWNER_RAISING] = "held",  [OWNER_DOUBTFUL] = "renewing",
-		[OWNER_LOST] = "lost", [OWNER_UNNEEDED] = "none",
+		[LEASE_HELD] = "held", [LEASE_RAISING] = "held",  [LEASE_DOUBTFUL] = "renewing",
+		[LEASE_LOST] = "lost", [LEASE_UNNEEDED] = "none",
 	};
-	enum owner_state state = d->owner.state;
-	uint64_t now = owner_clock();
+	enum lease_state state = d->lease.state;
+	uint64_t now = boot_clock();
 	json_int_t left = 0;
 
-	if (state != OWNER_LOST && d->owner.lease_until > now)
-		left = (json_int_t)((d->owner.lease_until - now) / LOOP_SEC(1));
-	else if (state != OWNER_LOST && state != OWNER_UNNEEDED)
-		state = OWNER_DOUBTFUL; /* nobody knows whose it is now */
+	if (state != LEASE_LOST && d->lease.until > now)
+		left = (json_int_t)((d->lease.until - now) / LOOP_SEC(1));
+	else if (state != LEASE_LOST && state != LEASE_UNNEEDED)
+		state = LEASE_DOUBTFUL; /* nobody knows whose it is now */
 	return json_pack("{s:s, s:s, s:I}", "id", d->blob.lease_id, "state", names[state],
 			 "until_seconds", left);
 }
@@ -131,11 +131,11 @@ static json_t *status(const struct drive *d)
 		"index", d->index, "url", d->name, "state", states[d->state], "size",
 		(json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
 		"connections", d->connections, "lease", lease_status(d), "credential",
-		agent_credential_status(&d->agent), "agent", agent_status(&d->agent),
-		"sequence_number", (json_int_t)d->owner.number, "requests", request_status(d),
-		"transactions", transaction_status(d), "retries", (json_int_t)d->store.retries,
-		"last_error", d->last_error, "fenced", d->fenced[0] ? d->fenced : NULL,
-		"parked_because", drive_parked_because(d));
+		agent_channel_credential_status(&d->channel), "agent",
+		agent_channel_status(&d->channel), "sequence_number", (json_int_t)d->lease.number,
+		"requests", request_status(d), "transactions", transaction_status(d), "retries",
+		(json_int_t)d->store.retries, "last_error", d->last_error, "fenced",
+		d->fenced[0] ? d->fenced : NULL, "parked_because", drive_parked_because(d));
 	if (!s)
 		return NULL;
 	json_object_set_new(s, "device", json_sprintf("/dev/cdrive%u", d->index));
@@ -218,7 +218,7 @@ static void snapshot(struct client *client)
 
 	if (client->snapshot)
 		return; /* one answer to each, and one at a time */
-	if (d->state != CDRIVE_STATE_LIVE || !owner_may_send(&d->owner)) {
+	if (d->state != CDRIVE_STATE_LIVE || !lease_may_send(&d->lease)) {
 		answer(client,
 		       runtime_error(7, "%s: /dev/cdrive%u waits: %s; see clouddrivectl status",
 				     d->name, d->index,
@@ -240,7 +240,7 @@ static void become_agent(struct client *client, const json_t *question)
 	json_t *error, *message;
 
 	forget(client);
-	error = agent_connect(&d->agent, fd, question);
+	error = agent_channel_connect(&d->channel, fd, question);
 	message = error ? error : drive_answer(d);
 	runtime_send(fd, message); /* an agent that is gone is noticed */
 	json_decref(message);
@@ -268,7 +268,8 @@ static void readable(void *arg, uint32_t events)
 	else if (!strcmp(command, "unmount"))
 		unmount(client, force);
 	else if (!strcmp(command, "credential"))
-		answer(client, agent_credential(&client->control->drive->agent, question));
+		answer(client,
+		       agent_channel_credential(&client->control->drive->channel, question));
 	else if (!strcmp(command, "snapshot"))
 		snapshot(client);
 	else if (!strcmp(command, "agent"))

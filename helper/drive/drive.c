@@ -68,8 +68,8 @@ void drive_lost(void *arg, const char *why)
 		return;
 	snprintf(d->fenced, sizeof(d->fenced), "%s", why);
 	snprintf(d->last_error, sizeof(d->last_error), "fenced: %.400s", why);
-	d->owner.state = OWNER_LOST;
-	owner_stop(&d->owner);
+	d->lease.state = LEASE_LOST;
+	lease_stop(&d->lease);
 	if (d->attached)
 		drive_fence(d);
 }
@@ -82,7 +82,7 @@ void drive_fence(struct drive *d)
 	io_queue_drop(&d->queue);
 }
 
-const struct owner_ops drive_owner_ops = {
+const struct lease_ops drive_lease_ops = {
 	.held = on_held,
 	.deadline = on_deadline,
 	.lost = drive_lost,
@@ -96,13 +96,13 @@ const struct owner_ops drive_owner_ops = {
  */
 static void park(struct drive *d)
 {
-	if (!d->stuck++)
+	if (!d->park_reasons++)
 		link_park(d->link);
 }
 
 static void resume(struct drive *d)
 {
-	if (!--d->stuck)
+	if (!--d->park_reasons)
 		link_resume(d->link);
 }
 
@@ -110,11 +110,11 @@ const char *drive_parked_because(const struct drive *d)
 {
 	if (d->state != CDRIVE_STATE_PARKED)
 		return NULL;
-	if (d->stuck)
+	if (d->park_reasons)
 		return d->last_error;
-	if (!owner_certain(&d->owner))
-		return d->owner.lease_retry.failures ? d->last_error :
-						       "the lease was not renewed in time";
+	if (!lease_certain(&d->lease))
+		return d->lease.retry.failures ? d->last_error :
+						 "the lease was not renewed in time";
 	return "it is about to go on";
 }
 
@@ -125,7 +125,7 @@ const char *drive_parked_because(const struct drive *d)
  */
 static void leave_when_stale(struct drive *d, const struct az_error *err)
 {
-	if (err->class != AZ_UNREACHABLE || d->leaving || d->agent.channel.fd < 0 || !d->opened ||
+	if (err->class != AZ_UNREACHABLE || d->leaving || d->channel.socket.fd < 0 || !d->opened ||
 	    !sandbox_stale())
 		return;
 	log_error("%s: %s; the resolver's files were replaced: another helper goes on", d->name,
@@ -147,8 +147,8 @@ void drive_trouble(void *arg, struct retry *r, const char *what, const struct az
 		return;
 	}
 	if (err->hint == AZ_HINT_SAS_EXPIRED)
-		agent_check(&d->agent);
-	if (!d->agent.expired)
+		agent_channel_check(&d->channel);
+	if (!d->channel.expired)
 		snprintf(d->last_error, sizeof(d->last_error), "can't %s: %s", what,
 			 az_error_text(err, text, sizeof(text)));
 	if (!d->logged_at || now - d->logged_at > LOOP_SEC(LOG_AGAIN_S)) {
@@ -192,8 +192,8 @@ static void on_parked(struct drive *d)
 	log_error("/dev/cdrive%u (%s) is parked: %s; it goes on when that heals", d->index, d->name,
 		  drive_parked_because(d));
 	/* The machine was suspended, perhaps: the timers were, too. */
-	if (!owner_certain(&d->owner))
-		owner_hurry(&d->owner);
+	if (!lease_certain(&d->lease))
+		lease_hurry(&d->lease);
 }
 
 static void on_state(void *arg, enum cdrive_state state)
@@ -245,7 +245,7 @@ static void on_expired(void *arg, const char *why)
 	struct drive *d = arg;
 
 	snprintf(d->last_error, sizeof(d->last_error), "%s", why);
-	owner_silence(&d->owner, true);
+	lease_silence(&d->lease, true);
 	park(d);
 }
 
@@ -255,14 +255,14 @@ static void on_fresh(void *arg, bool after)
 
 	if (after) {
 		log_info("%s: there is a valid SAS again", d->name);
-		owner_silence(&d->owner, false);
+		lease_silence(&d->lease, false);
 		resume(d);
-	} else if (d->owner.lease_retry.failures) {
-		owner_hurry(&d->owner);
+	} else if (d->lease.retry.failures) {
+		lease_hurry(&d->lease);
 	}
 }
 
-const struct agent_ops drive_agent_ops = {
+const struct agent_channel_ops drive_channel_ops = {
 	.abandoned = on_abandoned,
 	.expired = on_expired,
 	.fresh = on_fresh,
@@ -290,7 +290,7 @@ static void take_away(struct drive *d)
 	char text[192];
 
 	if (d->adopt >= 0 && !d->opened) {
-		owner_stop(&d->owner);
+		lease_stop(&d->lease);
 		return;
 	}
 	if (d->attached) {
@@ -298,18 +298,18 @@ static void take_away(struct drive *d)
 		io_queue_drop(&d->queue);
 		runtime_remove(d->index);
 	}
-	if (!d->client || owner_release(&d->owner, RELEASE_S, &err))
+	if (!d->client || lease_release(&d->lease, RELEASE_S, &err))
 		return;
 	snprintf(d->last_error, sizeof(d->last_error),
 		 "the lease could not be released (%s), and runs out within %d s",
-		 az_error_text(&err, text, sizeof(text)), OWNER_LEASE_S);
+		 az_error_text(&err, text, sizeof(text)), LEASE_S);
 	d->lease_left = true;
 	log_error("%s: %s", d->name, d->last_error);
 }
 
 void drive_close(struct drive *d)
 {
-	agent_close(&d->agent);
+	agent_channel_close(&d->channel);
 	take_away(d);
 	/* Whoever is told that the drive is unmounted may unload the module at once. */
 	link_close(d->link);

@@ -2,11 +2,11 @@
 /*
  * drive.h - one drive: what ties its parts together, from mount to unmount
  *
- *	owner	the lease and the sequence number
+ *	lease	the lease and the sequence number
  *	store	the blob, as a backend of the queue
  *	queue	requests in order
  *	link	the driver
- *	agent	the agent channel, and the SAS that comes by it
+ *	channel	the agent channel, and the SAS that comes by it
  *	control	the control socket
  *
  * open.c brings a drive up, drive.c keeps it, control.c answers questions.
@@ -19,9 +19,9 @@
 #include <stdint.h>
 
 #include "azure/client.h"
-#include "drive/agent.h"
+#include "drive/agent_channel.h"
 #include "drive/link.h"
-#include "drive/owner.h"
+#include "drive/lease.h"
 #include "drive/queue.h"
 #include "drive/store.h"
 #include "lib/loop.h"
@@ -46,11 +46,11 @@ struct drive {
 
 	struct az_client *client;
 	struct az_blob blob;
-	struct owner owner;
+	struct lease lease;
 	struct store store;
 	struct io_queue queue;
 	struct link *link;
-	struct agent agent;
+	struct agent_channel channel;
 	struct control *control;
 
 	unsigned int index;
@@ -62,7 +62,7 @@ struct drive {
 	enum cdrive_state state; /* as the driver told it last */
 	char fenced[DRIVE_MESSAGE]; /* why the blob is not ours any more */
 
-	unsigned int stuck; /* what asks for the drive to be parked */
+	unsigned int park_reasons; /* how many ask for the drive to be parked */
 	uint64_t parked_at;
 	uint64_t logged_at; /* the last trouble */
 	char last_error[DRIVE_MESSAGE];
@@ -103,13 +103,13 @@ void drive_close(struct drive *d);
 void drive_record(struct drive *d, uint64_t number, uint64_t raising_to);
 
 /* What the parts call when something happens; see their headers. */
-extern const struct owner_ops drive_owner_ops;
+extern const struct lease_ops drive_lease_ops;
 extern const struct link_ops drive_link_ops;
 void drive_trouble(void *arg, struct retry *r, const char *what, const struct az_error *err);
 void drive_lost(void *arg, const char *why);
 /* Fences a drive that is ours and known to be lost. */
 void drive_fence(struct drive *d);
-extern const struct agent_ops drive_agent_ops;
+extern const struct agent_channel_ops drive_channel_ops;
 void drive_complete(void *arg, uint32_t tag, int status);
 
 /* Why the drive is parked, for people; NULL when it isn't. */

@@ -6,9 +6,9 @@
  *                 <--completion--       <--io_done()
  *
  * The link receives descriptors and sends completions; the queue holds a
- * request back while it overlaps an earlier one (DESIGN.md, rule 3); the
- * backend does the work: the page blob, or memory in the benchmark.  All in
- * one loop, nothing locks.
+ * request back while it overlaps an earlier one (Documentation/design.rst,
+ * "Rules that keep the data"); the backend does the work: the page blob, or
+ * memory in the benchmark.  All in one loop, nothing locks.
  */
 #ifndef DRIVE_IO_H
 #define DRIVE_IO_H

@@ -96,7 +96,7 @@ static void announce(struct drive *d, int fd)
 	if (runtime_send(fd, message) && d->adopt < 0)
 		drive_detach(d, false);
 	json_decref(message);
-	agent_announced(&d->agent);
+	agent_channel_announced(&d->channel);
 }
 
 static int serve(struct drive *d, struct signals *signals, int fd)

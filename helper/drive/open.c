@@ -28,7 +28,7 @@
 #include "azure/blob.h"
 #include "drive/devname.h"
 #include "drive/drive.h"
-#include "drive/patience.h"
+#include "drive/retry_wait.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "vhd/footer.h"
@@ -75,8 +75,8 @@ json_t *drive_configure(struct drive *d, const json_t *request, int fd)
 	d->connections = (unsigned int)connections;
 	d->park_limit = (unsigned int)park_limit;
 	d->adopt = adopt;
-	agent_init(&d->agent, d->loop, &d->cred, d->name, &drive_agent_ops, d);
-	err = agent_open(&d->agent, fd, request);
+	agent_channel_init(&d->channel, d->loop, &d->cred, d->name, &drive_channel_ops, d);
+	err = agent_channel_open(&d->channel, fd, request);
 	return err ? runtime_error(EXIT_FAILED, "%s: %s", d->name, strerror(-err)) : NULL;
 }
 
@@ -119,7 +119,7 @@ static json_t *ask(struct drive *d, struct question *q, const char *what)
 			az_call_cancel(call);
 			return interrupted(d);
 		}
-	} while (patience(&r, d->loop, &q->sync.res.err));
+	} while (retry_wait(&r, d->loop, &q->sync.res.err));
 	return q->sync.res.err.class == AZ_OK ? NULL : service_error(d, &q->sync.res.err, what);
 }
 
@@ -167,7 +167,7 @@ static json_t *check_snapshot(struct drive *d)
 {
 	json_t *error;
 
-	owner_not_needed(&d->owner);
+	lease_not_needed(&d->lease);
 	error = check_blob(d);
 	if (!error || d->adopt < 0 || !says_missing(error))
 		return error;
@@ -189,7 +189,7 @@ static json_t *acquire(struct drive *d)
 	struct az_props props;
 	struct az_error err = { 0 };
 
-	if (owner_acquire(&d->owner, d->force, &props, &err)) {
+	if (lease_acquire(&d->lease, d->force, &props, &err)) {
 		if (az_error_is(&err, "LeaseAlreadyPresent"))
 			return leased_elsewhere(d, &err);
 		return service_error(d, &err,
@@ -197,7 +197,7 @@ static json_t *acquire(struct drive *d)
 							   "can't lease the blob");
 	}
 	d->size = props.size;
-	owner_start(&d->owner);
+	lease_start(&d->lease);
 	return NULL;
 }
 
@@ -257,10 +257,10 @@ static json_t *resume(struct drive *d)
 
 	if (error)
 		return error;
-	if (!owner_resume(&d->owner, (uint64_t)m.number, (uint64_t)m.raising_to, &props, &err, why,
+	if (!lease_resume(&d->lease, (uint64_t)m.number, (uint64_t)m.raising_to, &props, &err, why,
 			  sizeof(why))) {
 		d->size = props.size;
-		owner_start(&d->owner);
+		lease_start(&d->lease);
 		return NULL;
 	}
 	if (why[0]) {
@@ -379,7 +379,7 @@ static int adopt(struct drive *d)
 		if (tries)
 			usleep(20000); /* the old helper's last copy ends */
 		ret = link_adopt(d->link, (unsigned int)d->adopt,
-				 d->fenced[0] ? 0 : d->owner.lease_until);
+				 d->fenced[0] ? 0 : d->lease.until);
 	}
 	return ret;
 }
@@ -412,7 +412,7 @@ static int attach_new(struct drive *d, uint64_t until)
 
 static json_t *attach(struct drive *d)
 {
-	uint64_t until = d->owner.lease_until;
+	uint64_t until = d->lease.until;
 	int ret;
 
 	ret = d->adopt >= 0 ? adopt(d) : attach_new(d, until);
@@ -420,15 +420,15 @@ static json_t *attach(struct drive *d)
 		return refused(d, ret);
 	d->index = (unsigned int)ret;
 	d->attached = true;
-	drive_record(d, d->owner.number, d->owner.raising_to);
+	drive_record(d, d->lease.number, d->lease.raising_to);
 	if (d->fenced[0]) {
 		drive_fence(d);
 		return NULL;
 	}
 	/* What was to be told before there was a drive. */
-	if (d->owner.lease_until != until)
-		link_lease(d->link, d->owner.lease_until);
-	if (d->stuck)
+	if (d->lease.until != until)
+		link_lease(d->link, d->lease.until);
+	if (d->park_reasons)
 		link_park(d->link);
 	return wait_until_ready(d);
 }
@@ -466,12 +466,12 @@ static void set_up(struct drive *d)
 {
 	d->blob.url = &d->url;
 	d->blob.cred = &d->cred;
-	owner_init(&d->owner, d->loop, d->client, &d->blob, &drive_owner_ops, d);
+	lease_init(&d->lease, d->loop, d->client, &d->blob, &drive_lease_ops, d);
 	d->store.loop = d->loop;
 	d->store.client = d->client;
 	d->store.blob = &d->blob;
 	d->store.link = d->link;
-	d->store.owner = &d->owner;
+	d->store.lease = &d->lease;
 	d->store.connections = d->connections;
 	d->store.trouble = drive_trouble;
 	d->store.lost = drive_lost;

@@ -131,18 +131,18 @@ static void failed(struct transfer *t, const struct az_error *err)
 	char text[192];
 
 	if (is_write(t) && az_error_maybe_applied(err))
-		owner_doubt_write(s->owner, t->number);
+		lease_doubt_write(s->lease, t->number);
 
-	if (sequence_error(err) && t->number != owner_sequence(s->owner)) {
+	if (sequence_error(err) && t->number != lease_sequence(s->lease)) {
 		/* It was not applied: it had said an old number. */
 		enqueue(t);
 	} else if (lease_error(err)) {
-		owner_doubt_lease(s->owner);
+		lease_doubt_lease(s->lease);
 		retry_later(t, err);
 	} else if (sequence_error(err)) {
 		/* A raise of our own may have been applied already. */
-		if (!s->owner->raising_to)
-			owner_doubt_number(s->owner);
+		if (!s->lease->raising_to)
+			lease_doubt_number(s->lease);
 		retry_later(t, err);
 	} else if (err->class == AZ_NOT_FOUND) {
 		s->lost(s->arg, "the blob was deleted");
@@ -197,7 +197,7 @@ void store_run(struct store *s)
 {
 	static const struct az_error no_memory = { .class = AZ_LOCAL, .message = "out of memory" };
 
-	while (s->first && s->active < s->connections && owner_may_send(s->owner)) {
+	while (s->first && s->active < s->connections && lease_may_send(s->lease)) {
 		struct transfer *t = s->first;
 
 		s->first = t->next;
@@ -208,7 +208,7 @@ void store_run(struct store *s)
 			finish(t, 0);
 			continue;
 		}
-		t->number = owner_sequence(s->owner);
+		t->number = lease_sequence(s->lease);
 		t->call = call(t);
 		if (t->call)
 			s->active++;
@@ -240,7 +240,7 @@ static void submit(void *backend, struct io *io)
 	}
 	/* The service need not be asked; but it is not there to refuse it,
 	 * either, when somebody else may have written meanwhile. */
-	if (!data && owner_certain(s->owner)) {
+	if (!data && lease_certain(s->lease)) {
 		io_done(io, 0);
 		return;
 	}

@@ -10,7 +10,7 @@
  *	discard, zeroes	Clear Pages, of the part that may hold data
  *
  * A transfer waits for a connection (at most @connections are used at once) and
- * for the right to write (owner.h); when its call failed in a way that may pass
+ * for the right to write (lease.h); when its call failed in a way that may pass
  * it waits and is tried again, for ever: what ends that is the drive's park
  * limit.  A write whose answer was lost is sent again only under a raised
  * sequence number.  Bodies are copied between service and request in pieces,
@@ -22,7 +22,7 @@
 #include "azure/client.h"
 #include "drive/io.h"
 #include "drive/link.h"
-#include "drive/owner.h"
+#include "drive/lease.h"
 #include "drive/pagemap.h"
 #include "lib/retry.h"
 #include "lib/loop.h"
@@ -46,7 +46,7 @@ struct store {
 	struct az_client *client;
 	struct az_blob *blob;
 	struct link *link;
-	struct owner *owner;
+	struct lease *lease;
 	struct pagemap *map;
 	unsigned int connections; /* at most */
 	unsigned int active; /* calls in flight */
@@ -54,7 +54,7 @@ struct store {
 	struct transfer *first, *last; /* the line */
 	uint64_t retries;
 
-	/* A call failed and is tried again, as in owner_ops.trouble. */
+	/* A call failed and is tried again, as in lease_ops.trouble. */
 	void (*trouble)(void *arg, struct retry *r, const char *what, const struct az_error *err);
 	/* The blob is gone for good. */
 	void (*lost)(void *arg, const char *why);
@@ -65,7 +65,7 @@ extern const struct backend_ops store_ops;
 
 void store_init(struct store *s);
 
-/* Sends what waits, as far as it may be sent: after owner_ops.held(). */
+/* Sends what waits, as far as it may be sent: after lease_ops.held(). */
 void store_run(struct store *s);
 
 #endif

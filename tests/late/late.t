@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# No write lands late (DESIGN.md, rule 2): random histories of one blob, with the real
-# client, on devstore and on Azurite, behind a proxy that loses answers and holds
-# calls; see tests/late/schedule.h. The same programs without the conditions, and
+# No write lands late (Documentation/design.rst, "Rules that keep the data"): random
+# histories of one blob, with the real client, on devstore and on Azurite, behind a
+# proxy that loses answers and holds calls; see tests/late/schedule.h. The same programs without the conditions, and
 # without the raise after a lost answer, must be caught.
 #
 # A history that failed is run again by its seed: build/late/late --help.

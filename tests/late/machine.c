@@ -160,8 +160,8 @@ static void on_lost(void *arg, const char *why)
 	if (m->state == MACHINE_FENCED)
 		return;
 	snprintf(m->why, sizeof(m->why), "%s", why);
-	m->owner.state = OWNER_LOST;
-	owner_stop(&m->owner);
+	m->lease.state = LEASE_LOST;
+	lease_stop(&m->lease);
 	io_queue_drop(&m->queue);
 	machine_fence(m);
 }
@@ -186,7 +186,7 @@ static void on_trouble(void *arg, struct retry *r, const char *what, const struc
 	(void)arg, (void)r, (void)what, (void)err;
 }
 
-static const struct owner_ops owner_ops = {
+static const struct lease_ops lease_ops = {
 	.held = on_held,
 	.deadline = on_deadline,
 	.lost = on_lost,
@@ -198,7 +198,7 @@ static void take_apart(struct machine *m)
 {
 	if (!m->client)
 		return;
-	owner_stop(&m->owner);
+	lease_stop(&m->lease);
 	io_queue_drop(&m->queue);
 	az_client_free(m->client);
 	pagemap_free(m->store.map);
@@ -215,13 +215,13 @@ static int put_together(struct machine *m)
 		return -1;
 	m->blob = m->world->blob;
 	m->link.machine = m;
-	owner_init(&m->owner, loop, m->client, &m->blob, &owner_ops, m);
+	lease_init(&m->lease, loop, m->client, &m->blob, &lease_ops, m);
 	m->store = (struct store){
 		.loop = loop,
 		.client = m->client,
 		.blob = &m->blob,
 		.link = &m->link,
-		.owner = &m->owner,
+		.lease = &m->lease,
 		.connections = m->connections,
 		.trouble = on_trouble,
 		.lost = on_lost,
@@ -262,7 +262,7 @@ static int acquire(struct machine *m, bool force)
 	struct az_props props;
 	struct az_error err = { 0 };
 
-	return owner_acquire(&m->owner, force, &props, &err);
+	return lease_acquire(&m->lease, force, &props, &err);
 }
 
 static int resume(struct machine *m)
@@ -272,7 +272,7 @@ static int resume(struct machine *m)
 	char why[128] = "";
 
 	memcpy(m->blob.lease_id, m->record.lease_id, sizeof(m->blob.lease_id));
-	if (!owner_resume(&m->owner, m->record.number, m->record.raising_to, &props, &err, why,
+	if (!lease_resume(&m->lease, m->record.number, m->record.raising_to, &props, &err, why,
 			  sizeof(why)))
 		return 0;
 	if (!why[0])
@@ -287,7 +287,7 @@ static void give_up(struct machine *m)
 	struct az_error err;
 
 	if (!m->resuming && !m->dying)
-		owner_release(&m->owner, 10, &err);
+		lease_release(&m->lease, 10, &err);
 	take_apart(m);
 	m->state = m->resuming ? MACHINE_DEAD : MACHINE_OFF;
 }
@@ -311,8 +311,8 @@ int machine_open(struct machine *m, bool force)
 		return err ? err : -1;
 	}
 	m->state = MACHINE_LIVE;
-	save(m, m->owner.number, m->owner.raising_to);
-	owner_start(&m->owner);
+	save(m, m->lease.number, m->lease.raising_to);
+	lease_start(&m->lease);
 	if (m->resuming)
 		replay(m);
 	return 0;
@@ -338,7 +338,7 @@ void machine_close(struct machine *m)
 	m->state = MACHINE_OPENING; /* neither here nor there */
 	m->resuming = false;
 	m->dying = false;
-	owner_release(&m->owner, 10, &err);
+	lease_release(&m->lease, 10, &err);
 	take_apart(m);
 	m->state = MACHINE_OFF;
 }

@@ -4,7 +4,7 @@
  *
  * The driver is played: it keeps requests with their payload, hands them to the
  * helper, and to the next one in order of arrival when a helper has died, as
- * the kernel's does on adoption.  The helper is clouddrived's own owner, store,
+ * the kernel's does on adoption.  The helper is clouddrived's own lease, store,
  * queue and page map, put together as drive.c and open.c do it.
  *
  * Every write puts a version of its own into all of its sectors.
@@ -12,7 +12,7 @@
 #ifndef LATE_MACHINE_H
 #define LATE_MACHINE_H
 
-#include "drive/owner.h"
+#include "drive/lease.h"
 #include "drive/queue.h"
 #include "drive/store.h"
 
@@ -55,7 +55,7 @@ struct machine {
 	/* the helper */
 	struct az_client *client;
 	struct az_blob blob;
-	struct owner owner;
+	struct lease lease;
 	struct store store;
 	struct io_queue queue;
 	struct link link;

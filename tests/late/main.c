@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * late - no write lands late (DESIGN.md, rule 2), with the real client and server
+ * late - no write lands late, with the real client and server
  *
- * Runs schedules (schedule.h) and prints TAP.  Two programs are made besides, in
- * which a part of the rule is missing; --broken says that this is one, and that a
- * violation must be found.
+ * The rule: Documentation/design.rst, "Rules that keep the data".  Runs schedules
+ * (schedule.h) and prints TAP.  Two programs are made besides, in which a part of
+ * the rule is missing; --broken says that this is one, and that a violation must
+ * be found.
  */
 #include <getopt.h>
 #include <stdarg.h>

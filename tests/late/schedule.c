@@ -131,7 +131,7 @@ static void settled(struct machine *m)
 
 static void read_ended(struct schedule *s, const struct machine *m, const struct machine_slot *slot)
 {
-	if (m->usurped) /* it may be stale: see DESIGN.md, rule 4 */
+	if (m->usurped) /* it may be stale: design.rst, "The lease and its deadline" */
 		return;
 	s->counts->reads++;
 	for (unsigned int i = 0; i < slot->desc.sectors; i++) {

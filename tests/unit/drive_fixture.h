@@ -332,7 +332,7 @@ static json_t *open_drive(int adopt)
 	assert_null(error);
 	error = drive_open(&t.drive);
 	if (!error)
-		agent_announced(&t.drive.agent);
+		agent_channel_announced(&t.drive.channel);
 	return error;
 }
 

@@ -80,14 +80,14 @@ uint64_t loop_now(void)
 	return fake_now;
 }
 
-uint64_t owner_clock(void)
+uint64_t boot_clock(void)
 {
 	return fake_now + fake_suspended;
 }
 
 int64_t wall_clock(void)
 {
-	return fake_wall + (int64_t)(owner_clock() / LOOP_SEC(1));
+	return fake_wall + (int64_t)(boot_clock() / LOOP_SEC(1));
 }
 
 void loop_timer_init(struct loop_timer *t, loop_fn fn, void *arg)

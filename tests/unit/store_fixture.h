@@ -2,7 +2,7 @@
 /*
  * store_fixture.h - the request path from descriptors to calls of the service
  *
- * Queue, store, owner and map as they are, between a driver (payloads and
+ * Queue, store, lease and map as they are, between a driver (payloads and
  * completions) and a service that the test plays.
  */
 #ifndef UNIT_STORE_FIXTURE_H
@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "drive/owner.h"
+#include "drive/lease.h"
 #include "drive/queue.h"
 #include "drive/store.h"
 
@@ -24,7 +24,7 @@
 #define LONGEST (256 * KIB) /* of the requests here */
 
 static struct {
-	struct owner owner;
+	struct lease lease;
 	struct az_blob blob;
 	struct store store;
 	struct io_queue queue;
@@ -99,7 +99,7 @@ static void on_held(void *arg)
 static void on_deadline(void *arg, uint64_t until)
 {
 	assert_ptr_equal(arg, &t);
-	assert_int_equal(until, t.owner.lease_until);
+	assert_int_equal(until, t.lease.until);
 }
 
 static void on_lost(void *arg, const char *why)
@@ -108,8 +108,8 @@ static void on_lost(void *arg, const char *why)
 	if (t.lost++)
 		return;
 	snprintf(t.why, sizeof(t.why), "%s", why);
-	t.owner.state = OWNER_LOST;
-	owner_stop(&t.owner);
+	t.lease.state = LEASE_LOST;
+	lease_stop(&t.lease);
 	io_queue_drop(&t.queue);
 }
 
@@ -134,7 +134,7 @@ static void on_trouble(void *arg, struct retry *r, const char *what, const struc
 		r->counted = true;
 }
 
-static const struct owner_ops owner_ops = { .held = on_held,
+static const struct lease_ops lease_ops = { .held = on_held,
 					    .deadline = on_deadline,
 					    .lost = on_lost,
 					    .record = on_record,
@@ -156,14 +156,14 @@ static inline int setup(void **state)
 	fake_loop_reset(1);
 	fake_azure_reset();
 	strcpy(t.blob.lease_id, "0123");
-	owner_init(&t.owner, &fake_loop, NULL, &t.blob, &owner_ops, &t);
-	t.owner.number = NUMBER;
-	t.owner.sent_at = owner_clock();
-	t.owner.lease_until = owner_clock() + OWNER_CERTAIN_NS;
+	lease_init(&t.lease, &fake_loop, NULL, &t.blob, &lease_ops, &t);
+	t.lease.number = NUMBER;
+	t.lease.sent_at = boot_clock();
+	t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
 	t.store = (struct store){
 		.loop = &fake_loop,
 		.blob = &t.blob,
-		.owner = &t.owner,
+		.lease = &t.lease,
 		.map = pagemap_new(DISK),
 		.connections = 32,
 		.trouble = on_trouble,

@@ -20,14 +20,14 @@ static void mounts(void **state)
 {
 	(void)state;
 	mounted();
-	assert_int_equal(t.until, owner_clock() + OWNER_CERTAIN_NS);
+	assert_int_equal(t.until, boot_clock() + LEASE_CERTAIN_NS);
 	says_fenced(NULL);
 	/* Every renewal is told. */
 	fake_loop_run(LOOP_SEC(21));
 	serve();
 	was_told(1, DEADLINE);
-	assert_int_equal(t.until, t.drive.owner.lease_until);
-	assert_true(t.until > owner_clock() + LOOP_SEC(58));
+	assert_int_equal(t.until, t.drive.lease.until);
+	assert_true(t.until > boot_clock() + LOOP_SEC(58));
 }
 
 /* A list of page ranges may take longer than a lease. */
@@ -36,7 +36,7 @@ static void renews_while_it_opens(void **state)
 	(void)state;
 	t.listing_takes = LOOP_SEC(25);
 	mounted();
-	assert_true(t.until > owner_clock() + LOOP_SEC(50));
+	assert_true(t.until > boot_clock() + LOOP_SEC(50));
 }
 
 /* And meanwhile somebody may take it by force. */
@@ -71,8 +71,8 @@ static void adopts(void **state)
 	remember();
 	assert_null(open_drive(3));
 	was_told(1, ADOPT);
-	assert_int_equal(t.until, t.drive.owner.lease_until);
-	assert_int_equal(owner_sequence(&t.drive.owner), 8);
+	assert_int_equal(t.until, t.drive.lease.until);
+	assert_int_equal(lease_sequence(&t.drive.lease), 8);
 	says_fenced(NULL);
 }
 
@@ -205,7 +205,7 @@ static void parks_for_the_deadline(void **state)
 	assert_int_equal(fake_in_flight, 1);
 	serve();
 	was_told(1, DEADLINE);
-	assert_true(t.until > owner_clock());
+	assert_true(t.until > boot_clock());
 	state_is(CDRIVE_STATE_LIVE);
 	was_told(0);
 }
@@ -232,7 +232,7 @@ static void new_sas(const char *sas)
 
 	assert_int_equal(runtime_send(t.agent, m), 0);
 	json_decref(m);
-	t.drive.agent.channel.fn(t.drive.agent.channel.arg, 0);
+	t.drive.channel.socket.fn(t.drive.channel.socket.arg, 0);
 }
 
 static void parks_without_a_sas(void **state)
@@ -263,7 +263,7 @@ static void parks_without_a_sas(void **state)
 	assert_int_equal(fake_calls->kind, FAKE_LEASE);
 	serve();
 	was_told(2, RESUME, DEADLINE);
-	assert_true(t.until > owner_clock());
+	assert_true(t.until > boot_clock());
 }
 
 /* Refused before its time (a policy was changed, the key regenerated). */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * No write may land late (DESIGN.md, rule 2): thousands of the schedules of
- * tests/late/schedule.h, with the service in memory.  It executes what it is sent,
+ * No write may land late (design.rst, "Rules that keep the data"): thousands of the
+ * schedules of tests/late/schedule.h, with the service in memory.  It executes what it is sent,
  * refuses it by lease and number, loses answers, and executes what was lost at any
  * later time.  Unlike with a server, the blob is looked at after every step.
  */

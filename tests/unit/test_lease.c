@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Keeping the lease, and finding out when it is lost: DESIGN.md, rules 4 and 5. */
+/* Keeping the lease, and finding out when it is lost: "The lease and its deadline" in design.rst. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,63 +8,63 @@
 
 #include <cmocka.h>
 
-#include "owner_fixture.h"
+#include "lease_fixture.h"
 
 /* --- the lease ------------------------------------------------------------------ */
 
 static void renewed_every_20_s(void **state)
 {
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) - 1);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) - 1);
 	assert_int_equal(fake_in_flight, 0);
 	for (unsigned int i = 0; i < 10; i++) {
 		uint64_t sent;
 		struct az_call *call;
 
-		fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+		fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 		call = only(FAKE_LEASE);
 		assert_int_equal(call->action, AZ_LEASE_RENEW);
-		assert_int_equal(call->seconds, OWNER_LEASE_S);
+		assert_int_equal(call->seconds, LEASE_S);
 		assert_string_equal(call->lease_id, "0123");
-		sent = t.owner.sent_at;
+		sent = t.lease.sent_at;
 		assert_true(sent <= fake_now);
 		fake_loop_run(LOOP_SEC(3)); /* of travel */
 		fake_ok(call);
 		/* Counted from before it was sent, and told to the driver. */
-		assert_int_equal(t.owner.lease_until, sent + OWNER_CERTAIN_NS);
-		assert_int_equal(t.deadline, t.owner.lease_until);
+		assert_int_equal(t.lease.until, sent + LEASE_CERTAIN_NS);
+		assert_int_equal(t.deadline, t.lease.until);
 		assert_int_equal(t.deadlines, i + 1);
 	}
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 	assert_int_equal(t.lost + t.troubles, 0);
 }
 
 /* Tried again soon, and the lease is not believed to be longer for it. */
 static void renewal_fails_for_a_while(void **state)
 {
-	uint64_t until = t.owner.lease_until;
+	uint64_t until = t.lease.until;
 
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	for (int i = 0; i < 4; i++) {
 		fake_fail(only(FAKE_LEASE), AZ_BUSY, 503, "ServerBusy");
-		assert_int_equal(t.owner.lease_until, until);
-		assert_int_equal(t.owner.state, OWNER_HELD);
+		assert_int_equal(t.lease.until, until);
+		assert_int_equal(t.lease.state, LEASE_HELD);
 		fake_loop_run(LOOP_MS(RETRY_MOST_MS + 1));
 	}
 	assert_int_equal(t.troubles, 4);
 	assert_false(t.stuck);
 	fake_ok(only(FAKE_LEASE));
-	assert_true(t.owner.lease_until > until);
+	assert_true(t.lease.until > until);
 	assert_int_equal(t.cleared, 0);
-	assert_int_equal(t.owner.lease_retry.failures, 0);
+	assert_int_equal(t.lease.retry.failures, 0);
 }
 
 /* A refusal is reported, never given up on, and told to be over when it is. */
 static void denied_for_long(void **state)
 {
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	for (int i = 0; i < 40; i++) {
 		fake_fail(only(FAKE_LEASE), AZ_DENIED, 403, "AuthenticationFailed");
 		fake_loop_run(LOOP_MS(RETRY_MOST_MS + 1));
@@ -81,7 +81,7 @@ static void renew_without_memory(void **state)
 {
 	(void)state;
 	fake_no_memory = true;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	fake_no_memory = false;
 	fake_loop_run(LOOP_SEC(1) + 2);
 	fake_ok(only(FAKE_LEASE));
@@ -91,12 +91,12 @@ static void renew_without_memory(void **state)
 static void doubt_is_settled_by_renewal(void **state)
 {
 	(void)state;
-	owner_doubt_lease(&t.owner);
-	owner_doubt_lease(&t.owner);
-	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	lease_doubt_lease(&t.lease);
+	lease_doubt_lease(&t.lease);
+	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
 	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
 	fake_ok(fake_calls);
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 	assert_int_equal(t.held, 1);
 }
 
@@ -114,23 +114,23 @@ static void a_doubtful_number(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		working(state);
-		owner_doubt_number(&t.owner);
+		lease_doubt_number(&t.lease);
 		if (cases[i].raising)
-			owner_doubt_write(&t.owner, NUMBER);
+			lease_doubt_write(&t.lease, NUMBER);
 		fake_ok(fake_find(FAKE_LEASE));
-		assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+		assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
 		fake_ok_number(fake_find(FAKE_PROPS), cases[i].found);
 		if (!cases[i].ours) {
 			is_lost("another machine");
 			continue;
 		}
-		assert_int_equal(t.owner.state, cases[i].raising ? OWNER_RAISING : OWNER_HELD);
+		assert_int_equal(t.lease.state, cases[i].raising ? LEASE_RAISING : LEASE_HELD);
 		/* The next doubt is of the lease alone. */
 		if (cases[i].raising)
 			fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
-		owner_doubt_lease(&t.owner);
+		lease_doubt_lease(&t.lease);
 		fake_ok(only(FAKE_LEASE));
-		assert_int_equal(t.owner.state, OWNER_HELD);
+		assert_int_equal(t.lease.state, LEASE_HELD);
 		teardown(state);
 	}
 }
@@ -139,11 +139,11 @@ static void a_doubtful_number(void **state)
 static void doubt_joins_a_renewal(void **state)
 {
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
-	owner_doubt_lease(&t.owner);
-	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
+	lease_doubt_lease(&t.lease);
+	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 }
 
 /* The service forgot the lease: the same id again, if the number is still ours. */
@@ -152,27 +152,27 @@ static void forgotten_and_ours(void **state)
 	struct az_call *call;
 
 	(void)state;
-	owner_doubt_lease(&t.owner);
+	lease_doubt_lease(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	call = only(FAKE_LEASE);
 	assert_int_equal(call->action, AZ_LEASE_ACQUIRE);
 	assert_string_equal(call->lease_id, "0123");
-	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
 	/* The answer is lost: the same again. */
 	fake_fail(call, AZ_NO_ANSWER, 0, "");
 	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
 	call = only(FAKE_LEASE);
 	assert_int_equal(call->action, AZ_LEASE_ACQUIRE);
 	fake_ok(call);
-	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
 	fake_fail(only(FAKE_PROPS), AZ_NO_ANSWER, 0, "");
 	fake_loop_run(LOOP_MS(2 * RETRY_FIRST_MS + 1));
 	fake_ok(only(FAKE_LEASE));
 	fake_ok_number(only(FAKE_PROPS), NUMBER);
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 	assert_int_equal(t.held, 1);
 	/* From here on it is a renewal again. */
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
 }
 
@@ -180,12 +180,12 @@ static void forgotten_and_ours(void **state)
 static void forgotten_between_writes(void **state)
 {
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
-	assert_int_equal(t.owner.state, OWNER_DOUBTFUL); /* nothing is sent meanwhile */
+	assert_int_equal(t.lease.state, LEASE_DOUBTFUL); /* nothing is sent meanwhile */
 	fake_ok(only(FAKE_LEASE));
 	fake_ok_number(only(FAKE_PROPS), NUMBER);
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 }
 
 static void forgotten_and_taken(void **state)
@@ -194,7 +194,7 @@ static void forgotten_and_taken(void **state)
 
 	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
 		working(state);
-		owner_doubt_lease(&t.owner);
+		lease_doubt_lease(&t.lease);
 		fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 		fake_ok(only(FAKE_LEASE));
 		fake_ok_number(only(FAKE_PROPS), found[i]);
@@ -206,9 +206,9 @@ static void forgotten_and_taken(void **state)
 static void forgotten_while_raising(void **state)
 {
 	working(state);
-	owner_doubt_write(&t.owner, NUMBER);
+	lease_doubt_write(&t.lease, NUMBER);
 	fake_fail(only(FAKE_RAISE), AZ_NO_ANSWER, 0, "");
-	owner_doubt_lease(&t.owner);
+	lease_doubt_lease(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	is_lost("another machine"); /* nothing is acquired */
 }
@@ -220,10 +220,10 @@ static void doubted_while_acquiring(void **state)
 		unsigned int records;
 
 		working(state);
-		owner_doubt_lease(&t.owner);
+		lease_doubt_lease(&t.lease);
 		fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 		records = t.records;
-		owner_doubt_write(&t.owner, NUMBER);
+		lease_doubt_write(&t.lease, NUMBER);
 		fake_ok(only(FAKE_LEASE));
 		fake_ok_number(only(FAKE_PROPS), found);
 		is_lost("another machine");
@@ -242,8 +242,8 @@ static void taken_or_broken(void **state)
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		working(state);
-		owner_doubt_write(&t.owner, NUMBER); /* ends with it */
-		fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+		lease_doubt_write(&t.lease, NUMBER); /* ends with it */
+		fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 		fake_fail(fake_find(FAKE_LEASE), AZ_CONFLICT, 409, codes[i]);
 		is_lost("another client");
 		assert_int_equal(t.held, 0);
@@ -254,7 +254,7 @@ static void taken_or_broken(void **state)
 static void taken_before_acquiring(void **state)
 {
 	(void)state;
-	owner_doubt_lease(&t.owner);
+	lease_doubt_lease(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseAlreadyPresent");
 	is_lost("another client");
@@ -263,17 +263,17 @@ static void taken_before_acquiring(void **state)
 static void deleted(void **state)
 {
 	(void)state;
-	owner_doubt_lease(&t.owner);
+	lease_doubt_lease(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_NOT_FOUND, 404, "BlobNotFound");
 	is_lost("deleted");
 
 	working(state);
-	owner_doubt_write(&t.owner, NUMBER);
+	lease_doubt_write(&t.lease, NUMBER);
 	fake_fail(only(FAKE_RAISE), AZ_NOT_FOUND, 404, "BlobNotFound");
 	is_lost("deleted");
 
 	working(state);
-	owner_doubt_lease(&t.owner);
+	lease_doubt_lease(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	fake_ok(only(FAKE_LEASE));
 	fake_fail(only(FAKE_PROPS), AZ_NOT_FOUND, 404, "BlobNotFound");
@@ -285,14 +285,14 @@ static void deleted(void **state)
 static void no_answer_no_deadline(void **state)
 {
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	fake_fail(only(FAKE_LEASE), AZ_NO_ANSWER, 0, "");
 	fake_loop_run(LOOP_MS(RETRY_MOST_MS));
 	fake_fail(only(FAKE_LEASE), AZ_BUSY, 503, "ServerBusy");
 	assert_int_equal(t.deadlines, 0);
-	assert_true(owner_certain(&t.owner));
-	fake_loop_run(LOOP_SEC(OWNER_LEASE_S));
-	assert_false(owner_certain(&t.owner));
+	assert_true(lease_certain(&t.lease));
+	fake_loop_run(LOOP_SEC(LEASE_S));
+	assert_false(lease_certain(&t.lease));
 	assert_int_equal(t.deadlines, 0);
 }
 
@@ -301,16 +301,16 @@ static void certain_until_the_margin(void **state)
 {
 	(void)state;
 	fake_loop_run(LOOP_MS(59499));
-	assert_true(owner_certain(&t.owner));
+	assert_true(lease_certain(&t.lease));
 	fake_loop_run(LOOP_MS(1));
-	assert_false(owner_certain(&t.owner));
+	assert_false(lease_certain(&t.lease));
 }
 
 /* An acquired lease is not ours before the number has been compared. */
 static void no_deadline_while_comparing(void **state)
 {
 	(void)state;
-	owner_doubt_lease(&t.owner);
+	lease_doubt_lease(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	fake_ok(only(FAKE_LEASE));
 	assert_int_equal(t.deadlines, 0);
@@ -324,15 +324,15 @@ static void a_slow_answer(void **state)
 	uint64_t sent;
 
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
-	sent = t.owner.sent_at;
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
+	sent = t.lease.sent_at;
 	fake_loop_run(LOOP_SEC(50));
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.deadline, sent + OWNER_CERTAIN_NS);
-	assert_true(owner_certain(&t.owner));
+	assert_int_equal(t.deadline, sent + LEASE_CERTAIN_NS);
+	assert_true(lease_certain(&t.lease));
 	fake_loop_run(2);
 	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
-	assert_true(t.owner.sent_at > sent + LOOP_SEC(50));
+	assert_true(t.lease.sent_at > sent + LOOP_SEC(50));
 }
 
 /* The timers stood still, the lease did not. */
@@ -341,13 +341,13 @@ static void suspended(void **state)
 	(void)state;
 	fake_loop_run(LOOP_SEC(10));
 	fake_suspended += LOOP_SEC(3600);
-	assert_false(owner_certain(&t.owner));
-	assert_false(owner_may_send(&t.owner));
+	assert_false(lease_certain(&t.lease));
+	assert_false(lease_may_send(&t.lease));
 	assert_int_equal(fake_in_flight, 0);
-	owner_hurry(&t.owner); /* the driver parks, which tells us */
+	lease_hurry(&t.lease); /* the driver parks, which tells us */
 	fake_ok(only(FAKE_LEASE));
-	assert_true(owner_certain(&t.owner));
-	assert_int_equal(t.deadline, owner_clock() + OWNER_CERTAIN_NS);
+	assert_true(lease_certain(&t.lease));
+	assert_int_equal(t.deadline, boot_clock() + LEASE_CERTAIN_NS);
 	assert_int_equal(t.held, 1);
 }
 
@@ -355,15 +355,15 @@ static void suspended(void **state)
 static void suspended_in_a_renewal(void **state)
 {
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	fake_suspended += LOOP_SEC(3600);
 	fake_ok(only(FAKE_LEASE));
-	assert_false(owner_certain(&t.owner));
-	assert_true(t.deadline < owner_clock());
+	assert_false(lease_certain(&t.lease));
+	assert_true(t.deadline < boot_clock());
 	fake_loop_run(2); /* and the next is sent at once */
 	fake_ok(only(FAKE_LEASE));
-	assert_true(owner_certain(&t.owner));
-	assert_true(t.deadline > owner_clock());
+	assert_true(lease_certain(&t.lease));
+	assert_true(t.deadline > boot_clock());
 }
 
 /* Its connection is dead, too, but that takes long to be noticed. */
@@ -372,16 +372,16 @@ static void suspended_and_no_answer(void **state)
 	struct az_call *old;
 
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	old = only(FAKE_LEASE);
 	fake_loop_run(LOOP_SEC(10));
-	owner_hurry(&t.owner);
+	lease_hurry(&t.lease);
 	assert_ptr_equal(only(FAKE_LEASE), old); /* its answer may yet help */
 	fake_suspended += LOOP_SEC(3600);
-	owner_hurry(&t.owner);
+	lease_hurry(&t.lease);
 	fake_ok(only(FAKE_LEASE));
 	assert_int_equal(fake_started, 2);
-	assert_int_equal(t.deadline, owner_clock() + OWNER_CERTAIN_NS);
+	assert_int_equal(t.deadline, boot_clock() + LEASE_CERTAIN_NS);
 }
 
 /* Somebody else had it while we slept. */
@@ -389,10 +389,10 @@ static void suspended_and_taken(void **state)
 {
 	(void)state;
 	fake_suspended += LOOP_SEC(3600);
-	owner_hurry(&t.owner);
+	lease_hurry(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseIdMismatchWithLeaseOperation");
 	is_lost("another client");
-	owner_hurry(&t.owner);
+	lease_hurry(&t.lease);
 	nothing_goes_on();
 }
 
@@ -403,14 +403,14 @@ static void silent_sends_nothing(void **state)
 	struct az_error err;
 
 	(void)state;
-	owner_silence(&t.owner, true);
+	lease_silence(&t.lease, true);
 	fake_loop_run(LOOP_SEC(300));
-	owner_doubt_write(&t.owner, NUMBER);
-	owner_doubt_lease(&t.owner);
-	owner_hurry(&t.owner);
+	lease_doubt_write(&t.lease, NUMBER);
+	lease_doubt_lease(&t.lease);
+	lease_hurry(&t.lease);
 	fake_loop_run(LOOP_SEC(300));
 	assert_int_equal(fake_started, 0);
-	assert_false(owner_release(&t.owner, 10, &err));
+	assert_false(lease_release(&t.lease, 10, &err));
 	assert_int_equal(fake_started, 0);
 	assert_non_null(strstr(err.message, "expired"));
 }
@@ -418,19 +418,19 @@ static void silent_sends_nothing(void **state)
 static void silence_ends(void **state)
 {
 	(void)state;
-	owner_silence(&t.owner, true);
-	owner_doubt_write(&t.owner, NUMBER);
+	lease_silence(&t.lease, true);
+	lease_doubt_write(&t.lease, NUMBER);
 	fake_loop_run(LOOP_SEC(300));
-	owner_silence(&t.owner, false);
+	lease_silence(&t.lease, false);
 	assert_int_equal(fake_in_flight, 2);
 	assert_int_equal(fake_calls->kind, FAKE_LEASE); /* it comes first */
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.owner.state, OWNER_HELD);
-	assert_true(owner_may_send(&t.owner));
+	assert_int_equal(t.lease.state, LEASE_HELD);
+	assert_true(lease_may_send(&t.lease));
 	assert_true(t.held > 0);
 	/* Renewals go on. */
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	only(FAKE_LEASE);
 }
 
@@ -438,30 +438,30 @@ static void silence_ends(void **state)
 static void silenced_while_trying(void **state)
 {
 	(void)state;
-	fake_loop_run(LOOP_SEC(OWNER_RENEW_S) + 2);
-	owner_doubt_write(&t.owner, NUMBER);
-	owner_silence(&t.owner, true);
+	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
+	lease_doubt_write(&t.lease, NUMBER);
+	lease_silence(&t.lease, true);
 	fake_fail(fake_find(FAKE_LEASE), AZ_DENIED, 403, "AuthenticationFailed");
 	fake_fail(fake_find(FAKE_RAISE), AZ_DENIED, 403, "AuthenticationFailed");
 	fake_loop_run(LOOP_SEC(300));
 	assert_int_equal(fake_in_flight, 0);
-	owner_silence(&t.owner, false);
+	lease_silence(&t.lease, false);
 	assert_int_equal(fake_in_flight, 2);
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 }
 
 /* A lease that is acquired anew is compared first: nothing is raised under it. */
 static void silence_ends_while_reacquiring(void **state)
 {
 	(void)state;
-	owner_doubt_lease(&t.owner);
+	lease_doubt_lease(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
-	owner_silence(&t.owner, true);
-	owner_doubt_write(&t.owner, NUMBER);
+	lease_silence(&t.lease, true);
+	lease_doubt_write(&t.lease, NUMBER);
 	fake_fail(only(FAKE_LEASE), AZ_DENIED, 403, "AuthenticationFailed");
-	owner_silence(&t.owner, false);
+	lease_silence(&t.lease, false);
 	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_ACQUIRE);
 }
 
@@ -472,11 +472,11 @@ static void interrupted_and_released(struct az_result answer)
 	struct az_error err;
 
 	t.interrupted = true;
-	assert_int_equal(owner_acquire(&t.owner, false, &props, &err), -1);
+	assert_int_equal(lease_acquire(&t.lease, false, &props, &err), -1);
 	assert_string_equal(err.message, "interrupted");
 	assert_int_equal(strlen(t.blob.lease_id), 36);
 	script(FAKE_LEASE, answer);
-	assert_true(owner_release(&t.owner, 10, &err));
+	assert_true(lease_release(&t.lease, 10, &err));
 	assert_int_equal(t.played, 1);
 	nothing_goes_on();
 }

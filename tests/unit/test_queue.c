@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The overlap queue (DESIGN.md, rule 3), with a backend that holds requests
- * until the test ends them, at once or in any order, and that checks at every
- * hand-over that nothing earlier is left that the request conflicts with.
+ * The overlap queue, with a backend that holds requests until the test ends them, at
+ * once or in any order, and that checks at every hand-over that nothing earlier is
+ * left that the request conflicts with (design.rst, "Rules that keep the data").
  */
 #include <errno.h>
 #include <setjmp.h>

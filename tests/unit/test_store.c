@@ -50,14 +50,14 @@ static void nothing_past_the_lease(void **state)
 {
 	(void)state;
 	pagemap_set(t.store.map, 768 * KIB, 4 * KIB);
-	fake_loop_run(LOOP_SEC(OWNER_LEASE_S + 1));
+	fake_loop_run(LOOP_SEC(LEASE_S + 1));
 	request(3, CDRIVE_OP_READ, 64 * KIB, 128 * KIB);
 	request(4, CDRIVE_OP_DISCARD, 256 * KIB, 64 * KIB);
 	request(5, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
 	request(6, CDRIVE_OP_WRITE, 512 * KIB, 4 * KIB);
 	assert_int_equal(t.completed, 0);
 	assert_int_equal(fake_started, 0);
-	t.owner.lease_until = owner_clock() + OWNER_CERTAIN_NS;
+	t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
 	on_held(&t);
 	finished(3, 0);
 	finished(4, 0);
@@ -73,11 +73,11 @@ static void nothing_past_the_lease(void **state)
 static void nothing_without_a_credential(void **state)
 {
 	(void)state;
-	owner_silence(&t.owner, true);
+	lease_silence(&t.lease, true);
 	request(3, CDRIVE_OP_WRITE, 64 * KIB, 4 * KIB);
 	fake_loop_run(LOOP_SEC(5));
 	assert_int_equal(fake_started, 0);
-	owner_silence(&t.owner, false);
+	lease_silence(&t.lease, false);
 	fake_ok(fake_find(FAKE_PUT));
 	finished(3, 0);
 	only(FAKE_LEASE);
@@ -118,7 +118,7 @@ static void read_within_a_block(void **state)
 	assert_int_equal(fake_calls->len, 512);
 }
 
-/* Nothing unverified is served: a bad checksum means again (rule 6). */
+/* Nothing unverified is served: a bad checksum means again. */
 static void a_corrupt_read_is_repeated(void **state)
 {
 	(void)state;
@@ -126,7 +126,7 @@ static void a_corrupt_read_is_repeated(void **state)
 	request(0, CDRIVE_OP_READ, 0, 4096);
 	fake_fail(only(FAKE_GET), AZ_CORRUPT, 206, "");
 	assert_false(t.done[0]);
-	assert_int_equal(t.owner.state, OWNER_HELD); /* a read raises nothing */
+	assert_int_equal(t.lease.state, LEASE_HELD); /* a read raises nothing */
 	fake_loop_run(WAIT);
 	fake_ok(only(FAKE_GET));
 	finished(0, 0);
@@ -228,7 +228,7 @@ static void unreachable_is_known(void **state)
 	(void)state;
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
 	fake_fail(only(FAKE_PUT), AZ_UNREACHABLE, 0, "");
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 	assert_int_equal(fake_in_flight, 0);
 	assert_int_equal(t.troubles, 1);
 	fake_loop_run(WAIT);
@@ -251,7 +251,7 @@ static void a_write_that_was_overtaken(void **state)
 
 	/* Refused while the raise is still unanswered: it was applied. */
 	fake_fail(second, AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
-	assert_int_equal(t.owner.state, OWNER_RAISING); /* and no doubt of the lease */
+	assert_int_equal(t.lease.state, LEASE_RAISING); /* and no doubt of the lease */
 	only(FAKE_RAISE);
 	fake_loop_run(WAIT);
 	only(FAKE_RAISE);
@@ -353,10 +353,10 @@ static void denied_is_waited_out(void **state)
 		assert_int_equal(t.troubles, i + 1);
 		assert_int_equal(t.trouble.class, AZ_DENIED);
 		assert_true(t.store.transfers[0].retry.stuck); /* it parks at once */
-		t.owner.lease_until = owner_clock() + OWNER_CERTAIN_NS; /* renewed */
+		t.lease.until = boot_clock() + LEASE_CERTAIN_NS; /* renewed */
 		fake_loop_run(WAIT);
 	}
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 	assert_int_equal(t.cleared, 0);
 	fake_ok(only(FAKE_PUT));
 	finished(0, 0);
@@ -387,7 +387,7 @@ static void a_lease_that_expired(void **state)
 		pagemap_set(t.store.map, 0, DISK);
 		request(0, i < 2 ? CDRIVE_OP_WRITE : CDRIVE_OP_READ, 0, 4096);
 		fake_fail(fake_calls, AZ_PRECONDITION, 412, codes[i % 2]);
-		assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+		assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
 		fake_loop_run(LOOP_SEC(5));
 		assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
 		fake_ok(fake_calls);
@@ -421,11 +421,11 @@ static void our_number_refused(void **state)
 	(void)state;
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
 	fake_fail(only(FAKE_PUT), AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
-	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.owner.state, OWNER_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
 	fake_ok_number(only(FAKE_PROPS), NUMBER);
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 	fake_loop_run(WAIT);
 	fake_ok(only(FAKE_PUT));
 	finished(0, 0);

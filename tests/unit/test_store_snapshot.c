@@ -20,28 +20,28 @@ static void finished(unsigned int slot, int status)
 static void of_a_snapshot(void **state)
 {
 	(void)state;
-	owner_stop(&t.owner);
-	t.owner.lease_until = 0;
+	lease_stop(&t.lease);
+	t.lease.until = 0;
 	t.blob.lease_id[0] = '\0';
-	owner_not_needed(&t.owner);
+	lease_not_needed(&t.lease);
 	pagemap_set(t.store.map, 768 * KIB, 4 * KIB);
-	owner_start(&t.owner);
-	fake_loop_run(LOOP_SEC(OWNER_LEASE_S + 1));
+	lease_start(&t.lease);
+	fake_loop_run(LOOP_SEC(LEASE_S + 1));
 	assert_int_equal(fake_started, 0);
 	request(3, CDRIVE_OP_READ, 64 * KIB, 128 * KIB);
 	finished(3, 0);
 	request(4, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
-	owner_hurry(&t.owner);
-	owner_doubt_lease(&t.owner);
+	lease_hurry(&t.lease);
+	lease_doubt_lease(&t.lease);
 	fake_ok(only(FAKE_GET));
 	finished(4, 0);
-	owner_silence(&t.owner, true);
+	lease_silence(&t.lease, true);
 	request(5, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
 	assert_int_equal(fake_in_flight, 0);
-	owner_silence(&t.owner, false);
+	lease_silence(&t.lease, false);
 	fake_ok(only(FAKE_GET));
 	finished(5, 0);
-	assert_int_equal(t.owner.state, OWNER_UNNEEDED);
+	assert_int_equal(t.lease.state, LEASE_UNNEEDED);
 	assert_int_equal(t.lost, 0);
 }
 

@@ -3,7 +3,7 @@
 # alone
 # shellcheck disable=SC2034,SC2086,SC2154  # shared with tests/vm/lib.sh; words; by eval
 #
-# Failover as the paper has it (8.1.2): two machines, one store, two drives, one used
+# Failover as Windows Azure Drive has it: two machines, one store, two drives, one used
 # bare and one with ext4. In each round one machine writes, and accounts outside of
 # itself for what was acknowledged; something happens to it; the other takes the drives
 # over by mount --force, finds all that was acknowledged, and writes; the first comes

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * patience.h - waiting for a busy service, for callers with nothing else to do
+ * retry_wait.h - waits for a busy service, for callers with nothing else to do
  *
  * Who makes one call after the other and waits for each asks again when the service
- * says that it is busy (503, 429), for PATIENCE_S counted from the first time, at
+ * says that it is busy (503, 429), for RETRY_WAIT_S counted from the first time, at
  * the intervals of lib/retry.h.  Every other error is for the caller.
  */
-#ifndef DRIVE_PATIENCE_H
-#define DRIVE_PATIENCE_H
+#ifndef DRIVE_RETRY_WAIT_H
+#define DRIVE_RETRY_WAIT_H
 
 #include <stdbool.h>
 
@@ -15,12 +15,12 @@
 #include "lib/loop.h"
 #include "lib/retry.h"
 
-#define PATIENCE_S 10u
+#define RETRY_WAIT_S 10u
 
 /*
  * True when @err is of that kind and the time to ask again has come, for which the
  * loop was run.  @r begins as zeroes.
  */
-bool patience(struct retry *r, struct loop *loop, const struct az_error *err);
+bool retry_wait(struct retry *r, struct loop *loop, const struct az_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * agent.h - the drive's agent as its helper sees it, and the SAS that comes from it
+ * agent_channel.h - the drive's agent as its helper sees it, and the SAS that comes from it
  *
  * The agent channel of lib/runtime.h: fresh SAS tokens come by it, and replace the
  * drive's credential for the calls that are started later; one that a user hands in
@@ -12,8 +12,8 @@
  * when there is a valid one again.  The clock may be set and the machine may be
  * suspended, so it is looked at every few seconds, and when the service says so.
  */
-#ifndef DRIVE_AGENT_H
-#define DRIVE_AGENT_H
+#ifndef DRIVE_AGENT_CHANNEL_H
+#define DRIVE_AGENT_CHANNEL_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -23,10 +23,10 @@
 #include "azure/credential.h"
 #include "lib/loop.h"
 
-#define AGENT_CHECK_S 10
+#define AGENT_CHANNEL_CHECK_S 10
 
-struct agent_ops {
-	/* The channel ended before agent_announced(). */
+struct agent_channel_ops {
+	/* The channel ended before agent_channel_announced(). */
 	void (*abandoned)(void *arg);
 	/* There is no valid SAS, nothing should be sent; @why is for people. */
 	void (*expired)(void *arg, const char *why);
@@ -34,14 +34,14 @@ struct agent_ops {
 	void (*fresh)(void *arg, bool after);
 };
 
-struct agent {
+struct agent_channel {
 	struct loop *loop;
 	struct az_credential *cred; /* the drive's */
 	const char *name; /* the drive's, for the log */
-	const struct agent_ops *ops;
+	const struct agent_channel_ops *ops;
 	void *arg;
 
-	struct loop_fd channel; /* .fd -1: there is no agent */
+	struct loop_fd socket; /* .fd -1: there is no agent */
 	pid_t pid; /* 0: not known */
 	bool user_sas; /* the agent can't make a fresh one, its user can */
 	bool announced;
@@ -49,31 +49,31 @@ struct agent {
 	struct loop_timer timer;
 };
 
-void agent_init(struct agent *a, struct loop *loop, struct az_credential *cred, const char *name,
-		const struct agent_ops *ops, void *arg);
+void agent_channel_init(struct agent_channel *c, struct loop *loop, struct az_credential *cred,
+			const char *name, const struct agent_channel_ops *ops, void *arg);
 /* Nothing is heard of the agent any more; the channel stays open, for a last word. */
-void agent_close(struct agent *a);
+void agent_channel_close(struct agent_channel *c);
 
 /*
  * Makes @fd the channel, with what @request (the first message, or the "agent"
  * command) says of the agent; its process id else is @fd's peer's.  The SAS in it is
  * not looked at.  0 or a negative errno; on success @fd is the channel's to close.
  */
-int agent_open(struct agent *a, int fd, const json_t *request);
+int agent_channel_open(struct agent_channel *c, int fd, const json_t *request);
 
 /* The drive is ready and its agent knows. */
-void agent_announced(struct agent *a);
+void agent_channel_announced(struct agent_channel *c);
 
 /* Looks at the clock: after the service called the SAS expired. */
-void agent_check(struct agent *a);
+void agent_channel_check(struct agent_channel *c);
 
 /* The control socket's commands: the answer to "credential"; and NULL when @fd is the
  * channel now, or why it isn't. */
-json_t *agent_credential(struct agent *a, const json_t *question);
-json_t *agent_connect(struct agent *a, int fd, const json_t *question);
+json_t *agent_channel_credential(struct agent_channel *c, const json_t *question);
+json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *question);
 
 /* For status: {"kind", "expires", "expires_seconds"}, and {"pid"} or null. */
-json_t *agent_credential_status(const struct agent *a);
-json_t *agent_status(const struct agent *a);
+json_t *agent_channel_credential_status(const struct agent_channel *c);
+json_t *agent_channel_status(const struct agent_channel *c);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * owner.h - the right to write: the lease, and the sequence number
+ * lease.h - the right to write: the lease, and the sequence number
  *
- * The owner holds the blob's lease (60 s, renewed every 20 s) and the number
- * that every write names (DESIGN.md, rules 2, 4 and 5).  It is in one of
+ * It holds the blob's lease (60 s, renewed every 20 s) and the number
+ * that every write names (Documentation/design.rst, "The lease and its deadline").
+ * It is in one of
  *
- *	held	 writes may be sent, with owner_sequence()
+ *	held	 writes may be sent, with lease_sequence()
  *	raising	 an answer was lost: nothing is sent until the number is raised
  *	doubtful the lease may be lost: nothing but a raise is sent until that
  *		 is known
@@ -25,10 +26,10 @@
  *
  * The lease is certainly ours until 60 s after the last renewal that succeeded was
  * sent, less a margin for clocks that run at different speeds.  A machine that was
- * suspended must find it run out, so that time is owner_clock()'s.
+ * suspended must find it run out, so that time is boot_clock()'s.
  */
-#ifndef DRIVE_OWNER_H
-#define DRIVE_OWNER_H
+#ifndef DRIVE_LEASE_H
+#define DRIVE_LEASE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,17 +39,17 @@
 #include "lib/retry.h"
 #include "lib/loop.h"
 
-#define OWNER_LEASE_S 60
-#define OWNER_RENEW_S 20
-#define OWNER_MARGIN_MS 500
-#define OWNER_CERTAIN_NS (LOOP_SEC(OWNER_LEASE_S) - LOOP_MS(OWNER_MARGIN_MS))
+#define LEASE_S 60
+#define LEASE_RENEW_S 20
+#define LEASE_MARGIN_MS 500
+#define LEASE_CERTAIN_NS (LOOP_SEC(LEASE_S) - LOOP_MS(LEASE_MARGIN_MS))
 
-enum owner_state { OWNER_HELD, OWNER_RAISING, OWNER_DOUBTFUL, OWNER_LOST, OWNER_UNNEEDED };
+enum lease_state { LEASE_HELD, LEASE_RAISING, LEASE_DOUBTFUL, LEASE_LOST, LEASE_UNNEEDED };
 
-struct owner_ops {
+struct lease_ops {
 	/* Writes may be sent (again), with a new number perhaps. */
 	void (*held)(void *arg);
-	/* lease_until is now @until. */
+	/* until is now @until. */
 	void (*deadline)(void *arg, uint64_t until);
 	/* The right is lost for good; @why is a sentence for people. */
 	void (*lost)(void *arg, const char *why);
@@ -59,30 +60,30 @@ struct owner_ops {
 	void (*trouble)(void *arg, struct retry *r, const char *what, const struct az_error *err);
 };
 
-struct owner {
+struct lease {
 	struct loop *loop;
 	struct az_client *client;
-	struct az_blob *blob; /* its lease_id is the owner's */
-	const struct owner_ops *ops;
+	struct az_blob *blob; /* its lease_id is this one */
+	const struct lease_ops *ops;
 	void *arg;
 
-	enum owner_state state;
+	enum lease_state state;
 	bool silent; /* nothing is to be sent: there is no credential */
 	uint64_t number; /* confirmed */
 	uint64_t raising_to; /* 0: no raise in doubt */
-	uint64_t lease_until; /* certainly ours until then, by owner_clock() */
+	uint64_t until; /* certainly ours until then, by boot_clock() */
 	uint64_t sent_at; /* of the renewal under way, likewise */
 
-	struct az_call *lease_call, *raise_call;
-	struct loop_timer lease_timer, raise_timer;
-	struct retry lease_retry, raise_retry;
+	struct az_call *call, *raise_call;
+	struct loop_timer timer, raise_timer;
+	struct retry retry, raise_retry;
 	bool reacquiring; /* the lease was forgotten: acquire, and compare the number */
 	bool comparing; /* the number is in doubt, too */
 	uint64_t asked_number; /* ours when the number was asked for */
 };
 
-void owner_init(struct owner *o, struct loop *loop, struct az_client *client, struct az_blob *blob,
-		const struct owner_ops *ops, void *arg);
+void lease_init(struct lease *l, struct loop *loop, struct az_client *client, struct az_blob *blob,
+		const struct lease_ops *ops, void *arg);
 
 /*
  * Takes the lease (a fresh id) and raises the number to old + 1; runs the loop until
@@ -90,57 +91,56 @@ void owner_init(struct owner *o, struct loop *loop, struct az_client *client, st
  * with @err.  @force: a lease that another client holds is broken, once: whoever
  * acquires faster after that has it.
  */
-int owner_acquire(struct owner *o, bool force, struct az_props *props, struct az_error *err);
+int lease_acquire(struct lease *l, bool force, struct az_props *props, struct az_error *err);
 
 /*
  * For a drive that is adopted: resumes the lease of blob->lease_id, and goes on from
- * @number, with @raising_to in doubt.  Returns as owner_acquire() does; when it is
+ * @number, with @raising_to in doubt.  Returns as lease_acquire() does; when it is
  * certain that the blob was, or may have been, another's since, @why is a sentence
  * for people, else it is "": a later try may succeed.
  */
-int owner_resume(struct owner *o, uint64_t number, uint64_t raising_to, struct az_props *props,
+int lease_resume(struct lease *l, uint64_t number, uint64_t raising_to, struct az_props *props,
 		 struct az_error *err, char *why, size_t len);
 
 /* It is a snapshot: in place of both. */
-void owner_not_needed(struct owner *o);
+void lease_not_needed(struct lease *l);
 
 /* While there is no credential nothing is sent; afterwards everything that waited,
  * a renewal first. */
-void owner_silence(struct owner *o, bool silent);
+void lease_silence(struct lease *l, bool silent);
 
 /* Starts renewing: when the last renewal is 20 s old, or at once. */
-void owner_start(struct owner *o);
+void lease_start(struct lease *l);
 
 /* Renews now: it may have become possible, or necessary. */
-void owner_hurry(struct owner *o);
+void lease_hurry(struct lease *l);
 
 /* Gives the lease back; runs the loop for @timeout_s at most.  False with @err
  * when it was ours and could not be: it runs out by itself. */
-bool owner_release(struct owner *o, unsigned int timeout_s, struct az_error *err);
+bool lease_release(struct lease *l, unsigned int timeout_s, struct az_error *err);
 
-/* Stops all calls and timers; a lost owner does nothing any more. */
-void owner_stop(struct owner *o);
+/* Stops all calls and timers; one that is lost does nothing any more. */
+void lease_stop(struct lease *l);
 
-static inline uint64_t owner_sequence(const struct owner *o)
+static inline uint64_t lease_sequence(const struct lease *l)
 {
-	return o->number;
+	return l->number;
 }
 
 /* Whether the blob is certainly ours to read and write at this moment, or nobody's to
  * write. */
-static inline bool owner_certain(const struct owner *o)
+static inline bool lease_certain(const struct lease *l)
 {
-	if (o->state == OWNER_UNNEEDED)
+	if (l->state == LEASE_UNNEEDED)
 		return true;
-	return (o->state == OWNER_HELD || o->state == OWNER_RAISING) &&
-	       owner_clock() < o->lease_until;
+	return (l->state == LEASE_HELD || l->state == LEASE_RAISING) && boot_clock() < l->until;
 }
 
 /* Whether reads and writes may be sent. */
-static inline bool owner_may_send(const struct owner *o)
+static inline bool lease_may_send(const struct lease *l)
 {
-	return (o->state == OWNER_HELD || o->state == OWNER_UNNEEDED) && !o->silent &&
-	       owner_certain(o);
+	return (l->state == LEASE_HELD || l->state == LEASE_UNNEEDED) && !l->silent &&
+	       lease_certain(l);
 }
 
 /*
@@ -148,10 +148,10 @@ static inline bool owner_may_send(const struct owner *o)
  * be: raises the number, unless it has been raised since.  held() tells when
  * the write can be sent again.
  */
-void owner_doubt_write(struct owner *o, uint64_t number);
+void lease_doubt_write(struct lease *l, uint64_t number);
 
 /* The service said that the lease, or the number too, is not ours: find out. */
-void owner_doubt_lease(struct owner *o);
-void owner_doubt_number(struct owner *o);
+void lease_doubt_lease(struct lease *l);
+void lease_doubt_number(struct lease *l);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The agent channel and the SAS that comes by it: helper/drive/agent.h, with a date
+ * The agent channel and the SAS that comes by it: helper/drive/agent_channel.h, with a date
  * that the test sets and an agent that it plays.
  */
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "drive/agent.h"
+#include "drive/agent_channel.h"
 #include "lib/runtime.h"
 
 #include "fake_loop.h"
@@ -31,7 +31,7 @@
 #define POLICY "si=policy&sig=c2VjcmV0"
 
 static struct {
-	struct agent agent;
+	struct agent_channel channel;
 	struct az_credential cred;
 	int theirs; /* the agent's end */
 	unsigned int abandoned, expired, fresh, after;
@@ -58,7 +58,9 @@ static void fresh(void *arg, bool after)
 	t.after += after;
 }
 
-static const struct agent_ops ops = { .abandoned = abandoned, .expired = expired, .fresh = fresh };
+static const struct agent_channel_ops ops = { .abandoned = abandoned,
+					      .expired = expired,
+					      .fresh = fresh };
 
 static int open_channel(const json_t *request, int *theirs)
 {
@@ -66,7 +68,7 @@ static int open_channel(const json_t *request, int *theirs)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	*theirs = pair[1];
-	return agent_open(&t.agent, pair[0], request);
+	return agent_channel_open(&t.channel, pair[0], request);
 }
 
 static void begin(const char *sas, const json_t *request)
@@ -75,7 +77,7 @@ static void begin(const char *sas, const json_t *request)
 	fake_loop_reset(1);
 	assert_int_equal(wall_clock(), BEGIN);
 	assert_int_equal(az_credential_set_sas(&t.cred, sas), 0);
-	agent_init(&t.agent, &fake_loop, &t.cred, "https://a/disk", &ops, &t);
+	agent_channel_init(&t.channel, &fake_loop, &t.cred, "https://a/disk", &ops, &t);
 	assert_int_equal(open_channel(request, &t.theirs), 0);
 }
 
@@ -89,16 +91,16 @@ static int setup(void **state)
 static int announced(void **state)
 {
 	setup(state);
-	agent_announced(&t.agent);
+	agent_channel_announced(&t.channel);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	int fd = t.agent.channel.fd;
+	int fd = t.channel.socket.fd;
 
 	(void)state;
-	agent_close(&t.agent);
+	agent_channel_close(&t.channel);
 	assert_null(fake_loop.timers);
 	if (fd >= 0)
 		close(fd);
@@ -111,11 +113,11 @@ static int teardown(void **state)
 /* Has the handler read all that there is. */
 static void hear(void)
 {
-	struct pollfd p = { .fd = t.agent.channel.fd, .events = POLLIN | POLLRDHUP };
+	struct pollfd p = { .fd = t.channel.socket.fd, .events = POLLIN | POLLRDHUP };
 
 	while (p.fd >= 0 && poll(&p, 1, 0) == 1) {
-		t.agent.channel.fn(t.agent.channel.arg, EPOLLIN);
-		p.fd = t.agent.channel.fd;
+		t.channel.socket.fn(t.channel.socket.arg, EPOLLIN);
+		p.fd = t.channel.socket.fd;
 	}
 }
 
@@ -159,7 +161,7 @@ static const char *error_of(json_t *answer, int exit)
 static json_t *asked(const char *sas)
 {
 	json_t *question = json_pack("{s:s*}", "sas", sas);
-	json_t *answer = agent_credential(&t.agent, question);
+	json_t *answer = agent_channel_credential(&t.channel, question);
 
 	json_decref(question);
 	return answer;
@@ -183,7 +185,7 @@ static void replaces_the_credential(void **state)
 static void comes_before_the_announcement(void **state)
 {
 	replaces_the_credential(state);
-	agent_announced(&t.agent);
+	agent_channel_announced(&t.channel);
 	assert_int_equal(t.expired, 0);
 }
 
@@ -203,7 +205,7 @@ static void what_makes_no_sense_changes_nothing(void **state)
 	send_sas(LONG_AGO);
 	assert_string_equal(t.cred.sas, AT_08_30);
 	assert_int_equal(t.fresh, 0);
-	assert_true(t.agent.channel.fd >= 0);
+	assert_true(t.channel.socket.fd >= 0);
 	assert_null(strstr(fake_logged, "c2VjcmV0"));
 }
 
@@ -246,7 +248,7 @@ static void found_after_a_suspension(void **state)
 {
 	(void)state;
 	fake_suspended = LOOP_SEC(3600);
-	fake_loop_run(LOOP_SEC(AGENT_CHECK_S) + 1);
+	fake_loop_run(LOOP_SEC(AGENT_CHANNEL_CHECK_S) + 1);
 	assert_int_equal(t.expired, 1);
 }
 
@@ -254,10 +256,10 @@ static void the_clock_is_set(void **state)
 {
 	(void)state;
 	fake_wall += 7200;
-	fake_loop_run(LOOP_SEC(AGENT_CHECK_S) + 1);
+	fake_loop_run(LOOP_SEC(AGENT_CHANNEL_CHECK_S) + 1);
 	assert_int_equal(t.expired, 1);
 	fake_wall -= 7200; /* it was a mistake */
-	fake_loop_run(LOOP_SEC(AGENT_CHECK_S) + 1);
+	fake_loop_run(LOOP_SEC(AGENT_CHANNEL_CHECK_S) + 1);
 	assert_int_equal(t.after, 1);
 	fake_loop_run(LOOP_SEC(900));
 	assert_int_equal(t.expired, 2);
@@ -267,10 +269,10 @@ static void the_clock_is_set(void **state)
 static void found_when_asked(void **state)
 {
 	(void)state;
-	agent_check(&t.agent);
+	agent_channel_check(&t.channel);
 	assert_int_equal(t.expired, 0);
 	fake_suspended = LOOP_SEC(3600);
-	agent_check(&t.agent);
+	agent_channel_check(&t.channel);
 	assert_int_equal(t.expired, 1);
 }
 
@@ -278,7 +280,7 @@ static void a_policy_says_no_end(void **state)
 {
 	(void)state;
 	begin(POLICY, NULL);
-	agent_announced(&t.agent);
+	agent_channel_announced(&t.channel);
 	assert_null(fake_loop.timers);
 	agent_dies();
 	assert_non_null(strstr(fake_logged, "says not how long"));
@@ -289,9 +291,9 @@ static void not_before_the_announcement(void **state)
 {
 	(void)state;
 	fake_loop_run(LOOP_SEC(3600));
-	agent_check(&t.agent);
+	agent_channel_check(&t.channel);
 	assert_int_equal(t.expired, 0);
-	agent_announced(&t.agent);
+	agent_channel_announced(&t.channel);
 	assert_int_equal(t.expired, 1);
 }
 
@@ -302,7 +304,7 @@ static void the_user_brings_another(void **state)
 	(void)state;
 	begin(AT_08_30, request);
 	json_decref(request);
-	agent_announced(&t.agent);
+	agent_channel_announced(&t.channel);
 	fake_loop_run(LOOP_SEC(900));
 	assert_non_null(strstr(t.why, "with a new SAS in the URL"));
 }
@@ -314,7 +316,7 @@ static void abandoned_at_the_start(void **state)
 	(void)state;
 	agent_dies();
 	assert_int_equal(t.abandoned, 1);
-	assert_int_equal(t.agent.channel.fd, -1);
+	assert_int_equal(t.channel.socket.fd, -1);
 }
 
 /* Closing the writing side means the same. */
@@ -331,7 +333,7 @@ static void goes_on_without(void **state)
 	(void)state;
 	agent_dies();
 	assert_int_equal(t.abandoned, 0);
-	assert_int_equal(t.agent.channel.fd, -1);
+	assert_int_equal(t.channel.socket.fd, -1);
 	assert_non_null(strstr(fake_logged, "https://a/disk: its agent is gone"));
 	assert_non_null(strstr(fake_logged, "valid until 2027-01-15T08:30:00Z"));
 	assert_non_null(strstr(fake_logged, "clouddrivectl mount URL"));
@@ -346,7 +348,7 @@ static json_t *connect_again(const char *sas, int *theirs)
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	error = agent_connect(&t.agent, pair[0], question);
+	error = agent_channel_connect(&t.channel, pair[0], question);
 	json_decref(question);
 	*theirs = pair[1];
 	if (error) {
@@ -366,7 +368,7 @@ static void another_becomes_the_agent(void **state)
 	assert_null(connect_again(AT_09_00, &t.theirs));
 	assert_string_equal(t.cred.sas, AT_09_00);
 	assert_int_equal(t.after, 1);
-	assert_int_equal(t.agent.pid, getpid());
+	assert_int_equal(t.channel.pid, getpid());
 	send_sas(SAS("2027-01-15T09:30:00Z"));
 	assert_int_equal(t.fresh, 2);
 	agent_dies();
@@ -380,7 +382,7 @@ static void another_comes_at_once(void **state)
 	close(t.theirs);
 	assert_null(connect_again(AT_09_00, &t.theirs));
 	hear();
-	assert_true(t.agent.channel.fd >= 0);
+	assert_true(t.channel.socket.fd >= 0);
 	send_sas(AT_08_30);
 	assert_string_equal(t.cred.sas, AT_08_30);
 }
@@ -404,7 +406,7 @@ static void an_agent_needs_a_sas(void **state)
 	agent_dies();
 	error_of(connect_again(NULL, &theirs), 4);
 	assert_non_null(strstr(error_of(connect_again(LONG_AGO, &theirs), 4), "2026-01-01"));
-	assert_int_equal(t.agent.channel.fd, -1);
+	assert_int_equal(t.channel.socket.fd, -1);
 	assert_string_equal(t.cred.sas, AT_08_30);
 }
 
@@ -463,19 +465,19 @@ static void status(void **state)
 	(void)state;
 	begin(AT_08_30, request);
 	json_decref(request);
-	is_json(agent_status(&t.agent), json_pack("{s:i}", "pid", 4711));
-	is_json(agent_credential_status(&t.agent),
+	is_json(agent_channel_status(&t.channel), json_pack("{s:i}", "pid", 4711));
+	is_json(agent_channel_credential_status(&t.channel),
 		json_pack("{s:s, s:s, s:i}", "kind", "sas", "expires", "2027-01-15T08:30:00Z",
 			  "expires_seconds", 800));
 	fake_loop_run(LOOP_SEC(900));
-	is_json(agent_credential_status(&t.agent),
+	is_json(agent_channel_credential_status(&t.channel),
 		json_pack("{s:s, s:s, s:i}", "kind", "sas", "expires", "2027-01-15T08:30:00Z",
 			  "expires_seconds", 0));
 	send_sas(POLICY);
-	is_json(agent_credential_status(&t.agent),
+	is_json(agent_channel_credential_status(&t.channel),
 		json_pack("{s:s, s:n, s:n}", "kind", "sas", "expires", "expires_seconds"));
 	agent_dies();
-	is_json(agent_status(&t.agent), json_null());
+	is_json(agent_channel_status(&t.channel), json_null());
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "drive/patience.h"
+#include "drive/retry_wait.h"
 
 #include <sys/random.h>
 
@@ -12,7 +12,7 @@ static void wake(void *arg)
 	s->done = true;
 }
 
-bool patience(struct retry *r, struct loop *loop, const struct az_error *err)
+bool retry_wait(struct retry *r, struct loop *loop, const struct az_error *err)
 {
 	struct az_sync s = { 0 };
 	struct loop_timer timer;
@@ -24,7 +24,7 @@ bool patience(struct retry *r, struct loop *loop, const struct az_error *err)
 	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
 		chance = (uint32_t)now;
 	delay = retry_failed(r, now, err->retry_after, chance);
-	if (now + delay > r->since + LOOP_SEC(PATIENCE_S))
+	if (now + delay > r->since + LOOP_SEC(RETRY_WAIT_S))
 		return false;
 	loop_timer_init(&timer, wake, &s);
 	loop_timer_arm(loop, &timer, delay);

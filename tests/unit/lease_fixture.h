@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * owner_fixture.h - an owner (helper/drive/owner.h) between a service that
+ * lease_fixture.h - a lease (helper/drive/lease.h) between a service that
  * answers what the test says and a clock that the test moves
  */
-#ifndef UNIT_OWNER_FIXTURE_H
-#define UNIT_OWNER_FIXTURE_H
+#ifndef UNIT_LEASE_FIXTURE_H
+#define UNIT_LEASE_FIXTURE_H
 
 #include <errno.h>
 
-#include "drive/owner.h"
+#include "drive/lease.h"
 
 #include "fake_azure.h"
 #include "fake_loop.h"
@@ -16,7 +16,7 @@
 #define NUMBER 41 /* ours, where a test begins as a helper at work */
 
 static struct {
-	struct owner owner;
+	struct lease lease;
 	struct az_blob blob;
 	unsigned int held, lost, troubles, cleared;
 	char why[256];
@@ -39,16 +39,16 @@ static struct {
 static void held(void *arg)
 {
 	assert_ptr_equal(arg, &t);
-	assert_int_equal(t.owner.state, OWNER_HELD);
+	assert_int_equal(t.lease.state, LEASE_HELD);
 	t.held++;
 }
 
 static void deadline(void *arg, uint64_t until)
 {
 	assert_ptr_equal(arg, &t);
-	assert_int_equal(until, t.owner.lease_until);
+	assert_int_equal(until, t.lease.until);
 	/* Never longer than what was asked for when it was asked for. */
-	assert_true(until <= t.owner.sent_at + LOOP_SEC(OWNER_LEASE_S) - LOOP_MS(OWNER_MARGIN_MS));
+	assert_true(until <= t.lease.sent_at + LOOP_SEC(LEASE_S) - LOOP_MS(LEASE_MARGIN_MS));
 	t.deadline = until;
 	t.deadlines++;
 }
@@ -56,7 +56,7 @@ static void deadline(void *arg, uint64_t until)
 static void lost(void *arg, const char *why)
 {
 	assert_ptr_equal(arg, &t);
-	assert_int_equal(t.owner.state, OWNER_LOST);
+	assert_int_equal(t.lease.state, LEASE_LOST);
 	t.lost++;
 	snprintf(t.why, sizeof(t.why), "%s", why);
 }
@@ -84,7 +84,7 @@ static void trouble(void *arg, struct retry *r, const char *what, const struct a
 	}
 }
 
-static const struct owner_ops ops = { .held = held,
+static const struct lease_ops ops = { .held = held,
 				      .deadline = deadline,
 				      .lost = lost,
 				      .record = record,
@@ -131,7 +131,7 @@ static inline int setup(void **state)
 	memset(&t, 0, sizeof(t));
 	fake_loop_reset(1);
 	fake_azure_reset();
-	owner_init(&t.owner, &fake_loop, NULL, &t.blob, &ops, &t);
+	lease_init(&t.lease, &fake_loop, NULL, &t.blob, &ops, &t);
 	return 0;
 }
 
@@ -147,10 +147,10 @@ static inline int working(void **state)
 {
 	setup(state);
 	strcpy(t.blob.lease_id, "0123");
-	t.owner.number = NUMBER;
-	t.owner.sent_at = owner_clock();
-	t.owner.lease_until = owner_clock() + OWNER_CERTAIN_NS;
-	owner_start(&t.owner);
+	t.lease.number = NUMBER;
+	t.lease.sent_at = boot_clock();
+	t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
+	lease_start(&t.lease);
 	return 0;
 }
 
@@ -169,7 +169,7 @@ static void nothing_goes_on(void)
 
 static inline void is_lost(const char *word)
 {
-	assert_int_equal(t.owner.state, OWNER_LOST);
+	assert_int_equal(t.lease.state, LEASE_LOST);
 	assert_int_equal(t.lost, 1);
 	assert_non_null(strstr(t.why, word));
 	nothing_goes_on();

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+#include "drive/agent_channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "drive/clock.h"
+#include "lib/log.h"
+#include "lib/runtime.h"
+
+#define EXIT_DENIED 4
+#define EXIT_BUSY 6
+
+#define DATE_SIZE 32
+
+static const char *date(int64_t when, char buf[DATE_SIZE])
+{
+	time_t t = (time_t)when;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(buf, DATE_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		snprintf(buf, DATE_SIZE, "an unknown time");
+	return buf;
+}
+
+static const char *advice(const struct agent_channel *c)
+{
+	return c->user_sas ? "clouddrivectl mount with a new SAS in the URL" :
+			     "clouddrivectl mount URL brings an agent back";
+}
+
+/* --- the clock -------------------------------------------------------------- */
+
+static void expire(struct agent_channel *c, int64_t when)
+{
+	char why[160], text[DATE_SIZE];
+
+	c->expired = true;
+	snprintf(why, sizeof(why), "the SAS expired at %s; %s", date(when, text), advice(c));
+	c->ops->expired(c->arg, why);
+}
+
+void agent_channel_check(struct agent_channel *c)
+{
+	int64_t when = az_credential_expiry(c->cred), left = when - wall_clock();
+
+	loop_timer_cancel(c->loop, &c->timer);
+	if (!c->announced || !when)
+		return;
+	if (left <= 0 && !c->expired) {
+		expire(c, when);
+	} else if (left > 0 && c->expired) { /* the clock was set back */
+		c->expired = false;
+		c->ops->fresh(c->arg, true);
+	}
+	loop_timer_arm(c->loop, &c->timer,
+		       LOOP_SEC(left > 0 && left < AGENT_CHANNEL_CHECK_S ? left :
+									   AGENT_CHANNEL_CHECK_S));
+}
+
+static void look_at_clock(void *arg)
+{
+	agent_channel_check(arg);
+}
+
+void agent_channel_announced(struct agent_channel *c)
+{
+	c->announced = true;
+	agent_channel_check(c);
+}
+
+/* --- a fresh SAS -------------------------------------------------------------- */
+
+/* NULL, or why it can't be used: nothing has changed then. */
+static json_t *use(struct agent_channel *c, const char *sas)
+{
+	struct az_credential cred = { 0 };
+	bool after = c->expired;
+	char text[DATE_SIZE];
+	int64_t when;
+
+	if (!sas || az_credential_set_sas(&cred, sas))
+		return runtime_error(EXIT_DENIED,
+				     "%s: no usable SAS; make a new one and quote it whole",
+				     c->name);
+	when = az_credential_expiry(&cred);
+	if (when && when <= wall_clock()) {
+		az_credential_free(&cred);
+		return runtime_error(EXIT_DENIED, "%s: the SAS expired at %s; make a new one",
+				     c->name, date(when, text));
+	}
+	az_credential_free(c->cred);
+	*c->cred = cred;
+	c->expired = false;
+	c->ops->fresh(c->arg, after);
+	agent_channel_check(c);
+	return NULL;
+}
+
+/* --- the channel -------------------------------------------------------------- */
+
+static void hang_up(struct agent_channel *c)
+{
+	int fd = c->socket.fd;
+
+	loop_fd_del(c->loop, &c->socket);
+	close(fd);
+	c->pid = 0;
+}
+
+static void gone(struct agent_channel *c)
+{
+	int64_t when = az_credential_expiry(c->cred);
+	char text[DATE_SIZE];
+
+	hang_up(c);
+	if (!c->announced)
+		c->ops->abandoned(c->arg);
+	else if (when)
+		log_error("%s: its agent is gone; the SAS is valid until %s; %s", c->name,
+			  date(when, text), advice(c));
+	else
+		log_error("%s: its agent is gone; the SAS says not how long it is valid; %s",
+			  c->name, advice(c));
+}
+
+static void message(struct agent_channel *c, const json_t *m)
+{
+	const char *sas = json_string_value(json_object_get(m, "sas")), *why = "";
+	json_t *error;
+
+	if (!sas)
+		return;
+	error = use(c, sas);
+	json_unpack(error, "{s:{s:s}}", "error", "message", &why);
+	if (error)
+		log_error("what the agent sent: %s", why);
+	json_decref(error);
+}
+
+static void readable(void *arg, uint32_t events)
+{
+	struct agent_channel *c = arg;
+	json_t *m;
+	int err = runtime_receive(c->socket.fd, &m, 0);
+
+	(void)events;
+	if (!err)
+		message(c, m);
+	else if (err == -EPROTO || err == -EMSGSIZE)
+		log_error("%s: its agent sent what makes no sense", c->name);
+	else if (err != -ETIMEDOUT && err != -EAGAIN)
+		gone(c);
+	json_decref(m);
+}
+
+int agent_channel_open(struct agent_channel *c, int fd, const json_t *request)
+{
+	struct ucred peer = { 0 };
+	int pid = 0, user_sas = 0;
+	int err;
+
+	/* An agent that is stopped must not stop the drive. */
+	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK))
+		return -errno;
+	err = loop_fd_add(c->loop, &c->socket, fd, EPOLLIN | EPOLLRDHUP, readable, c);
+	if (err)
+		return err;
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){ sizeof(peer) }))
+		pid = peer.pid;
+	json_unpack((json_t *)request, "{s?i, s?b}", "agent_pid", &pid, "user_sas", &user_sas);
+	c->pid = pid;
+	c->user_sas = user_sas;
+	return 0;
+}
+
+void agent_channel_init(struct agent_channel *c, struct loop *loop, struct az_credential *cred,
+			const char *name, const struct agent_channel_ops *ops, void *arg)
+{
+	*c = (struct agent_channel){
+		.loop = loop,
+		.cred = cred,
+		.name = name,
+		.ops = ops,
+		.arg = arg,
+		.socket.fd = -1,
+	};
+	loop_timer_init(&c->timer, look_at_clock, c);
+}
+
+void agent_channel_close(struct agent_channel *c)
+{
+	loop_timer_cancel(c->loop, &c->timer);
+	loop_fd_del(c->loop, &c->socket);
+}
+
+/* --- the control socket's part ---------------------------------------------------- */
+
+json_t *agent_channel_credential(struct agent_channel *c, const json_t *question)
+{
+	const char *sas = json_string_value(json_object_get(question, "sas"));
+	json_t *error = use(c, sas), *m;
+	int err;
+
+	if (error)
+		return error;
+	if (c->socket.fd >= 0) {
+		m = json_pack("{s:s}", "sas", sas);
+		err = m ? runtime_send(c->socket.fd, m) : -ENOMEM;
+		json_decref(m);
+		if (err)
+			log_error("%s: its agent could not be given the new SAS: %s", c->name,
+				  strerror(-err));
+	}
+	return json_pack("{s:b}", "accepted", 1);
+}
+
+/* Its end may be known to the kernel and not yet to us. */
+static bool alive(const struct agent_channel *c)
+{
+	struct pollfd p = { .fd = c->socket.fd, .events = POLLRDHUP };
+
+	return p.fd >= 0 && (poll(&p, 1, 0) != 1 || !(p.revents & (POLLHUP | POLLRDHUP)));
+}
+
+json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *question)
+{
+	json_t *error;
+	int err;
+
+	if (alive(c))
+		return runtime_error(EXIT_BUSY, "%s: has an agent, process %d; end that first",
+				     c->name, (int)c->pid);
+	error = use(c, json_string_value(json_object_get(question, "sas")));
+	if (error)
+		return error;
+	if (c->socket.fd >= 0)
+		hang_up(c);
+	err = agent_channel_open(c, fd, question);
+	return err ? runtime_error(1, "%s: %s", c->name, strerror(-err)) : NULL;
+}
+
+json_t *agent_channel_credential_status(const struct agent_channel *c)
+{
+	int64_t when = az_credential_expiry(c->cred), left = when - wall_clock();
+	char text[DATE_SIZE];
+
+	return json_pack("{s:s, s:s?, s:o}", "kind", "sas", "expires",
+			 when ? date(when, text) : NULL, "expires_seconds",
+			 when ? json_integer(left > 0 ? left : 0) : json_null());
+}
+
+json_t *agent_channel_status(const struct agent_channel *c)
+{
+	if (c->socket.fd < 0)
+		return json_null();
+	return json_pack("{s:i}", "pid", (int)c->pid);
+}
