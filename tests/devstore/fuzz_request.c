@@ -10,11 +10,11 @@
 
 #include "devstore/auth/auth.h"
 #include "devstore/service/conditions.h"
-#include "devstore/service/date.h"
 #include "devstore/service/lease.h"
 #include "devstore/service/range.h"
 #include "devstore/service/route.h"
 #include "devstore/service/xml.h"
+#include "lib/date.h"
 #include "fuzz.h"
 
 static struct ds_accounts accounts;
@@ -89,13 +89,13 @@ static void read_parts(const struct ds_request *r)
 	if (!ds_range_of(r, &range, &has) && has)
 		promise(range.first <= range.last);
 	if (!ds_conditions_parse(r, &conditions)) {
-		ds_conditions_check(&conditions, 1, DS_TICKS, true);
-		ds_conditions_check(&conditions, 1, DS_TICKS, false);
+		ds_conditions_check(&conditions, 1, DATE_TICKS, true);
+		ds_conditions_check(&conditions, 1, DATE_TICKS, false);
 		ds_conditions_check_absent(&conditions);
 		ds_conditions_check_sequence(&conditions, 1);
 	}
 	if (!ds_conditions_parse_source(r, &conditions))
-		ds_conditions_check(&conditions, 1, DS_TICKS, false);
+		ds_conditions_check(&conditions, 1, DATE_TICKS, false);
 	if (r->header[H_LEASE_ID] && ds_lease_id(r->header[H_LEASE_ID], id))
 		promise(strlen(id) == DS_LEASE_ID - 1);
 	if (r->body)
@@ -106,16 +106,16 @@ static void read_parts(const struct ds_request *r)
 static void read_times(const struct ds_request *r)
 {
 	const char *snapshot = ds_query(r, "snapshot");
-	char iso[DS_DATE_ISO], http[DS_DATE_HTTP];
+	char iso[DATE_ISO], http[DATE_HTTP];
 	int64_t ticks, again;
 
-	if (snapshot && ds_date_parse_iso(snapshot, &ticks)) {
-		ds_date_iso(ticks, iso);
-		promise(ds_date_parse_iso(iso, &again) && again == ticks);
+	if (snapshot && date_parse_iso(snapshot, &ticks)) {
+		date_iso(ticks, iso);
+		promise(date_parse_iso(iso, &again) && again == ticks);
 	}
-	if (r->header[H_MS_DATE] && ds_date_parse_http(r->header[H_MS_DATE], &ticks)) {
-		ds_date_http(ticks, http);
-		promise(ds_date_parse_http(http, &again) && again == ticks);
+	if (r->header[H_MS_DATE] && date_parse_http(r->header[H_MS_DATE], &ticks)) {
+		date_http(ticks, http);
+		promise(date_parse_http(http, &again) && again == ticks);
 	}
 }
 
@@ -144,8 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			continue;
 		op = ds_route(&r);
 		promise(op < DS_OP_COUNT);
-		promise(ds_authorize(&accounts, &r, &ds_ops[op].need, no_policy, NULL,
-				     ds_date_now(), &grant));
+		promise(ds_authorize(&accounts, &r, &ds_ops[op].need, no_policy, NULL, date_now(),
+				     &grant));
 		read_parts(&r);
 		read_times(&r);
 		promise(r.arena.total <= DS_ARENA_MAX);

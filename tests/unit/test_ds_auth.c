@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "devstore/auth/auth.h"
-#include "devstore/service/date.h"
 #include "lib/base64.h"
+#include "lib/date.h"
 
 static struct ds_accounts accounts;
 static struct ds_request *req;
@@ -29,7 +29,7 @@ static int setup(void **state)
 	assert_non_null(req);
 	assert_int_equal(ds_accounts_init(&accounts), 0);
 	assert_int_equal(ds_accounts_add(&accounts, DS_DEV_ACCOUNT, DS_DEV_KEY), 0);
-	assert_true(ds_date_parse_http("Sat, 21 Nov 2026 13:38:10 GMT", &now));
+	assert_true(date_parse_http("Sat, 21 Nov 2026 13:38:10 GMT", &now));
 	return 0;
 }
 
@@ -252,7 +252,7 @@ static void changed_request_line(void **state)
 
 static void skew(void **state)
 {
-	const int64_t minute = 60 * DS_TICKS, then = now;
+	const int64_t minute = 60 * DATE_TICKS, then = now;
 
 	(void)state;
 	load(&vectors[0], NULL, NULL);
@@ -493,11 +493,11 @@ static void times(void **state)
 	(void)state;
 	for (size_t i = 0; i < TOKENS; i++) {
 		ask("GET", BLOB, tokens[i].query);
-		assert_true(ds_date_parse_iso("2026-12-31T23:59:58.9999999Z", &now));
+		assert_true(date_parse_iso("2026-12-31T23:59:58.9999999Z", &now));
 		assert_int_equal(check(&read_blob), DS_OK);
-		assert_true(ds_date_parse_iso("2026-12-31T23:59:59Z", &now));
+		assert_true(date_parse_iso("2026-12-31T23:59:59Z", &now));
 		assert_int_equal(check(&read_blob), ERR_AuthenticationFailed);
-		assert_true(ds_date_parse_iso("2026-01-01", &now));
+		assert_true(date_parse_iso("2026-01-01", &now));
 		assert_int_equal(check(&read_blob), DS_OK);
 		now--;
 		assert_int_equal(check(&read_blob), ERR_AuthenticationFailed);

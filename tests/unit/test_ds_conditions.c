@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "devstore/service/conditions.h"
-#include "devstore/service/date.h"
 #include "devstore/service/range.h"
+#include "lib/date.h"
 
 #define ETAG 0x8DF47D317456A4Bull
 #define SAME "\"0x8DF47D317456A4B\""
@@ -28,7 +28,7 @@ static int setup(void **state)
 	(void)state;
 	req = calloc(1, sizeof(*req));
 	assert_non_null(req);
-	assert_true(ds_date_parse_http(MODIFIED, &modified));
+	assert_true(date_parse_http(MODIFIED, &modified));
 	modified += 1234567; /* Last-Modified has no fractions */
 	return 0;
 }
@@ -237,25 +237,25 @@ static void dates(void **state)
 		{ "", NULL },
 		{ "2026-11-21T13:26:46Zx", NULL },
 	};
-	char text[DS_DATE_ISO], http[DS_DATE_HTTP];
+	char text[DATE_ISO], http[DATE_HTTP];
 	int64_t t;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(iso) / sizeof(*iso); i++) {
-		assert_int_equal(ds_date_parse_iso(iso[i].in, &t), iso[i].out != NULL);
+		assert_int_equal(date_parse_iso(iso[i].in, &t), iso[i].out != NULL);
 		if (!iso[i].out)
 			continue;
-		ds_date_iso(t, text);
+		date_iso(t, text);
 		assert_string_equal(text, iso[i].out);
 	}
-	ds_date_http(modified, http);
+	date_http(modified, http);
 	assert_string_equal(http, MODIFIED);
-	assert_true(ds_date_parse_http("Wed, 31 Dec 1969 23:59:59 GMT", &t));
-	ds_date_http(t, http);
+	assert_true(date_parse_http("Wed, 31 Dec 1969 23:59:59 GMT", &t));
+	date_http(t, http);
 	assert_string_equal(http, "Wed, 31 Dec 1969 23:59:59 GMT");
-	assert_false(ds_date_parse_http("Sat, 31 Feb 2026 13:26:46 GMT", &t));
-	assert_false(ds_date_parse_http("Sat, 21 Nov 2026 13:26:46 UTC", &t));
-	assert_false(ds_date_parse_http("Sat, 21 Nux 2026 13:26:46 GMT", &t));
+	assert_false(date_parse_http("Sat, 31 Feb 2026 13:26:46 GMT", &t));
+	assert_false(date_parse_http("Sat, 21 Nov 2026 13:26:46 UTC", &t));
+	assert_false(date_parse_http("Sat, 21 Nux 2026 13:26:46 GMT", &t));
 }
 
 /* --- requests --------------------------------------------------------------------------- */

@@ -9,10 +9,10 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
-#include "devstore/service/date.h"
 #include "lib/base64.h"
+#include "lib/date.h"
 
-#define MAX_SKEW (15 * 60 * DS_TICKS)
+#define MAX_SKEW (15 * 60 * DATE_TICKS)
 
 /* --- accounts ---------------------------------------------------------------- */
 
@@ -315,7 +315,7 @@ static enum ds_err check_date(struct ds_accounts *a, struct ds_request *r, int64
 		a->detail = "The request has neither x-ms-date nor Date.";
 		return ERR_AuthenticationFailed;
 	}
-	if (!ds_date_parse_http(text, &date)) {
+	if (!date_parse_http(text, &date)) {
 		a->detail = "The Date header in the request is incorrect.";
 		return ERR_AuthenticationFailed;
 	}

@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "devstore/service/date.h"
+#include "lib/date.h"
 
 /* What a token says, from the query and, where that is silent, the policy. */
 struct token {
@@ -164,17 +164,17 @@ static bool merge_policy(struct token *k, const struct ds_policy *p)
 static enum ds_err check_time(struct ds_accounts *a, struct ds_request *r, struct token *k,
 			      int64_t now)
 {
-	char from[DS_DATE_HTTP] = "", until[DS_DATE_HTTP], current[DS_DATE_HTTP];
+	char from[DATE_HTTP] = "", until[DATE_HTTP], current[DATE_HTTP];
 
-	if ((k->start && !ds_date_parse_iso(k->start, &k->from)) ||
-	    (k->expiry && !ds_date_parse_iso(k->expiry, &k->until)) || !k->until)
+	if ((k->start && !date_parse_iso(k->start, &k->from)) ||
+	    (k->expiry && !date_parse_iso(k->expiry, &k->until)) || !k->until)
 		return refuse(a, "Signature fields not well formed.");
 	if (now >= k->from && now < k->until)
 		return DS_OK;
 	if (k->from)
-		ds_date_http(k->from, from);
-	ds_date_http(k->until, until);
-	ds_date_http(now, current);
+		date_http(k->from, from);
+	date_http(k->until, until);
+	date_http(now, current);
 	return refuse(a, ds_arena_printf(&r->arena,
 					 "Signature not valid in the specified time frame: Start "
 					 "[%s] - Expiry [%s] - Current [%s]",

@@ -12,9 +12,9 @@
 
 #include <openssl/evp.h>
 
-#include "devstore/service/date.h"
 #include "lib/base64.h"
 #include "lib/crc64.h"
+#include "lib/date.h"
 
 #define MD5_LEN 16
 
@@ -407,18 +407,18 @@ static enum ds_err prepare_snapshot(struct ds *ds, struct ds_call *c, const stru
 }
 
 enum ds_err ds_snapshot(struct ds *ds, struct ds_call *c, struct ds_object *obj,
-			struct ds_object **out, char name[DS_DATE_ISO])
+			struct ds_object **out, char name[DATE_ISO])
 {
 	static int64_t last; /* no two have the same time */
 	struct storage_key key = obj->key;
-	int64_t now = ds_date_now();
+	int64_t now = date_now();
 	void *data;
 	enum ds_err err;
 	size_t len;
 	int res;
 
 	last = now > last ? now : last + 1;
-	ds_date_iso(last, name);
+	date_iso(last, name);
 	key.snapshot = name;
 	*out = ds_object_new(&ds->objects, &key, obj->type);
 	if (!*out)
@@ -440,7 +440,7 @@ enum ds_err ds_snapshot(struct ds *ds, struct ds_call *c, struct ds_object *obj,
 enum ds_err ds_op_SnapshotBlob(struct ds_call *c)
 {
 	struct ds_object *obj, *snapshot = NULL;
-	char name[DS_DATE_ISO];
+	char name[DATE_ISO];
 	enum ds_err err;
 
 	if (ds_query(&c->req, "snapshot"))

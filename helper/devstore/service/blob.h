@@ -5,8 +5,8 @@
 #ifndef DEVSTORE_BLOB_H
 #define DEVSTORE_BLOB_H
 
-#include "devstore/service/date.h"
 #include "devstore/service/service.h"
+#include "lib/date.h"
 
 /* What a blob in the place of a new one has to say to being replaced (lease,
  * conditions, permissions).  It is in *old, held, or NULL. */
@@ -16,7 +16,7 @@ enum ds_err ds_call_create(struct ds_call *c, struct ds_object *obj, const struc
 /* Makes a snapshot of @obj, with the metadata of @c, if it is there and has any.
  * It is in *out, held, even on an error (or NULL); its time in @name. */
 enum ds_err ds_snapshot(struct ds *ds, struct ds_call *c, struct ds_object *obj,
-			struct ds_object **out, char name[DS_DATE_ISO]);
+			struct ds_object **out, char name[DATE_ISO]);
 
 /* The properties as headers; @whole: with the body of the whole blob. */
 void ds_response_properties(struct ds_call *c, const struct ds_object *obj, bool whole);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "devstore/service/date.h"
+#include "lib/date.h"
 #include "lib/text.h"
 
 void ds_etag_text(uint64_t etag, char text[DS_ETAG_TEXT])
@@ -18,7 +18,7 @@ void ds_etag_text(uint64_t etag, char text[DS_ETAG_TEXT])
 
 static enum ds_err parse_date(const char *text, int64_t *ticks)
 {
-	if (text && !ds_date_parse_http(text, ticks))
+	if (text && !date_parse_http(text, ticks))
 		return ERR_InvalidHeaderValue;
 	return DS_OK;
 }
@@ -112,7 +112,7 @@ enum ds_err ds_conditions_check(const struct ds_conditions *c, uint64_t etag, in
 {
 	enum ds_err not_modified = read ? ERR_ConditionNotMet_304 : ERR_ConditionNotMet;
 
-	modified -= modified % DS_TICKS; /* Last-Modified has whole seconds */
+	modified -= modified % DATE_TICKS; /* Last-Modified has whole seconds */
 	if (read && c->if_none_match && !strcmp(c->if_none_match, "*"))
 		return ERR_UnsatisfiableCondition;
 	if (c->if_match && !in_list(c->if_match, etag))

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/service/date.h"
 #include "devstore/service/service.h"
 #include "devstore/service/xml.h"
+#include "lib/date.h"
 
 static int make(struct ds *ds, struct ds_object *obj)
 {
@@ -214,11 +214,11 @@ enum ds_err ds_op_SetContainerACL(struct ds_call *c)
 
 static void add_time(struct text *t, const char *name, int64_t ticks)
 {
-	char iso[DS_DATE_ISO];
+	char iso[DATE_ISO];
 
 	if (!ticks)
 		return;
-	ds_date_iso(ticks, iso);
+	date_iso(ticks, iso);
 	ds_xml_element(t, name, iso);
 }
 

@@ -154,7 +154,7 @@ static int copy_pieces(struct ds_copy *copy, uint64_t max)
 static bool make_snapshot(struct ds *ds, struct ds_object *to)
 {
 	struct ds_object *snapshot;
-	char name[DS_DATE_ISO];
+	char name[DATE_ISO];
 	bool made;
 
 	made = !ds_snapshot(ds, NULL, to, &snapshot, name) && ds_object_set(to, DS_COPY_MADE, name);
@@ -166,7 +166,7 @@ static void complete(struct ds *ds, struct ds_object *to)
 {
 	to->copy = DS_COPY_SUCCESS;
 	to->copied = to->copy_total;
-	to->copy_finished = ds_date_now();
+	to->copy_finished = date_now();
 	ds_object_touch(&ds->objects, to);
 	if (to->incremental && !make_snapshot(ds, to)) {
 		to->copy = DS_COPY_FAILED;
@@ -178,7 +178,7 @@ static void complete(struct ds *ds, struct ds_object *to)
 static void fail(struct ds *ds, struct ds_object *to, const char *why)
 {
 	to->copy = DS_COPY_FAILED;
-	to->copy_finished = ds_date_now();
+	to->copy_finished = date_now();
 	ds_object_set(to, DS_COPY_DESCRIPTION, why);
 	ds_object_touch(&ds->objects, to);
 	ds_object_save(&ds->objects, to);

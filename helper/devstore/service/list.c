@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/service/date.h"
 #include "devstore/service/service.h"
 #include "devstore/service/xml.h"
 #include "lib/base64.h"
+#include "lib/date.h"
 
 #define MAX_RESULTS 5000u
 #define NAME_MAX_BYTES 4200 /* 1024 characters, and some */
@@ -95,9 +95,9 @@ static void came_to(struct list *l, const char *name, const char *snapshot)
 
 static void add_date(struct text *t, const char *name, int64_t ticks)
 {
-	char http[DS_DATE_HTTP];
+	char http[DATE_HTTP];
 
-	ds_date_http(ticks, http);
+	date_http(ticks, http);
 	ds_xml_element(t, name, http);
 }
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/service/date.h"
+#include "lib/date.h"
 
 #define SLOTS 4096u
 #define MAX_IDLE 512u
@@ -284,7 +284,7 @@ int ds_object_open(struct ds_objects *o, struct ds_object *obj)
 
 void ds_object_touch(struct ds_objects *o, struct ds_object *obj)
 {
-	obj->modified = ds_date_now();
+	obj->modified = date_now();
 	obj->etag = (uint64_t)obj->modified + ETAG_EPOCH;
 	if (obj->etag <= o->last_etag)
 		obj->etag = o->last_etag + 1;

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "devstore/service/date.h"
 #include "devstore/service/service.h"
 #include "devstore/service/xml.h"
+#include "lib/date.h"
 
 #define MAX_RANGES 10000u
 
@@ -90,9 +90,9 @@ static enum ds_err previous(struct ds_call *c, const struct ds_object *obj, cons
 	int64_t ticks, own;
 	int err;
 
-	if (!ds_date_parse_iso(name, &ticks))
+	if (!date_parse_iso(name, &ticks))
 		return ERR_InvalidQueryParameterValue;
-	if (obj->key.snapshot && ds_date_parse_iso(obj->key.snapshot, &own) && ticks > own)
+	if (obj->key.snapshot && date_parse_iso(obj->key.snapshot, &own) && ticks > own)
 		return ERR_PreviousSnapshotCannotBeNewer;
 	key.snapshot = name;
 	err = ds_object_get(&c->ds->objects, &key, older);

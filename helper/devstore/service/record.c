@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/service/date.h"
 #include "devstore/service/object.h"
+#include "lib/date.h"
 #include "lib/loop.h"
 
 enum tag {
@@ -57,7 +57,7 @@ static uint64_t lease_until(const struct ds_lease *l)
 {
 	if (l->until == DS_LEASE_NEVER || !l->until)
 		return l->until;
-	return (uint64_t)(ds_date_now() + ((int64_t)l->until - (int64_t)loop_now()) / 100);
+	return (uint64_t)(date_now() + ((int64_t)l->until - (int64_t)loop_now()) / 100);
 }
 
 static void put_lease(struct text *t, const struct ds_lease *l)
@@ -114,10 +114,10 @@ static void read_lease_until(struct ds_lease *l, uint64_t v)
 		l->until = v;
 		return;
 	}
-	left = (int64_t)v - ds_date_now();
+	left = (int64_t)v - date_now();
 	/* Never longer than it may be, whatever the wall clock did meanwhile. */
-	if (left > 60 * DS_TICKS)
-		left = 60 * DS_TICKS;
+	if (left > 60 * DATE_TICKS)
+		left = 60 * DATE_TICKS;
 	l->until = left > 0 ? loop_now() + (uint64_t)left * 100 : 1;
 }
 

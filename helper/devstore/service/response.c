@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/service/date.h"
 #include "devstore/service/service.h"
 #include "devstore/service/xml.h"
+#include "lib/date.h"
 
 void ds_response_field(struct ds_call *c, const char *name, const char *value)
 {
@@ -36,9 +36,9 @@ void ds_response_number(struct ds_call *c, const char *name, uint64_t value)
 
 void ds_response_date(struct ds_call *c, const char *name, int64_t ticks)
 {
-	char text[DS_DATE_HTTP];
+	char text[DATE_HTTP];
 
-	ds_date_http(ticks, text);
+	date_http(ticks, text);
 	ds_response_copy(c, name, text);
 }
 
@@ -95,10 +95,10 @@ void ds_response_drop(struct ds_response *a)
 
 static void error_document(struct ds_call *c, const struct ds_error *e)
 {
-	char time[DS_DATE_ISO];
+	char time[DATE_ISO];
 	struct text t = { 0 };
 
-	ds_date_iso(c->now, time);
+	date_iso(c->now, time);
 	text_add(&t, DS_XML_HEAD "<Error><Code>");
 	text_add(&t, e->code);
 	text_add(&t, "</Code><Message>");

@@ -12,10 +12,10 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "devstore/service/date.h"
 #include "devstore/service/route.h"
 #include "lib/base64.h"
 #include "lib/crc64.h"
+#include "lib/date.h"
 
 #define MD5_LEN 16
 #define MD5_TEXT BASE64_SIZE(MD5_LEN)
@@ -72,7 +72,7 @@ void ds_call_reset(struct ds_call *c)
 	c->writes = false;
 	c->detail = NULL;
 	c->retry_after = 0;
-	c->now = ds_date_now();
+	c->now = date_now();
 	c->mono = loop_now();
 	make_request_id(c);
 }
@@ -140,7 +140,7 @@ enum ds_err ds_call_admit(struct ds_call *c)
 void ds_call_run(struct ds_call *c)
 {
 	/* Time may have passed since it was admitted. */
-	c->now = ds_date_now();
+	c->now = date_now();
 	c->mono = loop_now();
 	ds_response_finish(c, ds_ops[c->op].run(c));
 }
@@ -246,7 +246,7 @@ enum ds_err ds_call_blob(struct ds_call *c, struct ds_object **out)
 	int res;
 
 	key.snapshot = ds_query(&c->req, "snapshot");
-	if (key.snapshot && !ds_date_parse_iso(key.snapshot, &ticks))
+	if (key.snapshot && !date_parse_iso(key.snapshot, &ticks))
 		return ERR_InvalidQueryParameterValue;
 	res = ds_object_get(&c->ds->objects, &key, out);
 	if (!res) {

@@ -5,7 +5,7 @@
 
 #include <expat.h>
 
-#include "devstore/service/date.h"
+#include "lib/date.h"
 
 void ds_xml_text(struct text *t, const char *s)
 {
@@ -128,7 +128,7 @@ static void XMLCALL on_text(void *arg, const XML_Char *s, int len)
 
 static void take_time(struct reader *r, int64_t *ticks)
 {
-	if (r->len && !ds_date_parse_iso(r->text, ticks))
+	if (r->len && !date_parse_iso(r->text, ticks))
 		refuse(r, ERR_InvalidXmlDocument);
 }
 

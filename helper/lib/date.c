@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "devstore/service/date.h"
+#include "lib/date.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,12 +8,12 @@
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 static const char days[] = "SunMonTueWedThuFriSat";
 
-int64_t ds_date_now(void)
+int64_t date_now(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * DS_TICKS + ts.tv_nsec / 100;
+	return (int64_t)ts.tv_sec * DATE_TICKS + ts.tv_nsec / 100;
 }
 
 static void put2(char *p, int n)
@@ -31,19 +31,19 @@ static void put4(char *p, int n)
 /* Ticks after the last whole second; before 1970, too, they count forwards. */
 static int part_of_second(int64_t ticks)
 {
-	return (int)((ticks % DS_TICKS + DS_TICKS) % DS_TICKS);
+	return (int)((ticks % DATE_TICKS + DATE_TICKS) % DATE_TICKS);
 }
 
-void ds_date_http(int64_t ticks, char text[DS_DATE_HTTP])
+void date_http(int64_t ticks, char text[DATE_HTTP])
 {
 	static int64_t last = INT64_MIN;
-	static char made[DS_DATE_HTTP];
-	int64_t seconds = (ticks - part_of_second(ticks)) / DS_TICKS;
+	static char made[DATE_HTTP];
+	int64_t seconds = (ticks - part_of_second(ticks)) / DATE_TICKS;
 	time_t t = (time_t)seconds;
 	struct tm tm;
 
 	if (seconds != last && gmtime_r(&t, &tm)) {
-		memcpy(made, "Sun, 06 Nov 1994 08:49:37 GMT", DS_DATE_HTTP);
+		memcpy(made, "Sun, 06 Nov 1994 08:49:37 GMT", DATE_HTTP);
 		memcpy(made, days + 3 * tm.tm_wday, 3);
 		put2(made + 5, tm.tm_mday);
 		memcpy(made + 8, months + 3 * tm.tm_mon, 3);
@@ -53,7 +53,7 @@ void ds_date_http(int64_t ticks, char text[DS_DATE_HTTP])
 		put2(made + 23, tm.tm_sec);
 		last = seconds;
 	}
-	memcpy(text, made, DS_DATE_HTTP);
+	memcpy(text, made, DATE_HTTP);
 }
 
 static bool number(const char *s, int digits, int *out)
@@ -69,7 +69,7 @@ static bool number(const char *s, int digits, int *out)
 /* From 1601 on, as Windows counts, and with a year of four digits. */
 static bool can_be_written(int64_t ticks)
 {
-	return ticks >= -11644473600 * DS_TICKS && ticks < 253402300800 * DS_TICKS;
+	return ticks >= -11644473600 * DATE_TICKS && ticks < 253402300800 * DATE_TICKS;
 }
 
 static bool make(int year, int month, int day, int hour, int min, int sec, int64_t *ticks)
@@ -87,15 +87,15 @@ static bool make(int year, int month, int day, int hour, int min, int sec, int64
 		return false;
 	if (day > lengths[month - 1] + (month == 2 && leap))
 		return false;
-	*ticks = (int64_t)timegm(&tm) * DS_TICKS;
+	*ticks = (int64_t)timegm(&tm) * DATE_TICKS;
 	return can_be_written(*ticks);
 }
 
-bool ds_date_parse_http(const char *s, int64_t *ticks)
+bool date_parse_http(const char *s, int64_t *ticks)
 {
 	int day, month, year, hour, min, sec;
 
-	if (strlen(s) != DS_DATE_HTTP - 1 || s[3] != ',' || s[4] != ' ' || s[7] != ' ' ||
+	if (strlen(s) != DATE_HTTP - 1 || s[3] != ',' || s[4] != ' ' || s[7] != ' ' ||
 	    s[11] != ' ' || s[16] != ' ' || s[19] != ':' || s[22] != ':' ||
 	    strcmp(s + 25, " GMT") != 0)
 		return false;
@@ -107,14 +107,14 @@ bool ds_date_parse_http(const char *s, int64_t *ticks)
 	       make(year, month, day, hour, min, sec, ticks);
 }
 
-void ds_date_iso(int64_t ticks, char text[DS_DATE_ISO])
+void date_iso(int64_t ticks, char text[DATE_ISO])
 {
 	int part = part_of_second(ticks);
-	time_t t = (time_t)((ticks - part) / DS_TICKS);
+	time_t t = (time_t)((ticks - part) / DATE_TICKS);
 	struct tm tm = { 0 };
 
 	gmtime_r(&t, &tm);
-	memcpy(text, "2011-03-09T01:42:34.9360000Z", DS_DATE_ISO);
+	memcpy(text, "2011-03-09T01:42:34.9360000Z", DATE_ISO);
 	put4(text, tm.tm_year + 1900);
 	put2(text + 5, tm.tm_mon + 1);
 	put2(text + 8, tm.tm_mday);
@@ -142,7 +142,7 @@ static bool zone(const char *s, int *minutes)
 	return true;
 }
 
-bool ds_date_parse_iso(const char *s, int64_t *ticks)
+bool date_parse_iso(const char *s, int64_t *ticks)
 {
 	int year, month, day, hour = 0, min = 0, sec = 0, ahead = 0;
 	int64_t fraction = 0;
@@ -161,7 +161,7 @@ bool ds_date_parse_iso(const char *s, int64_t *ticks)
 			s += 3;
 		}
 		if (*s == '.') {
-			int64_t unit = DS_TICKS / 10;
+			int64_t unit = DATE_TICKS / 10;
 
 			for (s++; *s >= '0' && *s <= '9'; s++, unit /= 10)
 				fraction += unit * (*s - '0');
@@ -171,6 +171,6 @@ bool ds_date_parse_iso(const char *s, int64_t *ticks)
 	}
 	if (!make(year, month, day, hour, min, sec, ticks))
 		return false;
-	*ticks += fraction - (int64_t)ahead * 60 * DS_TICKS;
+	*ticks += fraction - (int64_t)ahead * 60 * DATE_TICKS;
 	return can_be_written(*ticks);
 }
