@@ -18,6 +18,7 @@
 #include "agent/spawner.h"
 #include "agent/supervise.h"
 #include "lib/daemon.h"
+#include "lib/date.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/sandbox.h"
@@ -138,15 +139,11 @@ static const struct supervisor_ops ops = { .answered = on_answered, .done = on_d
 static void say_goodbye(const struct agent *a)
 {
 	int64_t until = key_until(a->sup.key, time(NULL));
-	char when[32] = "its SAS ends";
-	time_t t = (time_t)until;
-	struct tm tm;
+	char when[DATE_SECONDS];
 
-	if (until && gmtime_r(&t, &tm))
-		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	log_info(
 		"the agent of /dev/cdrive%d ends; the drive goes on without it until %s at the latest; bring one back: clouddrivectl mount %s",
-		a->sup.index, when, a->sup.name);
+		a->sup.index, until ? date_seconds(until, when) : "its SAS ends", a->sup.name);
 }
 
 static void signalled(void *arg, uint32_t events)

@@ -16,6 +16,7 @@
 
 #include "lib/base64.h"
 #include "lib/crc64.h"
+#include "lib/date.h"
 
 bool az_answer_has_sum(const struct az_call *call)
 {
@@ -204,18 +205,14 @@ static void hint_denied(const struct az_call *call, struct az_error *e)
 	const struct az_credential *cred = call->blob.cred;
 	int64_t now = time(NULL), off = call->ans.date > 0 ? call->ans.date - now : 0;
 	int64_t expiry = az_credential_expiry(cred);
-	char when[32];
+	char when[DATE_SECONDS];
 
 	if (e->code[0] && !az_error_is(e, "AuthenticationFailed") &&
 	    !az_error_is(e, "AuthorizationFailure") && !az_error_is(e, "RequestTimeTooSkewed"))
 		return;
 	if (expiry && expiry <= now) {
-		time_t t = (time_t)expiry;
-		struct tm tm;
-
-		gmtime_r(&t, &tm);
-		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-		snprintf(e->message, sizeof(e->message), "the SAS expired at %s", when);
+		snprintf(e->message, sizeof(e->message), "the SAS expired at %s",
+			 date_seconds(expiry, when));
 		e->hint = AZ_HINT_SAS_EXPIRED;
 	} else if (off > 300 || off < -300) {
 		snprintf(e->message, sizeof(e->message), "this machine's clock is %lld minutes %s",

@@ -14,6 +14,7 @@
 
 #include "lib/base64.h"
 #include "lib/crc64.h"
+#include "lib/date.h"
 
 void az_call_fail(struct az_call *call, enum az_class class, const char *why)
 {
@@ -268,20 +269,7 @@ static void sum_header(struct az_call *call, struct az_build *b)
 
 static const char *date(struct az_client *c)
 {
-	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-					  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (now == c->date_at)
-		return c->date;
-	c->date_at = now;
-	gmtime_r(&now, &tm);
-	/* Not strftime(): its names follow the locale. */
-	snprintf(c->date, sizeof(c->date), "%s, %02d %s %d %02d:%02d:%02d GMT", days[tm.tm_wday],
-		 tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-		 tm.tm_sec);
+	date_http(date_now(), c->date);
 	return c->date;
 }
 

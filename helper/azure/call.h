@@ -22,6 +22,7 @@
 #include "azure/client.h"
 #include "azure/sign.h"
 #include "azure/xml.h"
+#include "lib/date.h"
 #include "lib/text.h"
 
 /* First version with CRC64: 2019-02-02; with markers in page lists:
@@ -150,8 +151,7 @@ struct az_client {
 	enum az_sum sum; /* what the service can, once a GET has shown it */
 	EVP_MD *md5;
 	long idle_limit; /* seconds that the server keeps idle connections */
-	time_t date_at; /* when date[] was made */
-	char date[40];
+	char date[DATE_HTTP]; /* of the request being made */
 	struct text string; /* to sign */
 	unsigned char *scratch; /* AZ_SCRATCH bytes */
 	struct az_call *calls, *pool;

@@ -16,6 +16,7 @@
 #include <openssl/crypto.h>
 
 #include "lib/base64.h"
+#include "lib/date.h"
 #include "lib/text.h"
 
 /* The emulator's account, whose key is public ("Use the Azurite emulator"). */
@@ -331,24 +332,12 @@ int az_credential_field(const struct az_credential *cred, const char *name, char
 
 bool az_credential_time(const char *text, int64_t *when)
 {
-	static const char *const formats[] = {
-		"%Y-%m-%dT%H:%M:%S",
-		"%Y-%m-%dT%H:%M",
-		"%Y-%m-%d",
-	};
+	int64_t ticks;
 
-	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
-		struct tm tm = { 0 };
-		const char *end = strptime(text, formats[i], &tm);
-
-		if (end && *end == '.')
-			end += 1 + strspn(end + 1, "0123456789");
-		if (end && (!*end || !strcmp(end, "Z"))) {
-			*when = timegm(&tm);
-			return true;
-		}
-	}
-	return false;
+	if (!date_parse_iso(text, &ticks))
+		return false;
+	*when = ticks / DATE_TICKS;
+	return true;
 }
 
 int64_t az_credential_expiry(const struct az_credential *cred)

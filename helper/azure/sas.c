@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "azure/sign.h"
+#include "lib/date.h"
 #include "lib/text.h"
 
 /* From 2020-12-06 on the string to sign is the one below. */
@@ -24,20 +25,10 @@
 
 /* --- making --------------------------------------------------------------------- */
 
-#define TIME_SIZE sizeof("2026-11-20T10:00:00Z")
-
-static bool format_time(int64_t when, char out[static TIME_SIZE])
-{
-	time_t t = (time_t)when;
-	struct tm tm;
-
-	return gmtime_r(&t, &tm) && strftime(out, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 struct claims {
 	const struct az_url *url;
 	const char *permissions, *resource, *protocol;
-	char start[TIME_SIZE], expiry[TIME_SIZE];
+	char start[DATE_SECONDS], expiry[DATE_SECONDS];
 };
 
 static void string_to_sign(struct text *t, const struct claims *c)
@@ -83,8 +74,8 @@ char *az_sas_sign(const struct az_url *url, const struct az_credential *key,
 		.protocol = url->https ? "https" : "https,http",
 	};
 
-	if (key->kind != AZ_CREDENTIAL_KEY || !format_time(now - EARLIER_S, c.start) ||
-	    !format_time(now + lifetime_s, c.expiry))
+	if (key->kind != AZ_CREDENTIAL_KEY || !date_seconds(now - EARLIER_S, c.start) ||
+	    !date_seconds(now + lifetime_s, c.expiry))
 		return NULL;
 	string_to_sign(&string, &c);
 	if (!string.failed && !az_sign(key, &string, signature)) {

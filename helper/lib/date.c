@@ -5,6 +5,10 @@
 #include <string.h>
 #include <time.h>
 
+/* From 1601 on, as Windows counts, and with a year of four digits: in seconds. */
+#define FIRST (-11644473600)
+#define LAST 253402300799
+
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 static const char days[] = "SunMonTueWedThuFriSat";
 
@@ -66,10 +70,9 @@ static bool number(const char *s, int digits, int *out)
 	return true;
 }
 
-/* From 1601 on, as Windows counts, and with a year of four digits. */
 static bool can_be_written(int64_t ticks)
 {
-	return ticks >= -11644473600 * DATE_TICKS && ticks < 253402300800 * DATE_TICKS;
+	return ticks >= FIRST * DATE_TICKS && ticks < (LAST + 1) * DATE_TICKS;
 }
 
 static bool make(int year, int month, int day, int hour, int min, int sec, int64_t *ticks)
@@ -125,6 +128,19 @@ void date_iso(int64_t ticks, char text[DATE_ISO])
 	put2(text + 21, part / 10000 % 100);
 	put2(text + 23, part / 100 % 100);
 	put2(text + 25, part % 100);
+}
+
+const char *date_seconds(int64_t seconds, char text[DATE_SECONDS])
+{
+	char whole[DATE_ISO];
+
+	*text = '\0';
+	if (seconds < FIRST || seconds > LAST)
+		return NULL;
+	date_iso(seconds * DATE_TICKS, whole);
+	memcpy(text, whole, DATE_SECONDS - 2);
+	memcpy(text + DATE_SECONDS - 2, "Z", 2);
+	return text;
 }
 
 /* "Z" or "+hh:mm": how far ahead of UTC, in minutes. */

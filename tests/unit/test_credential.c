@@ -233,7 +233,9 @@ static void expiry(void **state)
 		{ "se=2026-11-20T10%3A00%3A00Z&sig=x", 1795168800 },
 		{ "sig=x&se=2026-11-20T10:00:00.1234567Z", 1795168800 },
 		{ "sig=x&se=2026-11-20T10:00Z", 1795168800 },
+		{ "sig=x&se=2026-11-20T10:30%2B00:30", 1795168800 },
 		{ "sig=x&se=2026-11-20", 1795132800 },
+		{ "sig=x&se=2026-02-30", 0 },
 		{ "sig=x&si=policy", 0 },
 		/* a user delegation key ends its signatures */
 		{ "sig=x&se=2026-11-21&ske=2026-11-20T10%3A00Z", 1795168800 },

@@ -256,6 +256,14 @@ static void dates(void **state)
 	assert_false(date_parse_http("Sat, 31 Feb 2026 13:26:46 GMT", &t));
 	assert_false(date_parse_http("Sat, 21 Nov 2026 13:26:46 UTC", &t));
 	assert_false(date_parse_http("Sat, 21 Nux 2026 13:26:46 GMT", &t));
+	assert_string_equal(date_seconds(0, text), "1970-01-01T00:00:00Z");
+	assert_string_equal(date_seconds(-1, text), "1969-12-31T23:59:59Z");
+	assert_string_equal(date_seconds(1795168800, text), "2026-11-20T10:00:00Z");
+	assert_string_equal(date_seconds(253402300799, text), "9999-12-31T23:59:59Z");
+	assert_null(date_seconds(253402300800, text));
+	assert_string_equal(text, "");
+	assert_null(date_seconds(INT64_MAX, text));
+	assert_null(date_seconds(INT64_MIN, text));
 }
 
 /* --- requests --------------------------------------------------------------------------- */

@@ -234,8 +234,16 @@ static void times(void **state)
 	       "new one");
 	judged(HOST, SV "&sr=b&sp=rw&se=tomorrow", "rw",
 	       "the SAS has no time that can be read in se; make a new one");
-	judged(HOST, SV "&sr=b&sp=rw&st=2026-11-20T09:00:00+01:00&" SE, "rw",
+	judged(HOST, SV "&sr=b&sp=rw&st=2026-11-20T09:00:00+1:00&" SE, "rw",
 	       "the SAS has no time that can be read in st; make a new one");
+	judged(HOST, SV "&sr=b&sp=rw&se=2026-02-30", "rw",
+	       "the SAS has no time that can be read in se; make a new one");
+	/* Other time zones: NOW is ten o'clock in UTC. */
+	judged(HOST, SV "&sr=b&sp=rw&st=2026-11-20T11:00:00%2B01:00&" SE, "rw", NULL);
+	judged(HOST, SV "&sr=b&sp=rw&st=2026-11-20T11:00:01+01:00&" SE, "rw",
+	       "the SAS is not valid before 2026-11-20T11:00:01+01:00 (st); set this machine's "
+	       "clock, or make a new one");
+	judged(HOST, SV "&sr=b&sp=rw&se=2026-11-20T09:30-00:31", "rw", NULL);
 }
 
 static void resources(void **state)
