@@ -303,7 +303,12 @@ int agent_main(int argc, char **argv)
 		      stderr);
 		return EXIT_USAGE;
 	}
-	secret_protect_process();
+	err = secret_protect_process();
+	if (err) {
+		fprintf(stderr, "clouddrivectl: agent: keeping memory from other processes: %s\n",
+			strerror(-err));
+		return EXIT_FAILURE;
+	}
 	log_open("clouddrive-agent", true);
 	daemon_harden(argv[0], MCL_ONFAULT);
 	spawner = spawner_fork();

@@ -76,8 +76,8 @@ static void exec_helper(const struct spawner *s, int fd)
 	sigset_t none;
 
 	snprintf(number, sizeof(number), "%d", fd);
-	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-	fcntl(fd, F_SETFD, 0);
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) || fcntl(fd, F_SETFD, 0))
+		_exit(127);
 	setsid();
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
@@ -262,10 +262,9 @@ int spawner_fork(void)
 	pid = fork();
 	if (pid == 0) {
 		/* The agent's descriptors are not the spawner's. */
-		dup2(pair[1], 3);
-		close_range(4, ~0U, 0);
-		fcntl(3, F_SETFD, FD_CLOEXEC);
-		run(3);
+		if (dup2(pair[1], 3) == 3 && !close_range(4, ~0U, 0) &&
+		    !fcntl(3, F_SETFD, FD_CLOEXEC))
+			run(3);
 		_exit(0);
 	}
 	close(pair[1]);

@@ -9,12 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
 #include "ctl/ctl.h"
+#include "lib/secret.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -157,22 +156,24 @@ static void cleansing_free(void *p)
 	free(p);
 }
 
-static void keep_secrets(int argc, char **argv)
+static int keep_secrets(int argc, char **argv)
 {
-	const struct rlimit none = { 0, 0 };
+	int err = secret_protect_process();
 
 	hide_queries(argc, argv);
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
 	json_set_alloc_funcs(malloc, cleansing_free);
+	return err ? fail(EXIT_FAILED, "keeping memory from other processes: %s", strerror(-err)) :
+		     0;
 }
 
 int main(int argc, char **argv)
 {
 	int status;
 
-	keep_secrets(argc, argv);
 	open_standard_files();
+	status = keep_secrets(argc, argv);
+	if (status)
+		return status;
 	signal(SIGPIPE, SIG_IGN);
 	status = run(argc, argv);
 	if (fflush(stdout) && !status)

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +22,7 @@
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/sandbox.h"
+#include "lib/secret.h"
 #include "lib/signals.h"
 
 /* Messages hold a SAS: jansson's memory is cleansed as it is freed. */
@@ -157,7 +157,13 @@ static int run(char **argv)
 
 int main(int argc, char **argv)
 {
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	int err = secret_protect_process();
+
+	if (err) {
+		fprintf(stderr, "clouddrived: keeping memory from other processes: %s\n",
+			strerror(-err));
+		return EXIT_FAILURE;
+	}
 	json_set_alloc_funcs(malloc, cleansing_free);
 	log_open("clouddrived", true);
 	if (argc != 2 || argv[1][0] < '0' || argv[1][0] > '9') {

@@ -68,16 +68,12 @@ static void inherit_nothing(int fd, bool foreground)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	if (!foreground)
-		dup2(null, STDERR_FILENO);
-	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
-	fcntl(fd, F_SETFD, 0);
+	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+	    (!foreground && dup2(null, STDERR_FILENO) < 0) ||
+	    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) || fcntl(fd, F_SETFD, 0) || chdir("/"))
+		_exit(126);
 	setsid();
 	umask(077);
-	if (chdir("/"))
-		_exit(126);
 }
 
 static void exec_agent(int fd, bool foreground)

@@ -90,8 +90,9 @@ void secret_free(void *p)
 	munmap(base, len + 2 * page);
 }
 
-void secret_protect_process(void)
+int secret_protect_process(void)
 {
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 }))
+		return -errno;
+	return 0;
 }

@@ -16,7 +16,8 @@ void *secret_alloc(size_t size);
 void secret_free(void *p);
 
 /* For the whole process, before it reads a secret: not dumpable (so that no other
- * process of the user's may trace it or read its memory), no cores. */
-void secret_protect_process(void);
+ * process of the user's may trace it or read its memory), no cores. 0 or a negative errno:
+ * the caller should not go on. */
+int secret_protect_process(void);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -169,16 +170,28 @@ static int protected(void *arg)
 	(void)arg;
 	if (prctl(PR_GET_DUMPABLE) != 1)
 		return 1;
-	secret_protect_process();
-	if (prctl(PR_GET_DUMPABLE) != 0 || getrlimit(RLIMIT_CORE, &core))
+	if (secret_protect_process() || prctl(PR_GET_DUMPABLE) != 0 ||
+	    getrlimit(RLIMIT_CORE, &core))
 		return 2;
 	return core.rlim_cur || core.rlim_max ? 3 : 0;
+}
+
+/* Where that is not allowed it says so. */
+static int unprotectable(void *arg)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (!f || seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), *(int *)arg, 0) || seccomp_load(f))
+		return 1;
+	return secret_protect_process() == -EPERM ? 0 : 2;
 }
 
 static void whole_process(void **state)
 {
 	(void)state;
 	assert_int_equal(in_child(protected, NULL), 0);
+	assert_int_equal(in_child(unprotectable, &(int){ SCMP_SYS(prctl) }), 0);
+	assert_int_equal(in_child(unprotectable, &(int){ SCMP_SYS(prlimit64) }), 0);
 }
 
 int main(void)
