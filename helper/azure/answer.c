@@ -156,8 +156,14 @@ static enum az_class class_of_status(const struct az_call *call)
 	return AZ_REFUSED;
 }
 
+/* A header line without end, since libcurl 8.6, whose release need not be the one that
+ * this was compiled with; before that it is CURLE_OUT_OF_MEMORY. */
+#define TOO_LARGE 100 /* CURLE_TOO_LARGE */
+
 static enum az_class class_of_curl(const struct az_call *call, CURLcode code)
 {
+	if ((int)code == TOO_LARGE)
+		return call->sent ? AZ_CORRUPT : AZ_LOCAL;
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:

@@ -292,6 +292,23 @@ static bool too_early(struct az_call *call)
 	return true;
 }
 
+/*
+ * "HTTP/1.1 206 x": a version and three digits, no more.  Releases of libcurl differ in
+ * what they take for a status (of "999999" newer ones the first three digits, of "206x"
+ * all do), and what was written must not depend on that.
+ */
+static bool status_line(const char *s, size_t len)
+{
+	const char *end = s + len, *p = memchr(s, ' ', len);
+	int digits = 0;
+
+	while (p && p < end && *p == ' ')
+		p++;
+	for (; p && p < end && *p >= '0' && *p <= '9'; p++)
+		digits++;
+	return digits == 3 && (p == end || blank(*p));
+}
+
 size_t az_answer_header(char *buf, size_t size, size_t n, void *arg)
 {
 	struct az_call *call = arg;
@@ -308,6 +325,10 @@ size_t az_answer_header(char *buf, size_t size, size_t n, void *arg)
 	if (len > 5 && !memcmp(buf, "HTTP/", 5)) {
 		/* The final answer's, after interim ones: begin anew. */
 		*a = (struct az_answer){ .header_bytes = a->header_bytes };
+		if (!status_line(buf, len)) {
+			az_call_fail(call, AZ_CORRUPT, "the answer's status line makes no sense");
+			return 0;
+		}
 	} else if (len <= 2) {
 		a->headers_done = true;
 		return too_early(call) ? 0 : len;

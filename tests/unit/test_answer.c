@@ -34,6 +34,11 @@ static const struct bad reads[] = {
 	BAD("HTTP/9.9 206 x\r\n\r\n", AZ_CORRUPT, ""),
 	BAD("HTTP/1.1 999999 x\r\n\r\n", AZ_CORRUPT, ""),
 	BAD("HTTP/1.1 2x6 x\r\n\r\n", AZ_CORRUPT, ""),
+	BAD("HTTP/1.1 20 x\r\n\r\n", AZ_CORRUPT, ""),
+	BAD("HTTP/1.1 5000 x\r\n\r\n", AZ_CORRUPT, ""),
+	BAD("HTTP/1.1 503x\r\n" MARKS "\r\n", AZ_CORRUPT, ""),
+	BAD("HTTP/1.1 206x\r\n" MARKS "Content-Length: 512\r\n" RANGE SUM "\r\n" BODY, AZ_CORRUPT,
+	    "status line"),
 	BAD("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", AZ_CORRUPT,
 	    "not from a blob service"),
 	BAD("HTTP/1.1 404 x\r\nContent-Length: 2\r\n\r\nhi", AZ_CORRUPT, "not from a blob service"),
@@ -157,6 +162,8 @@ static const struct bad writes[] = {
 	    AZ_CORRUPT, "sequence-number"),
 	BAD("HTTP/1.1 201 x\r\n" MARKS "Content-Length: 9\r\n\r\n", AZ_NO_ANSWER, ""),
 	BAD("HTTP/1.1 500 x\r\n" MARKS "Content-Length: 0\r\n\r\n", AZ_BUSY, "500"),
+	BAD("HTTP/1.1 2011 x\r\n" MARKS "Content-Length: 0\r\n\r\n", AZ_CORRUPT, ""),
+	BAD("HTTP/1.1 201x\r\n" MARKS "Content-Length: 0\r\n\r\n", AZ_CORRUPT, "status line"),
 	BAD("garbage", AZ_CORRUPT, ""),
 };
 
