@@ -138,6 +138,8 @@ static int serve(int argc, char **argv)
 	if (!status && !o.tls_cert != !o.tls_key)
 		status = fail(EXIT_USAGE, "--tls-cert and --tls-key: one without the other is of "
 					  "no use; give both");
+	if (!status && devstore_check(&o, why, sizeof(why)))
+		status = fail(EXIT_USAGE, "%s", why);
 	if (!o.data)
 		o.data = default_data(data, sizeof(data));
 	log_open("devstore", true);
@@ -232,19 +234,22 @@ struct fault {
 	bool refuse;
 };
 
-/* Numbers are checked where they are understood: at the other end. */
+/* "12" or "0.5": strtod() alone would also take "0x10", "inf" and " 1e9". */
+static bool is_decimal(const char *text)
+{
+	size_t whole = strspn(text, "0123456789");
+	size_t part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+
+	return whole && whole + part < 40 && !text[whole + (part ? part + 1 : 0)];
+}
+
+/* What a number may be is known at the other end, which refuses a text. */
 static void set_number(json_t *rule, const char *name, const char *text)
 {
-	char *end;
-	double v;
-
-	if (!text)
-		return;
-	v = strtod(text, &end);
-	if (!*text || *end)
-		json_object_set_new(rule, name, json_string(text));
-	else
-		json_object_set_new(rule, name, json_real(v));
+	if (text)
+		json_object_set_new(rule, name,
+				    is_decimal(text) ? json_real(strtod(text, NULL)) :
+						       json_string(text));
 }
 
 static void set_text(json_t *rule, const char *name, const char *text)

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "devstore/devstore.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,57 +41,9 @@ static int say(char *why, size_t len, int err, const char *what, const char *tod
 	return err;
 }
 
-/* --- where it listens ---------------------------------------------------------------- */
-
-static bool loopback(const struct sockaddr_storage *a)
+static void make_url(struct devstore *d)
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)a;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
-
-	if (a->ss_family == AF_INET)
-		return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-}
-
-/* "127.0.0.1:10000", "[::1]:10000": numbers only, so that no resolver has a say. */
-static int parse_listen(const char *text, struct ds_server_options *out)
-{
-	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-					.ai_socktype = SOCK_STREAM };
-	const char *colon = strrchr(text, ':');
-	char host[64];
-	struct addrinfo *ai;
-	size_t len = colon ? (size_t)(colon - text) : 0;
-
-	if (len > 2 && *text == '[' && text[len - 1] == ']') {
-		text++;
-		len -= 2;
-	}
-	if (!colon || !len || len >= sizeof(host))
-		return -EINVAL;
-	memcpy(host, text, len);
-	host[len] = '\0';
-	if (getaddrinfo(host, colon + 1, &hints, &ai))
-		return -EINVAL;
-	memcpy(&out->address, ai->ai_addr, ai->ai_addrlen);
-	out->address_len = ai->ai_addrlen;
-	freeaddrinfo(ai);
-	return 0;
-}
-
-static void make_url(struct devstore *d, const struct ds_server_options *o)
-{
-	char host[INET6_ADDRSTRLEN] = "";
-	bool six = o->address.ss_family == AF_INET6;
-
-	if (six)
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&o->address)->sin6_addr, host,
-			  sizeof(host));
-	else
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)&o->address)->sin_addr, host,
-			  sizeof(host));
-	snprintf(d->ds.host, sizeof(d->ds.host), "%s%s%s:%u", six ? "[" : "", host, six ? "]" : "",
-		 ds_server_port(d->server));
+	ds_server_address(d->server, d->ds.host);
 	snprintf(d->url, sizeof(d->url), "%s://%s/%s", d->cert ? "https" : "http", d->ds.host,
 		 d->ds.accounts.account[0].name);
 }
@@ -215,23 +165,46 @@ static int add_container(struct devstore *d, char *why, size_t len)
 		     0;
 }
 
+static int listen_address(const struct devstore_options *o, struct ds_address *out, char *why,
+			  size_t len)
+{
+	const char *wrong = ds_address_parse(o->listen, out);
+
+	if (wrong)
+		snprintf(why, len, "--listen: %.80s: %s; examples are %s and [::1]:10000",
+			 o->listen, wrong, DS_DEFAULT_LISTEN);
+	else if (!ds_address_loopback(out) && !o->allow_remote)
+		snprintf(why, len,
+			 "--listen: %s: other machines could reach it; say --allow-remote if they "
+			 "shall",
+			 o->listen);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+int devstore_check(const struct devstore_options *o, char *why, size_t len)
+{
+	struct ds_address address;
+
+	if (o->container && ds_check_container(o->container)) {
+		snprintf(why, len,
+			 "--container: no name of a container; it has 3 to 63 lower-case letters, "
+			 "digits and single dashes");
+		return -EINVAL;
+	}
+	return listen_address(o, &address, why, len);
+}
+
 static int start_server(struct devstore *d, char *why, size_t len)
 {
 	struct ds_server_options server = { 0 };
 	char reason[160];
 	int err;
 
-	if (parse_listen(d->o->listen, &server)) {
-		snprintf(why, len, "--listen: not an ADDRESS:PORT of numbers; an example is %s",
-			 DS_DEFAULT_LISTEN);
-		return -EINVAL;
-	}
-	if (!loopback(&server.address) && !d->o->allow_remote) {
-		snprintf(why, len,
-			 "%s: other machines could reach it; say --allow-remote if they shall",
-			 d->o->listen);
-		return -EINVAL;
-	}
+	err = listen_address(d->o, &server.address, why, len);
+	if (err)
+		return err;
 	err = d->o->tls_cert ? read_pem(d->o->tls_cert, &d->cert) : 0;
 	if (err)
 		return say(why, len, err, d->o->tls_cert, "it is to hold the certificate, as PEM");
@@ -246,7 +219,7 @@ static int start_server(struct devstore *d, char *why, size_t len)
 			 d->o->listen, reason);
 		return err;
 	}
-	make_url(d, &server);
+	make_url(d);
 	return 0;
 }
 

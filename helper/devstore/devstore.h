@@ -38,6 +38,10 @@ struct devstore_options {
 	uint64_t seed; /* of chance */
 };
 
+/* What is wrong with the options themselves: 0, or -EINVAL with a sentence in
+ * @why, "--OPTION: WHY; WHAT TO DO". */
+int devstore_check(const struct devstore_options *o, char *why, size_t len);
+
 /*
  * Serves until SIGTERM or SIGINT; @ready is called when it does, with the
  * endpoint's URL and the control socket's path.  0, or a negative errno with a

@@ -77,6 +77,18 @@ static int parse_number(const json_t *in, const char *name, double max, double *
 	return 0;
 }
 
+/* The same of a whole number. */
+static int parse_whole(const json_t *in, const char *name, double max, double *out, bool *has,
+		       char *why, size_t len)
+{
+	int err = parse_number(in, name, max, out, has, why, len);
+
+	if (err || *out == (double)(uint64_t)*out)
+		return err;
+	snprintf(why, len, "%s: not a whole number", name);
+	return -EINVAL;
+}
+
 static int parse_which(const json_t *in, struct ds_rule *rule, char *why, size_t len)
 {
 	char range[64] = "", form[80];
@@ -109,9 +121,9 @@ static int parse_when(const json_t *in, uint64_t now, struct ds_rule *rule, char
 	bool counted, timed;
 	int err;
 
-	err = parse_number(in, "after", 1e15, &after, NULL, why, len);
+	err = parse_whole(in, "after", 1e15, &after, NULL, why, len);
 	if (!err)
-		err = parse_number(in, "count", 1e15, &count, &counted, why, len);
+		err = parse_whole(in, "count", 1e15, &count, &counted, why, len);
 	if (!err)
 		err = parse_number(in, "probability", 1, &probability, NULL, why, len);
 	if (!err)
@@ -131,13 +143,13 @@ static int parse_what(const json_t *in, struct ds_rule *rule, char *why, size_t 
 	double status = 503, retry = 0, delay = 0, bytes = 0;
 	int err;
 
-	err = parse_number(in, "status", 599, &status, NULL, why, len);
+	err = parse_whole(in, "status", 599, &status, NULL, why, len);
 	if (!err)
-		err = parse_number(in, "retry_after", 3600, &retry, NULL, why, len);
+		err = parse_whole(in, "retry_after", 3600, &retry, NULL, why, len);
 	if (!err)
 		err = parse_number(in, "delay_ms", MAX_MS, &delay, NULL, why, len);
 	if (!err)
-		err = parse_number(in, "bytes", 1e15, &bytes, &rule->has_bytes, why, len);
+		err = parse_whole(in, "bytes", 1e15, &bytes, &rule->has_bytes, why, len);
 	if (!err)
 		err = parse_number(in, "median_ms", MAX_MS, &rule->median_ms, NULL, why, len);
 	if (!err)
@@ -160,7 +172,7 @@ static int check(const struct ds_rule *rule, char *why, size_t len)
 {
 	const char *missing = NULL;
 
-	if (rule->action == FAULT_ANSWER && rule->status < 400)
+	if ((rule->action == FAULT_ANSWER || rule->refuse) && rule->status < 400)
 		missing = "a status from 400 to 599";
 	if (rule->action == FAULT_THROTTLE && rule->ops_rate <= 0 && rule->bytes_rate <= 0)
 		missing = "ops or bytes per second";

@@ -21,8 +21,7 @@ struct ds_server {
 	struct loop_timer timer; /* libmicrohttpd's */
 	struct loop_timer outage; /* to look again whether it is over */
 	struct loop_hook hook;
-	struct sockaddr_storage address;
-	socklen_t address_len;
+	struct ds_address address;
 	bool https, listening;
 	bool resumed; /* one that MHD_run() is to take up */
 	struct ds_http *calls; /* all that are under way */

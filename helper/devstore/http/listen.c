@@ -42,14 +42,15 @@ static void on_connection(void *arg, uint32_t events)
 static int listen_again(struct ds_server *s)
 {
 	const int one = 1;
-	int fd = socket(s->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(s->address.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int err;
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	err = bind(fd, (struct sockaddr *)&s->address, s->address_len) || listen(fd, SOMAXCONN) ||
-			      getsockname(fd, (struct sockaddr *)&s->address, &s->address_len) ?
+	err = bind(fd, (struct sockaddr *)&s->address.sa, s->address.len) ||
+			      listen(fd, SOMAXCONN) ||
+			      getsockname(fd, (struct sockaddr *)&s->address.sa, &s->address.len) ?
 		      -errno :
 		      loop_fd_add(s->ds->loop, &s->listener, fd, EPOLLIN, on_connection, s);
 	if (err)

@@ -438,11 +438,9 @@ static void on_hook(void *arg)
 
 /* --- starting and stopping -------------------------------------------------------------------- */
 
-unsigned int ds_server_port(const struct ds_server *s)
+void ds_server_address(const struct ds_server *s, char text[DS_ADDRESS_TEXT])
 {
-	if (s->address.ss_family == AF_INET6)
-		return ntohs(((const struct sockaddr_in6 *)&s->address)->sin6_port);
-	return ntohs(((const struct sockaddr_in *)&s->address)->sin_port);
+	ds_address_text(&s->address, text);
 }
 
 static int start_daemon(struct ds_server *s, const struct ds_server_options *o)
@@ -485,7 +483,6 @@ int ds_server_start(struct ds_server **out, struct ds *ds, struct ds_faults *fau
 	s->faults = faults;
 	s->https = o->cert != NULL;
 	s->address = o->address;
-	s->address_len = o->address_len;
 	s->listener.fd = s->epoll.fd = -1;
 	loop_timer_init(&s->timer, on_timer, s);
 	err = ds_listen(s);
