@@ -7,9 +7,9 @@
 #include <linux/sizes.h>
 
 #include "compat.h"
-#include "drive.h"
+#include "index.h"
 #include "queue.h"
-#include "sysfs.h"
+#include "state.h"
 #include "table.h"
 
 #define CDRIVE_NO_INDEX	((void *)-1L)
@@ -35,7 +35,15 @@ static enum blk_eh_timer_return cdrive_timeout(struct request *rq)
 	return BLK_EH_RESET_TIMER;
 }
 
+static int cdrive_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
+			    unsigned int index)
+{
+	hctx->driver_data = data;
+	return 0;
+}
+
 static const struct blk_mq_ops cdrive_mq_ops = {
+	.init_hctx = cdrive_init_hctx,
 	.queue_rq = cdrive_queue_rq,
 	.commit_rqs = cdrive_commit_rqs,
 	.timeout = cdrive_timeout,
@@ -62,9 +70,9 @@ static const struct queue_limits cdrive_limits = {
 	.features = BLK_FEAT_STABLE_WRITES,
 };
 
-int cdrive_disk_alloc(struct cdrive *drive)
+int cdrive_disk_alloc(struct cdrive_disk *d)
 {
-	struct blk_mq_tag_set *set = &drive->tag_set;
+	struct blk_mq_tag_set *set = &d->tag_set;
 	struct queue_limits lim = cdrive_limits;
 	struct gendisk *disk;
 	int err;
@@ -75,75 +83,77 @@ int cdrive_disk_alloc(struct cdrive *drive)
 	set->numa_node = NUMA_NO_NODE;
 	set->cmd_size = sizeof(struct cdrive_rq);
 	set->flags = CDRIVE_MQ_FLAGS;
+	set->driver_data = d->queue;
 	err = blk_mq_alloc_tag_set(set);
 	if (err)
 		return err;
 
-	disk = blk_mq_alloc_disk(set, &lim, drive);
+	disk = blk_mq_alloc_disk(set, &lim, d);
 	if (IS_ERR(disk)) {
 		blk_mq_free_tag_set(set);
 		return PTR_ERR(disk);
 	}
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "cdrive%u",
-		 drive->index);
+		 d->index);
 	disk->fops = &cdrive_fops;
-	disk->private_data = (void *)(unsigned long)drive->index;
-	set_capacity(disk, drive->sectors);
-	set_disk_ro(disk, drive->read_only);
-	drive->disk = disk;
+	disk->private_data = (void *)(unsigned long)d->index;
+	set_capacity(disk, d->sectors);
+	set_disk_ro(disk, d->read_only);
+	d->gendisk = disk;
 	return 0;
 }
 
-int cdrive_disk_add(struct cdrive *drive)
+int cdrive_disk_add(struct cdrive_disk *d,
+		    const struct attribute_group **groups)
 {
 	int err;
 
-	err = device_add_disk(NULL, drive->disk, cdrive_sysfs_groups);
+	err = device_add_disk(NULL, d->gendisk, groups);
 	if (err) {
-		pr_err("cdrive%u: the disk can't be added: %d\n", drive->index,
+		pr_err("cdrive%u: the disk can't be added: %d\n", d->index,
 		       err);
 		return err;
 	}
 	/* The latency of a service: read ahead a whole transfer.  Adding the
 	 * disk would undo this on some kernels.
 	 */
-	drive->disk->bdi->ra_pages = CDRIVE_MAX_TRANSFER >> PAGE_SHIFT;
-	drive->disk_added = true;
+	d->gendisk->bdi->ra_pages = CDRIVE_MAX_TRANSFER >> PAGE_SHIFT;
+	d->added = true;
 	return 0;
 }
 
-void cdrive_disk_del(struct cdrive *drive)
+void cdrive_disk_del(struct cdrive_disk *d)
 {
-	if (!drive->disk_added)
+	if (!d->added)
 		return;
-	blk_mark_disk_dead(drive->disk);
-	del_gendisk(drive->disk);
+	blk_mark_disk_dead(d->gendisk);
+	del_gendisk(d->gendisk);
 }
 
-void cdrive_disk_free(struct cdrive *drive)
+void cdrive_disk_free(struct cdrive_disk *d)
 {
-	if (!drive->disk)
+	if (!d->gendisk)
 		return;
 	/* Whether cdrive_free_disk() is called for one whose adding failed
 	 * depends on how far it came.
 	 */
-	if (!drive->disk_added) {
-		drive->disk->private_data = CDRIVE_NO_INDEX;
-		cdrive_index_free(drive->index);
+	if (!d->added) {
+		d->gendisk->private_data = CDRIVE_NO_INDEX;
+		cdrive_index_free(d->index);
 	}
-	put_disk(drive->disk);
-	blk_mq_free_tag_set(&drive->tag_set);
+	put_disk(d->gendisk);
+	blk_mq_free_tag_set(&d->tag_set);
 }
 
-void cdrive_disk_uevent(struct cdrive *drive, enum cdrive_state state)
+void cdrive_disk_uevent(struct cdrive_disk *d, enum cdrive_state state)
 {
 	char var[32];
 	char *envp[2] = {};
 
 	/* A change ahead of add_work is not told: KOBJ_ADD is still to come. */
-	if (!READ_ONCE(drive->disk_added))
+	if (!READ_ONCE(d->added))
 		return;
 	envp[0] = var;
 	snprintf(var, sizeof(var), "CDRIVE_STATE=%s", cdrive_state_name(state));
-	kobject_uevent_env(&disk_to_dev(drive->disk)->kobj, KOBJ_CHANGE, envp);
+	kobject_uevent_env(&disk_to_dev(d->gendisk)->kobj, KOBJ_CHANGE, envp);
 }

@@ -3,9 +3,10 @@
 #include <linux/module.h>
 #include <linux/workqueue.h>
 
-#include "drive.h"
+#include "index.h"
 #include "netlink.h"
 #include "payload.h"
+#include "queue.h"
 
 static int __init cdrive_init(void)
 {
@@ -34,7 +35,7 @@ static void __exit cdrive_exit(void)
 {
 	cdrive_nl_exit();
 	cdrive_payload_exit();
-	cdrive_wait_for_disks();
+	cdrive_index_wait_for_all();
 	destroy_workqueue(cdrive_wq);
 }
 

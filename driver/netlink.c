@@ -1,29 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "netlink.h"
 
-#include <linux/delay.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
 #include "compat.h"
 #include "drive.h"
+#include "drives.h"
 #include "lease.h"
+#include "message.h"
 #include "name.h"
 #include "queue.h"
 
 MODULE_ALIAS_GENL_FAMILY(CDRIVE_GENL_NAME);
 
-static struct genl_family cdrive_nl_family;
+static unsigned int cdrive_park_limit = 300;
 
-enum { CDRIVE_NL_GRP_STATE };
+static int cdrive_park_limit_set(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 1, 86400);
+}
 
-static const struct genl_multicast_group cdrive_nl_groups[] = {
-	[CDRIVE_NL_GRP_STATE] = { .name = CDRIVE_MCGRP_STATE },
+static const struct kernel_param_ops cdrive_park_limit_ops = {
+	.set = cdrive_park_limit_set,
+	.get = param_get_uint,
 };
+
+module_param_cb(park_limit, &cdrive_park_limit_ops, &cdrive_park_limit, 0644);
+MODULE_PARM_DESC(park_limit,
+		 "seconds that requests of a drive without helper wait before they fail (1 to 86400, default 300)");
 
 /* Not const: a policy of 6.1 can't point to one that is. */
 static struct netlink_range_validation cdrive_nl_park_limit = {
@@ -76,23 +85,17 @@ static int cdrive_nl_check_admin(struct sk_buff *skb, struct genl_info *info)
 	return -EPERM;
 }
 
-/*
- * The cookie of its socket is all that a helper needs, so it must be one that
- * nobody else can come by: see struct cdrive_helper.
- */
-u64 cdrive_nl_cookie(struct sock *sk)
+/* See struct cdrive_helper. */
+static u64 cdrive_nl_cookie(struct sk_buff *skb)
 {
-	u32 cookie[2];
-
-	sock_diag_save_cookie(sk, cookie);
-	return (u64)cookie[1] << 32 | cookie[0];
+	return cdrive_helper_cookie(NETLINK_CB(skb).sk);
 }
 
 static struct cdrive_helper cdrive_nl_sender(struct sk_buff *skb,
 					     struct genl_info *info)
 {
 	return (struct cdrive_helper){
-		.cookie = cdrive_nl_cookie(NETLINK_CB(skb).sk),
+		.cookie = cdrive_nl_cookie(skb),
 		.sk = NETLINK_CB(skb).sk,
 		.portid = info->snd_portid,
 		.pid = task_tgid_nr(current),
@@ -150,24 +153,24 @@ static int cdrive_nl_put_drive(struct sk_buff *skb, struct cdrive *drive)
 	struct cdrive_status s;
 	u32 pid;
 
-	cdrive_get_status(drive, &s);
+	cdrive_queue_get_status(&drive->queue, &s);
 	pid = s.helper.pid;
 	if (nla_put_u32(skb, CDRIVE_A_INDEX, drive->index) ||
-	    nla_put_u64_64bit(skb, CDRIVE_A_SECTORS, drive->sectors,
+	    nla_put_u64_64bit(skb, CDRIVE_A_SECTORS, drive->disk.sectors,
 			      CDRIVE_A_PAD) ||
 	    nla_put_u32(skb, CDRIVE_A_FLAGS,
-			drive->read_only ? CDRIVE_F_READ_ONLY : 0) ||
+			drive->disk.read_only ? CDRIVE_F_READ_ONLY : 0) ||
 	    nla_put_u32(skb, CDRIVE_A_STATE, s.standing.state) ||
-	    nla_put_u32(skb, CDRIVE_A_PARK_LIMIT, drive->park_limit) ||
+	    nla_put_u32(skb, CDRIVE_A_PARK_LIMIT, s.standing.park_limit) ||
 	    (pid && nla_put_u32(skb, CDRIVE_A_HELPER_PID, pid)) ||
 	    nla_put_u32(skb, CDRIVE_A_IN_FLIGHT, s.in_flight) ||
-	    nla_put_u32(skb, CDRIVE_A_OPENERS, disk_openers(drive->disk)) ||
+	    nla_put_u32(skb, CDRIVE_A_OPENERS, disk_openers(drive->disk.gendisk)) ||
 	    nla_put_u32(skb, CDRIVE_A_PARK_REASONS, s.standing.park_reasons) ||
 	    (s.standing.lease_until != CDRIVE_LEASE_NONE &&
 	     nla_put_u64_64bit(skb, CDRIVE_A_LEASE_UNTIL, s.standing.lease_until,
 			       CDRIVE_A_PAD)) ||
-	    (drive->name[0] &&
-	     nla_put_string(skb, CDRIVE_A_NAME, drive->name)))
+	    (drive->disk.name[0] &&
+	     nla_put_string(skb, CDRIVE_A_NAME, drive->disk.name)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -263,8 +266,8 @@ static int cdrive_nl_check_detach(struct sk_buff *skb, struct genl_info *info,
 {
 	struct cdrive_status s;
 
-	cdrive_get_status(drive, &s);
-	if (s.helper.cookie && s.helper.cookie == cdrive_nl_cookie(NETLINK_CB(skb).sk))
+	cdrive_queue_get_status(&drive->queue, &s);
+	if (cdrive_helper_is(&s.helper, cdrive_nl_cookie(skb)))
 		return 0;
 	return cdrive_nl_check_admin(skb, info);
 }
@@ -352,7 +355,7 @@ static int cdrive_nl_adopt(struct sk_buff *skb, struct genl_info *info)
 static int cdrive_nl_ask(struct sk_buff *skb, struct genl_info *info)
 {
 	struct cdrive *drive = cdrive_nl_find(info);
-	u64 cookie = cdrive_nl_cookie(NETLINK_CB(skb).sk);
+	u64 cookie = cdrive_nl_cookie(skb);
 	int err;
 
 	if (IS_ERR(drive))
@@ -384,7 +387,7 @@ static int cdrive_nl_lease(struct sk_buff *skb, struct genl_info *info)
 	} else {
 		struct nlattr *attr = info->attrs[CDRIVE_A_LEASE_UNTIL];
 
-		err = cdrive_lease(drive, cdrive_nl_cookie(NETLINK_CB(skb).sk),
+		err = cdrive_lease(drive, cdrive_nl_cookie(skb),
 				   nla_get_u64(attr));
 		err = cdrive_nl_error(info, err);
 	}
@@ -407,7 +410,8 @@ static int cdrive_nl_complete(struct sk_buff *skb, struct genl_info *info)
 				    "not a whole number of completions");
 		err = -EINVAL;
 	} else {
-		err = cdrive_queue_complete(drive, cdrive_nl_cookie(NETLINK_CB(skb).sk),
+		err = cdrive_queue_complete(&drive->queue,
+					    cdrive_nl_cookie(skb),
 					    nla_data(attr),
 					    nla_len(attr) /
 					    sizeof(struct cdrive_completion));
@@ -452,116 +456,6 @@ static const struct genl_small_ops cdrive_nl_ops[] = {
 	},
 };
 
-static struct genl_family cdrive_nl_family = {
-	.name = CDRIVE_GENL_NAME,
-	.version = CDRIVE_GENL_VERSION,
-	.module = THIS_MODULE,
-	.maxattr = CDRIVE_A_MAX,
-	.policy = cdrive_nl_policy,
-	.small_ops = cdrive_nl_ops,
-	.n_small_ops = ARRAY_SIZE(cdrive_nl_ops),
-	.resv_start_op = CDRIVE_CMD_UNSPEC + 1,
-	.mcgrps = cdrive_nl_groups,
-	.n_mcgrps = ARRAY_SIZE(cdrive_nl_groups),
-	/* Completions of one drive do not wait for another's detaching. */
-	.parallel_ops = true,
-};
-
-/*
- * The message is made to measure: netlink_unicast() trims one that is much too
- * large by reallocating it, in a way that may sleep.
- */
-struct sk_buff *cdrive_nl_request_new(unsigned int index, unsigned int n,
-				      struct cdrive_descriptor **desc)
-{
-	size_t len = n * sizeof(**desc);
-	struct sk_buff *skb;
-	struct nlattr *attr;
-	void *hdr;
-
-	skb = genlmsg_new(nla_total_size(sizeof(u32)) +
-			  nla_total_size_64bit(len),
-			  GFP_ATOMIC | __GFP_NOWARN);
-	if (!skb)
-		return NULL;
-	hdr = genlmsg_put(skb, 0, 0, &cdrive_nl_family, 0, CDRIVE_CMD_REQUEST);
-	if (!hdr || nla_put_u32(skb, CDRIVE_A_INDEX, index))
-		goto free;
-	attr = nla_reserve_64bit(skb, CDRIVE_A_DESCRIPTORS, len, CDRIVE_A_PAD);
-	if (!attr)
-		goto free;
-	*desc = nla_data(attr);
-	genlmsg_end(skb, hdr);
-	return skb;
-
-free:
-	nlmsg_free(skb);
-	return NULL;
-}
-
-int cdrive_nl_request_send(struct cdrive *drive, struct sk_buff *skb)
-{
-	return genlmsg_unicast(&init_net, skb, drive->helper.portid);
-}
-
-bool cdrive_nl_is_closed(const struct sock *sk)
-{
-	return sock_flag(sk, SOCK_DEAD);
-}
-
-/*
- * Tries for a while when the helper's buffer is full: this message is not sent
- * again, and a helper that has not read for seconds has other troubles.
- */
-void cdrive_nl_send_ready(struct cdrive *drive, int err)
-{
-	unsigned int tries;
-	struct sk_buff *skb;
-	void *hdr;
-
-	for (tries = 0; tries < 100; tries++, msleep(50)) {
-		u32 portid = READ_ONCE(drive->helper.portid);
-
-		if (!portid)	/* 0 would be the kernel itself */
-			return;
-		skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
-		if (!skb)
-			continue;
-		hdr = genlmsg_put(skb, 0, 0, &cdrive_nl_family, 0,
-				  CDRIVE_CMD_READY);
-		if (WARN_ON_ONCE(!hdr ||
-				 nla_put_u32(skb, CDRIVE_A_INDEX,
-					     drive->index) ||
-				 (err && nla_put_s32(skb, CDRIVE_A_ERROR,
-						     err)))) {
-			nlmsg_free(skb);
-			return;
-		}
-		genlmsg_end(skb, hdr);
-		if (genlmsg_unicast(&init_net, skb, portid) != -EAGAIN)
-			return;
-	}
-}
-
-void cdrive_nl_notify_state(unsigned int index, enum cdrive_state state)
-{
-	struct sk_buff *skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
-	void *hdr;
-
-	if (!skb)
-		return;
-	hdr = genlmsg_put(skb, 0, 0, &cdrive_nl_family, 0, CDRIVE_CMD_STATE);
-	if (WARN_ON_ONCE(!hdr || nla_put_u32(skb, CDRIVE_A_INDEX, index) ||
-			 nla_put_u32(skb, CDRIVE_A_STATE, state))) {
-		nlmsg_free(skb);
-		return;
-	}
-	genlmsg_end(skb, hdr);
-	/* -ESRCH: nobody listens. */
-	genlmsg_multicast(&cdrive_nl_family, skb, 0, CDRIVE_NL_GRP_STATE,
-			  GFP_KERNEL);
-}
-
 static int cdrive_nl_released(struct notifier_block *nb, unsigned long event,
 			      void *data)
 {
@@ -585,6 +479,9 @@ int cdrive_nl_init(void)
 	err = netlink_register_notifier(&cdrive_nl_notifier);
 	if (err)
 		return err;
+	cdrive_nl_family.policy = cdrive_nl_policy;
+	cdrive_nl_family.small_ops = cdrive_nl_ops;
+	cdrive_nl_family.n_small_ops = ARRAY_SIZE(cdrive_nl_ops);
 	err = genl_register_family(&cdrive_nl_family);
 	if (err)
 		netlink_unregister_notifier(&cdrive_nl_notifier);

@@ -20,7 +20,8 @@
 #include <net/sock.h>
 
 #include "drive.h"
-#include "netlink.h"
+#include "drives.h"
+#include "helper.h"
 #include "queue.h"
 #include "tag.h"
 
@@ -62,7 +63,7 @@ static int cdrive_payload_bind(struct cdrive_payload *payload, int fd)
 		return err;
 	if (sock->sk->sk_family == AF_NETLINK &&
 	    sock->sk->sk_protocol == NETLINK_GENERIC)
-		atomic64_set(&payload->cookie, cdrive_nl_cookie(sock->sk));
+		atomic64_set(&payload->cookie, cdrive_helper_cookie(sock->sk));
 	else
 		err = -EINVAL;
 	sockfd_put(sock);
@@ -123,7 +124,7 @@ static ssize_t cdrive_payload_iter(struct kiocb *iocb, struct iov_iter *iter,
 				 CDRIVE_MAX_DRIVES));
 	if (!drive)
 		return -ENODEV;
-	rq = cdrive_queue_pin(drive, atomic64_read(&payload->cookie),
+	rq = cdrive_queue_pin(&drive->queue, atomic64_read(&payload->cookie),
 			      cdrive_payload_tag(iocb->ki_pos));
 	if (IS_ERR(rq)) {
 		ret = PTR_ERR(rq);

@@ -2,17 +2,16 @@
 #include "queue.h"
 
 #include "compat.h"
-#include "drive.h"
 #include "lease.h"
-#include "netlink.h"
-#include "state.h"
-#include "table.h"
+#include "message.h"
 #include "trace.h"
 
 /* How soon to try again when a message to the helper could not be sent: its
  * socket's buffer was full, or there was no memory.
  */
 #define CDRIVE_RESEND_MS 10
+
+struct workqueue_struct *cdrive_wq;
 
 static struct cdrive_rq *cdrive_rq(struct request *rq)
 {
@@ -41,23 +40,23 @@ static int cdrive_op(struct request *rq)
 }
 
 /* One message with the first that wait, after which they are sent. */
-static int cdrive_queue_forward_batch(struct cdrive *drive)
+static int cdrive_queue_forward_batch(struct cdrive_queue *queue)
 {
-	struct cdrive_table *table = &drive->table;
+	struct cdrive_table *table = &queue->table;
 	unsigned int n = cdrive_table_batch(table);
 	struct cdrive_descriptor *desc;
 	struct sk_buff *skb;
 	int err;
 
-	skb = cdrive_nl_request_new(drive->index, n, &desc);
+	skb = cdrive_nl_request_new(queue->index, n, &desc);
 	if (!skb)
 		return -ENOMEM;
 	cdrive_table_describe(table, desc, n);
-	err = cdrive_nl_request_send(drive, skb);
+	err = cdrive_nl_request_send(&queue->helper, skb);
 	if (err)
 		return err;
 	while (n--)
-		trace_cdrive_request_forward(drive->index,
+		trace_cdrive_request_forward(queue->index,
 					     cdrive_table_send_first(table));
 	return 0;
 }
@@ -67,24 +66,57 @@ static int cdrive_queue_forward_batch(struct cdrive *drive)
  * sent its requests stay where they are: the next completion tries again, and
  * so does resend_work, in case there is nothing left to complete.
  */
-void cdrive_queue_forward(struct cdrive *drive)
+void cdrive_queue_forward(struct cdrive_queue *queue)
 {
-	lockdep_assert_held(&drive->lock);
+	lockdep_assert_held(&queue->lock);
 
-	while (drive->table.unsent_count &&
-	       cdrive_standing_forwards(&drive->standing, cdrive_lease_now())) {
-		if (cdrive_queue_forward_batch(drive)) {
-			mod_delayed_work(cdrive_wq, &drive->resend_work,
+	while (queue->table.unsent_count &&
+	       cdrive_standing_forwards(&queue->standing, cdrive_lease_now())) {
+		if (cdrive_queue_forward_batch(queue)) {
+			mod_delayed_work(cdrive_wq, &queue->resend_work,
 					 msecs_to_jiffies(CDRIVE_RESEND_MS));
 			break;
 		}
 	}
 }
 
+static void cdrive_resend_work(struct work_struct *work)
+{
+	struct cdrive_queue *queue = container_of(to_delayed_work(work),
+						  struct cdrive_queue,
+						  resend_work);
+
+	spin_lock(&queue->lock);
+	cdrive_queue_forward(queue);
+	spin_unlock(&queue->lock);
+}
+
+void cdrive_queue_init(struct cdrive_queue *queue, unsigned int index,
+		       unsigned int park_limit)
+{
+	queue->index = index;
+	spin_lock_init(&queue->lock);
+	cdrive_standing_init(&queue->standing, park_limit);
+	cdrive_table_init(&queue->table);
+	INIT_DELAYED_WORK(&queue->resend_work, cdrive_resend_work);
+}
+
+void cdrive_queue_get_status(struct cdrive_queue *queue,
+			     struct cdrive_status *status)
+{
+	spin_lock(&queue->lock);
+	*status = (struct cdrive_status){
+		.standing = queue->standing,
+		.helper = queue->helper,
+		.in_flight = queue->table.in_flight,
+	};
+	spin_unlock(&queue->lock);
+}
+
 blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 			     const struct blk_mq_queue_data *bd)
 {
-	struct cdrive *drive = hctx->queue->queuedata;
+	struct cdrive_queue *queue = hctx->driver_data;
 	struct request *rq = bd->rq;
 	struct cdrive_rq *crq = cdrive_rq(rq);
 	int op = cdrive_op(rq);
@@ -92,9 +124,9 @@ blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 	if (op < 0)
 		return BLK_STS_NOTSUPP;
 
-	spin_lock(&drive->lock);
-	if (!cdrive_standing_takes(&drive->standing)) {
-		spin_unlock(&drive->lock);
+	spin_lock(&queue->lock);
+	if (!cdrive_standing_takes(&queue->standing)) {
+		spin_unlock(&queue->lock);
 		return BLK_STS_IOERR;
 	}
 	blk_mq_start_request(rq);
@@ -103,22 +135,22 @@ blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 		.sectors = blk_rq_sectors(rq),
 		.op = op,
 	};
-	cdrive_table_add(&drive->table, crq, rq->tag);
-	trace_cdrive_request_start(drive->index, crq);
+	cdrive_table_add(&queue->table, crq, rq->tag);
+	trace_cdrive_request_start(queue->index, crq);
 	if (bd->last)
-		cdrive_queue_forward(drive);
-	spin_unlock(&drive->lock);
+		cdrive_queue_forward(queue);
+	spin_unlock(&queue->lock);
 	return BLK_STS_OK;
 }
 
 /* The block layer said there was more to come, and then there was not. */
 void cdrive_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
-	struct cdrive *drive = hctx->queue->queuedata;
+	struct cdrive_queue *queue = hctx->driver_data;
 
-	spin_lock(&drive->lock);
-	cdrive_queue_forward(drive);
-	spin_unlock(&drive->lock);
+	spin_lock(&queue->lock);
+	cdrive_queue_forward(queue);
+	spin_unlock(&queue->lock);
 }
 
 void cdrive_queue_unpin(struct request *rq)
@@ -169,12 +201,12 @@ static blk_status_t cdrive_status(s32 status)
 	}
 }
 
-static blk_status_t cdrive_queue_status(struct cdrive *drive,
+static blk_status_t cdrive_queue_status(struct cdrive_queue *queue,
 					const struct cdrive_rq *crq, s32 status)
 {
 	if (!status && !cdrive_table_is_filled(crq)) {
 		pr_err_ratelimited("cdrive%u: read of %u sectors at %llu: its helper has completed it without all of its data\n",
-				   drive->index, crq->desc.sectors,
+				   queue->index, crq->desc.sectors,
 				   crq->desc.sector);
 		return BLK_STS_IOERR;
 	}
@@ -182,79 +214,79 @@ static blk_status_t cdrive_queue_status(struct cdrive *drive,
 }
 
 /* Takes a request whose status is known off the drive. */
-static void cdrive_queue_take(struct cdrive *drive, struct cdrive_rq *crq,
+static void cdrive_queue_take(struct cdrive_queue *queue, struct cdrive_rq *crq,
 			      struct list_head *ended)
 {
-	cdrive_table_take(&drive->table, crq, ended);
-	trace_cdrive_request_complete(drive->index, crq);
+	cdrive_table_take(&queue->table, crq, ended);
+	trace_cdrive_request_complete(queue->index, crq);
 }
 
-static void cdrive_queue_keep(struct cdrive *drive, struct cdrive_rq *crq)
+static void cdrive_queue_keep(struct cdrive_queue *queue, struct cdrive_rq *crq)
 {
-	cdrive_table_keep(&drive->table, crq);
-	trace_cdrive_request_keep(drive->index, crq);
+	cdrive_table_keep(&queue->table, crq);
+	trace_cdrive_request_keep(queue->index, crq);
 }
 
-unsigned int cdrive_queue_take_kept(struct cdrive *drive,
+unsigned int cdrive_queue_take_kept(struct cdrive_queue *queue,
 				    struct list_head *ended)
 {
 	struct cdrive_rq *crq, *next;
 	unsigned int n = 0;
 
-	lockdep_assert_held(&drive->lock);
+	lockdep_assert_held(&queue->lock);
 
-	list_for_each_entry_safe(crq, next, &drive->table.kept, link) {
-		cdrive_queue_take(drive, crq, ended);
+	list_for_each_entry_safe(crq, next, &queue->table.kept, link) {
+		cdrive_queue_take(queue, crq, ended);
 		n++;
 	}
 	return n;
 }
 
-int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
+int cdrive_queue_complete(struct cdrive_queue *queue, u64 cookie,
 			  const struct cdrive_completion *c, unsigned int n)
 {
 	LIST_HEAD(ended);
 	bool keep;
 	int err = 0;
 
-	spin_lock(&drive->lock);
-	if (!cdrive_is_helper(drive, cookie)) {
-		spin_unlock(&drive->lock);
+	spin_lock(&queue->lock);
+	if (!cdrive_helper_is(&queue->helper, cookie)) {
+		spin_unlock(&queue->lock);
 		return -EPERM;
 	}
-	keep = !cdrive_standing_completes(&drive->standing, cdrive_lease_now());
+	keep = !cdrive_standing_completes(&queue->standing, cdrive_lease_now());
 	for (; n--; c++) {
-		struct cdrive_rq *crq = cdrive_table_find(&drive->table, c->tag);
+		struct cdrive_rq *crq = cdrive_table_find(&queue->table, c->tag);
 
 		if (!crq) {
 			err = -ESTALE;
 			continue;
 		}
-		crq->status = cdrive_queue_status(drive, crq, c->status);
+		crq->status = cdrive_queue_status(queue, crq, c->status);
 		if (keep)
-			cdrive_queue_keep(drive, crq);
+			cdrive_queue_keep(queue, crq);
 		else
-			cdrive_queue_take(drive, crq, &ended);
+			cdrive_queue_take(queue, crq, &ended);
 	}
-	cdrive_queue_forward(drive);
-	spin_unlock(&drive->lock);
+	cdrive_queue_forward(queue);
+	spin_unlock(&queue->lock);
 
 	cdrive_queue_end(&ended);
 	return err;
 }
 
-struct request *cdrive_queue_pin(struct cdrive *drive, u64 cookie, u32 tag)
+struct request *cdrive_queue_pin(struct cdrive_queue *queue, u64 cookie, u32 tag)
 {
 	struct request *rq = ERR_PTR(-EPERM);
 	struct cdrive_rq *crq;
 
-	spin_lock(&drive->lock);
-	if (cdrive_is_helper(drive, cookie)) {
-		crq = cdrive_table_find(&drive->table, tag);
+	spin_lock(&queue->lock);
+	if (cdrive_helper_is(&queue->helper, cookie)) {
+		crq = cdrive_table_find(&queue->table, tag);
 		if (crq)
 			refcount_inc(&crq->ref);
 		rq = crq ? cdrive_rq_request(crq) : ERR_PTR(-ESTALE);
 	}
-	spin_unlock(&drive->lock);
+	spin_unlock(&queue->lock);
 	return rq;
 }

@@ -25,19 +25,54 @@
 #define _CDRIVE_QUEUE_H
 
 #include <linux/blk-mq.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 #include <linux/cdrive.h>
 
-struct cdrive;
-struct cdrive_rq;
+#include "helper.h"
+#include "state.h"
+#include "table.h"
 
+/*
+ * The requests of one drive, and what decides where they go: its states and its
+ * helper.  drive.c changes those two, under the lock that is here.
+ */
+struct cdrive_queue {
+	unsigned int index;	/* the drive's */
+	spinlock_t lock;	/* the drive's lock: of all that follows */
+	struct cdrive_standing standing;
+	struct cdrive_helper helper;
+	struct cdrive_table table;
+	/* On cdrive_wq: a message could not be sent. */
+	struct delayed_work resend_work;
+};
+
+/* For works that requests wait for: always has a thread to run on. */
+extern struct workqueue_struct *cdrive_wq;
+
+/* Of a drive that is live; @park_limit: see state.h. */
+void cdrive_queue_init(struct cdrive_queue *queue, unsigned int index,
+		       unsigned int park_limit);
+
+/* What the block layer calls; the hardware queue's driver_data is the queue. */
 blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 			     const struct blk_mq_queue_data *bd);
 void cdrive_commit_rqs(struct blk_mq_hw_ctx *hctx);
 
-/* Under the drive's lock: */
-void cdrive_queue_forward(struct cdrive *drive);
+/* What of a drive changes, as it was at one moment. */
+struct cdrive_status {
+	struct cdrive_standing standing;
+	struct cdrive_helper helper;
+	unsigned int in_flight;
+};
+
+void cdrive_queue_get_status(struct cdrive_queue *queue,
+			     struct cdrive_status *status);
+
+/* Under the lock: */
+void cdrive_queue_forward(struct cdrive_queue *queue);
 /* Returns how many there were. */
-unsigned int cdrive_queue_take_kept(struct cdrive *drive,
+unsigned int cdrive_queue_take_kept(struct cdrive_queue *queue,
 				    struct list_head *ended);
 
 /* Not under it: ends requests that were taken as was said of each, or badly. */
@@ -49,14 +84,15 @@ void cdrive_queue_fail(struct list_head *ended);
  * -ESTALE: some were not in flight.  A read that is said to be done, but lacks
  * data, fails.
  */
-int cdrive_queue_complete(struct cdrive *drive, u64 cookie,
+int cdrive_queue_complete(struct cdrive_queue *queue, u64 cookie,
 			  const struct cdrive_completion *c, unsigned int n);
 
 /*
  * Keeps a request that was sent under @tag from ending.  -EPERM: asked for by
  * somebody who is not the helper; -ESTALE: it is not in flight.
  */
-struct request *cdrive_queue_pin(struct cdrive *drive, u64 cookie, u32 tag);
+struct request *cdrive_queue_pin(struct cdrive_queue *queue, u64 cookie,
+				 u32 tag);
 void cdrive_queue_unpin(struct request *rq);
 /* Of a pinned read, @n bytes were written. */
 void cdrive_queue_filled(struct request *rq, size_t n);

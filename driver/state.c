@@ -3,11 +3,12 @@
 
 #include <linux/errno.h>
 
-void cdrive_standing_init(struct cdrive_standing *s)
+void cdrive_standing_init(struct cdrive_standing *s, unsigned int park_limit)
 {
 	*s = (struct cdrive_standing){
 		.state = CDRIVE_STATE_LIVE,
 		.lease_until = CDRIVE_LEASE_NONE,
+		.park_limit = park_limit,
 	};
 }
 

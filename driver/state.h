@@ -36,10 +36,11 @@ struct cdrive_standing {
 	enum cdrive_state state;
 	u32 park_reasons;	/* not 0 iff parked */
 	u64 lease_until;	/* see lease.h */
+	unsigned int park_limit;	/* seconds that it may be parked for */
 };
 
 /* Live, without deadline. */
-void cdrive_standing_init(struct cdrive_standing *s);
+void cdrive_standing_init(struct cdrive_standing *s, unsigned int park_limit);
 
 /* One more reason to wait; true: it was the first. */
 bool cdrive_standing_park(struct cdrive_standing *s,

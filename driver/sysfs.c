@@ -4,21 +4,28 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 
-#include "drive.h"
+#include "disk.h"
 #include "lease.h"
+#include "queue.h"
+#include "state.h"
 
-static struct cdrive *cdrive_of(struct device *dev)
+static struct cdrive_disk *cdrive_of(struct device *dev)
 {
 	return dev_to_disk(dev)->queue->queuedata;
+}
+
+static struct cdrive_queue *cdrive_queue_of(struct device *dev)
+{
+	return cdrive_of(dev)->queue;
 }
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 			  char *buf)
 {
-	struct cdrive *drive = cdrive_of(dev);
+	struct cdrive_queue *queue = cdrive_queue_of(dev);
 
 	return sysfs_emit(buf, "%s\n",
-			  cdrive_state_name(READ_ONCE(drive->standing.state)));
+			  cdrive_state_name(READ_ONCE(queue->standing.state)));
 }
 
 static ssize_t name_show(struct device *dev, struct device_attribute *attr,
@@ -30,19 +37,22 @@ static ssize_t name_show(struct device *dev, struct device_attribute *attr,
 static ssize_t helper_pid_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%d\n", READ_ONCE(cdrive_of(dev)->helper.pid));
+	return sysfs_emit(buf, "%d\n",
+			  READ_ONCE(cdrive_queue_of(dev)->helper.pid));
 }
 
 static ssize_t in_flight_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
 {
-	return sysfs_emit(buf, "%u\n", READ_ONCE(cdrive_of(dev)->table.in_flight));
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(cdrive_queue_of(dev)->table.in_flight));
 }
 
 static ssize_t park_limit_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%u\n", cdrive_of(dev)->park_limit);
+	return sysfs_emit(buf, "%u\n",
+			  cdrive_queue_of(dev)->standing.park_limit);
 }
 
 static ssize_t park_reasons_show(struct device *dev,
@@ -53,7 +63,7 @@ static ssize_t park_reasons_show(struct device *dev,
 		[CDRIVE_PARK_ASKED] = "asked",
 		[CDRIVE_PARK_LEASE] = "lease",
 	};
-	u32 reasons = READ_ONCE(cdrive_of(dev)->standing.park_reasons);
+	u32 reasons = READ_ONCE(cdrive_queue_of(dev)->standing.park_reasons);
 	unsigned int i;
 	int len = 0;
 
@@ -69,7 +79,7 @@ static ssize_t lease_left_ms_show(struct device *dev,
 {
 	struct cdrive_status s;
 
-	cdrive_get_status(cdrive_of(dev), &s);
+	cdrive_queue_get_status(cdrive_queue_of(dev), &s);
 	if (s.standing.lease_until == CDRIVE_LEASE_NONE)
 		return sysfs_emit(buf, "none\n");
 	return sysfs_emit(buf, "%lld\n",

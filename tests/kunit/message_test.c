@@ -4,7 +4,7 @@
 #include <linux/netlink.h>
 #include <net/genetlink.h>
 
-#include "netlink.h"
+#include "message.h"
 
 static const struct nlattr *find(const struct sk_buff *skb, int type)
 {

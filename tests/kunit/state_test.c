@@ -20,7 +20,7 @@ static struct cdrive_standing standing(unsigned int i)
 {
 	struct cdrive_standing s;
 
-	cdrive_standing_init(&s);
+	cdrive_standing_init(&s, 300);
 	switch (i) {
 	case 0:
 		break;
@@ -51,7 +51,7 @@ static void begins_live(struct kunit *test)
 {
 	struct cdrive_standing s;
 
-	cdrive_standing_init(&s);
+	cdrive_standing_init(&s, 300);
 	expect(test, &s, CDRIVE_STATE_LIVE, 0);
 	KUNIT_EXPECT_TRUE(test, cdrive_standing_forwards(&s, S64_MAX));
 }
