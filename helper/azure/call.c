@@ -90,6 +90,7 @@ static int prereq(void *arg, char *ip, char *local_ip, int port, int local_port)
 		return CURL_PREREQFUNC_ABORT;
 	}
 	call->sent = true;
+	az_progress_begin(call);
 	n->calls++;
 	switch (call->op->kind) {
 	case AZ_KIND_READ:
@@ -144,6 +145,7 @@ static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 	(void)arg;
 	(void)purpose;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	az_progress_socket(fd);
 	return CURL_SOCKOPT_OK;
 }
 
@@ -168,9 +170,6 @@ bool az_easy_setup(struct az_call *call)
 	curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)c->opt.connect_timeout_ms);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_socket);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, prereq);
@@ -448,8 +447,6 @@ static void start_answer(struct az_call *call)
 	call->fail = AZ_OK;
 	call->fail_text[0] = '\0';
 	call->curl_text[0] = '\0';
-	call->started = call->moved = loop_now();
-	call->traffic = 0;
 }
 
 static int build_request(struct az_call *call)

@@ -6,6 +6,7 @@
  *   call.c    building and sending a request; the body on its way out
  *   headers.c the answer's headers
  *   answer.c  the answer's body, and the verdict on the whole
+ *   progress.c which calls get nowhere
  *   client.c  libcurl and the loop; starting, ending, pooling calls
  *
  * A call is taken from the client's pool with its easy handle, header list
@@ -132,11 +133,19 @@ struct az_call {
 	char fail_text[96];
 	char curl_text[CURL_ERROR_SIZE];
 
-	/* the watchdog */
-	uint64_t started, moved, traffic;
+	/* its progress; see progress.c */
+	struct az_socket *sockets; /* from @sent on it is one */
+	uint64_t sent_at, moved_at; /* loop_now() */
+	uint64_t moved; /* bytes, both ways */
 };
 
-struct az_socket;
+/* A socket of libcurl's. */
+struct az_socket {
+	struct loop_fd watch;
+	struct az_client *client;
+	struct az_call *call; /* by which it is used; NULL: none */
+	struct az_socket *next; /* of the call's, or the client's unused ones */
+};
 
 struct az_client {
 	struct loop *loop;
@@ -144,6 +153,7 @@ struct az_client {
 	struct loop_timer timer; /* libcurl's */
 	struct loop_timer soon; /* queued and cancelled calls */
 	struct loop_timer watchdog;
+	uint64_t watchdog_due;
 	struct az_client_options opt;
 	char *ca_file;
 	uint64_t serial; /* of request ids */
@@ -179,6 +189,17 @@ void az_build_query(struct az_build *b, const char *name, const char *value);
 const char *az_build_u64(struct az_build *b, uint64_t number);
 const char *az_build_range(struct az_build *b, uint64_t offset, uint64_t len);
 void az_call_fail(struct az_call *call, enum az_class class, const char *why);
+
+/* progress.c: of calls that are sent */
+void az_progress_begin(struct az_call *call);
+/* Whether it has to be ended; set in it, why. */
+bool az_progress_expired(struct az_call *call);
+/* Nothing could have been noticed for so many ns. */
+void az_progress_forgive(struct az_call *call, uint64_t ns);
+/* How often to look, ns. */
+uint64_t az_progress_interval(const struct az_client_options *opt);
+/* Options of a socket that is new. */
+void az_progress_socket(int fd);
 
 /* headers.c */
 size_t az_answer_header(char *buf, size_t size, size_t n, void *arg);

@@ -10,9 +10,10 @@
  * What is started or cancelled from within a callback of libcurl's (a sink or
  * a source may do so) waits in the list of calls for the timer "soon".
  *
- * Stalled and overlong calls are found by one watchdog timer that looks at
- * the calls in flight every now and then, instead of libcurl's own limits,
- * which would set and remove several timers in every call.
+ * Calls that get nowhere (progress.c says which) are found by one watchdog timer
+ * that looks at the calls in flight every now and then, instead of libcurl's own
+ * limits, which would set and remove several timers in every call, and count the
+ * bytes that the kernel took as having arrived.
  */
 #include "azure/call.h"
 
@@ -26,12 +27,6 @@
 
 #define MAX_CONNECTIONS 256L /* kept alive */
 #define MAX_EMPTY_PAGES 64 /* page lists in a row that hold nothing but a marker */
-
-struct az_socket {
-	struct loop_fd watch;
-	struct az_client *client;
-	struct az_socket *next;
-};
 
 static void call_release(struct az_call *call);
 static void destroy(struct az_client *c);
@@ -147,23 +142,49 @@ static struct az_socket *socket_new(struct az_client *c)
 		s = calloc(1, sizeof(*s));
 	if (s) {
 		s->client = c;
+		s->call = NULL;
 		s->watch.fd = -1;
 	}
 	return s;
+}
+
+static void socket_free(struct az_socket *s)
+{
+	s->next = s->client->sockets;
+	s->client->sockets = s;
+}
+
+/* Whose request or answer goes by it, while libcurl watches it for that. */
+static void socket_of(struct az_socket *s, struct az_call *call)
+{
+	struct az_socket **p;
+
+	if (s->call == call)
+		return;
+	if (s->call) {
+		for (p = &s->call->sockets; *p != s; p = &(*p)->next)
+			;
+		*p = s->next;
+	}
+	s->call = call;
+	if (call) {
+		s->next = call->sockets;
+		call->sockets = s;
+	}
 }
 
 static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket)
 {
 	struct az_client *c = arg;
 	struct az_socket *s = socket;
+	struct az_call *call = NULL;
 	uint32_t events = 0;
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (s) {
 			loop_fd_del(c->loop, &s->watch);
-			s->next = c->sockets;
-			c->sockets = s;
+			socket_of(s, NULL);
+			socket_free(s);
 			curl_multi_assign(c->multi, fd, NULL);
 		}
 		return 0;
@@ -172,84 +193,60 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *s
 		events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
 		events |= EPOLLOUT;
-	if (s)
+	/* None: libcurl's own handle, as it ends a connection. */
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
+	if (s) {
+		socket_of(s, call);
 		return loop_fd_mod(c->loop, &s->watch, events) ? -1 : 0;
+	}
 	s = socket_new(c);
 	if (!s)
 		return -1;
 	if (loop_fd_add(c->loop, &s->watch, fd, events, on_event, s)) {
-		s->next = c->sockets;
-		c->sockets = s;
+		socket_free(s);
 		return -1;
 	}
+	socket_of(s, call);
 	curl_multi_assign(c->multi, fd, s);
 	return 0;
 }
 
-/* Bytes moved by a call so far, either way. */
-static uint64_t traffic(const struct az_call *call)
-{
-	curl_off_t up = 0, down = 0;
-	long request = 0;
-
-	curl_easy_getinfo(call->easy, CURLINFO_SIZE_UPLOAD_T, &up);
-	curl_easy_getinfo(call->easy, CURLINFO_SIZE_DOWNLOAD_T, &down);
-	curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request);
-	return (uint64_t)up + (uint64_t)down + (uint64_t)request + call->ans.header_bytes;
-}
-
-/* Whether a call has to be ended; set in it, why. */
-static bool expired(struct az_call *call, uint64_t now)
-{
-	const struct az_client_options *opt = &call->client->opt;
-	enum az_class class = call->sent ? AZ_NO_ANSWER : AZ_UNREACHABLE;
-	uint64_t moved = traffic(call);
-	char why[80];
-
-	if (moved != call->traffic) {
-		call->traffic = moved;
-		call->moved = now;
-	}
-	if (now - call->started >= LOOP_MS(opt->call_timeout_ms)) {
-		snprintf(why, sizeof(why), "not done after %.1f s", opt->call_timeout_ms / 1000.0);
-		az_call_fail(call, class, why);
-		return true;
-	}
-	if (call->sent && now - call->moved >= LOOP_MS(opt->stall_timeout_ms)) {
-		snprintf(why, sizeof(why), "no progress for %.1f s",
-			 opt->stall_timeout_ms / 1000.0);
-		az_call_fail(call, class, why);
-		return true;
-	}
-	return false;
-}
-
 static void arm_watchdog(struct az_client *c)
 {
-	unsigned int ms = c->opt.stall_timeout_ms / 8;
+	uint64_t interval = az_progress_interval(&c->opt);
 
-	if (c->opt.call_timeout_ms / 8 < ms)
-		ms = c->opt.call_timeout_ms / 8;
-	loop_timer_arm(c->loop, &c->watchdog, LOOP_MS(ms < 20 ? 20 : ms > 1000 ? 1000 : ms));
+	c->watchdog_due = loop_now() + interval;
+	loop_timer_arm(c->loop, &c->watchdog, interval);
 }
 
-static struct az_call *next_expired(struct az_client *c, uint64_t now)
+static struct az_call *next_expired(struct az_client *c)
 {
 	for (struct az_call *call = c->calls; call; call = call->next)
-		if (call->state == CALL_RUNNING && !call->cancelled && expired(call, now))
+		if (call->state == CALL_RUNNING && !call->cancelled && call->sent &&
+		    az_progress_expired(call))
 			return call;
 	return NULL;
+}
+
+/* While this process, or the whole machine, stood still, the silence was its own. */
+static void forgive(struct az_client *c)
+{
+	uint64_t late = loop_now() - c->watchdog_due;
+
+	for (struct az_call *call = c->calls; call && late > LOOP_SEC(1); call = call->next)
+		az_progress_forgive(call, late);
 }
 
 static void on_watchdog(void *arg)
 {
 	struct az_client *c = arg;
-	uint64_t now = loop_now();
 	struct az_call *call;
 
 	enter(c);
-	/* Calling back may end any other call, so begin anew each time. */
-	while (!c->dead && (call = next_expired(c, now))) {
+	forgive(c);
+	/* Calling back may end any other call, and start new ones: begin anew
+	 * each time. */
+	while (!c->dead && (call = next_expired(c))) {
 		curl_multi_remove_handle(c->multi, call->easy);
 		call->state = CALL_QUEUED;
 		call_end(call, CURLE_OPERATION_TIMEDOUT);
@@ -432,10 +429,10 @@ static void set_options(struct az_client *c, const struct az_client_options *opt
 	c->opt.ca_file = NULL;
 	if (!c->opt.connect_timeout_ms)
 		c->opt.connect_timeout_ms = 10000;
-	if (!c->opt.stall_timeout_ms)
-		c->opt.stall_timeout_ms = 20000;
-	if (!c->opt.call_timeout_ms)
-		c->opt.call_timeout_ms = 60000;
+	if (!c->opt.silence_timeout_ms)
+		c->opt.silence_timeout_ms = 15000;
+	if (!c->opt.answer_timeout_ms)
+		c->opt.answer_timeout_ms = 120000;
 }
 
 int az_client_new(struct az_client **out, struct loop *loop, const struct az_client_options *opt)

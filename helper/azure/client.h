@@ -25,10 +25,20 @@
 struct az_client;
 struct az_call;
 
+/*
+ * No limit is one of a whole call: who moves bytes is never cut, however slow the
+ * line.  What counts are bytes that the server's side acknowledged or sent.
+ */
 struct az_client_options {
-	unsigned int connect_timeout_ms; /* 0: 10 s */
-	unsigned int stall_timeout_ms; /* no byte either way; 0: 20 s */
-	unsigned int call_timeout_ms; /* the whole call; 0: 60 s */
+	unsigned int connect_timeout_ms; /* until a request can be sent; 0: 10 s */
+	/* What was sent, or whether anybody is there at all, is acknowledged by
+	 * nobody: the connection is dead; 0: 15 s. */
+	unsigned int silence_timeout_ms;
+	/* Somebody is there, but no byte moves: the request has been sent and its
+	 * answer takes so long; 0: 120 s, as the service takes 30 s for most
+	 * calls, two minutes for a read or a list of a megabyte, more for a write
+	 * ("Setting timeouts for Blob service operations"). */
+	unsigned int answer_timeout_ms;
 	const char *ca_file; /* PEM of CAs to trust; NULL: $SSL_CERT_FILE, else the system's */
 };
 

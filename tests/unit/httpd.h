@@ -5,11 +5,14 @@
  * A child process that answers the first request with the first reply of the
  * script, the second with the second, and so on (whatever connection they come
  * on), the last reply being repeated.  It counts and keeps what arrives.  A
- * reply can be cut anywhere, and end in closing, resetting or hanging.
+ * reply can be cut anywhere, late, and end in closing, resetting or hanging, or in
+ * what a firewall does that has forgotten the connection: whatever comes by it from
+ * then on is dropped, and not even acknowledged.
  */
 #ifndef TESTS_HTTPD_H
 #define TESTS_HTTPD_H
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,9 +24,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum httpd_end { KEEP, CLOSE, RESET, HANG };
+enum httpd_end { KEEP, CLOSE, RESET, HANG, VANISH };
 
 struct reply {
 	const char *text; /* headers and body; "@ID" becomes the request's id */
@@ -33,6 +37,7 @@ struct reply {
 	bool at_accept; /* before a byte of the request is read */
 	bool at_headers; /* before the request's body is read */
 	unsigned int pause_ms; /* between single bytes; 0: all at once */
+	unsigned int delay_ms; /* before it; other connections are served meanwhile */
 };
 
 #define HTTPD_KEPT 64
@@ -54,7 +59,26 @@ struct httpd_conn {
 	size_t len, need; /* of the head; of the body, still to come */
 	bool in_body;
 	char head[2048];
+	const struct reply *late; /* due at: */
+	uint64_t due;
 };
+
+static uint64_t httpd_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void httpd_drop_all(int fd)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { .len = 1, .filter = &nothing };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)))
+		abort();
+}
 
 static void httpd_end_conn(struct httpd_conn *c, enum httpd_end end)
 {
@@ -75,7 +99,7 @@ static void httpd_id(const char *head, char *id, size_t size)
 	snprintf(id, size, "%.*s", (int)n, p ? p + 24 : "");
 }
 
-static void httpd_answer(struct httpd_conn *c, const struct reply *r)
+static void httpd_answer_now(struct httpd_conn *c, const struct reply *r)
 {
 	size_t len = r->len ? r->len : r->text ? strlen(r->text) : 0;
 	char *buf = malloc(len + 64), id[64], *at;
@@ -101,10 +125,41 @@ static void httpd_answer(struct httpd_conn *c, const struct reply *r)
 			usleep(r->pause_ms * 1000);
 	}
 	free(buf);
+	if (r->end == VANISH)
+		httpd_drop_all(c->fd);
 	if (r->end == CLOSE || r->end == RESET)
 		httpd_end_conn(c, r->end);
 	else
 		c->len = c->in_body = 0;
+}
+
+static void httpd_answer(struct httpd_conn *c, const struct reply *r)
+{
+	c->late = r->delay_ms ? r : NULL;
+	c->due = httpd_ms() + r->delay_ms;
+	if (!r->delay_ms)
+		httpd_answer_now(c, r);
+}
+
+/* Answers what is due; how long to wait for the next, ms, or -1. */
+static int httpd_answer_late(struct httpd_conn *conns, int n)
+{
+	uint64_t now = httpd_ms();
+	int wait = -1;
+
+	for (struct httpd_conn *c = conns; c < conns + n; c++) {
+		if (c->fd < 0 || !c->late)
+			continue;
+		if (c->due <= now) {
+			const struct reply *r = c->late;
+
+			c->late = NULL;
+			httpd_answer_now(c, r);
+		} else if (wait < 0 || (int)(c->due - now) < wait) {
+			wait = (int)(c->due - now);
+		}
+	}
+	return wait;
 }
 
 static const struct reply *httpd_count(struct httpd_seen *seen, struct httpd_conn *c,
@@ -173,10 +228,12 @@ static void httpd_serve(int listener, struct httpd_seen *seen, const struct repl
 	for (int i = 0; i < 64; i++)
 		conns[i].fd = -1;
 	for (;;) {
+		int wait = httpd_answer_late(conns, 64);
+
 		p[0] = (struct pollfd){ .fd = listener, .events = POLLIN };
 		for (int i = 0; i < 64; i++)
 			p[i + 1] = (struct pollfd){ .fd = conns[i].fd, .events = POLLIN };
-		if (poll(p, 65, -1) < 0)
+		if (poll(p, 65, wait) < 0)
 			_exit(1);
 		for (int i = 0; i < 64; i++)
 			if (p[i + 1].revents)

@@ -311,29 +311,27 @@ static void slow_servers(void **state)
 	uint64_t start;
 
 	(void)state;
-	opt.stall_timeout_ms = 400;
+	opt.answer_timeout_ms = 400;
 	START(hang);
 	start = loop_now();
 	PUT(512);
-	expect(AZ_NO_ANSWER, "no progress for 0.4 s");
+	expect(AZ_NO_ANSWER, "no answer for 0.4 s");
 	assert_true(res.err.sent);
 	assert_true(loop_now() - start >= LOOP_MS(400));
 	assert_true(loop_now() - start < LOOP_SEC(30));
 	stop_all();
 	START(half);
 	PUT(512);
-	expect(AZ_NO_ANSWER, "no progress");
+	expect(AZ_NO_ANSWER, "no answer");
 	stop_all();
 	trickle[0] = range_reply(512, crc_header(512));
-	trickle[0].pause_ms = 10; /* always something, never enough */
-	opt.stall_timeout_ms = 20000;
-	opt.call_timeout_ms = 1500;
+	trickle[0].pause_ms = 10; /* for eight seconds always something */
+	opt.answer_timeout_ms = 2000;
 	START(trickle);
 	start = loop_now();
 	GET(512);
-	expect(AZ_NO_ANSWER, "not done after 1.5 s");
-	assert_true(loop_now() - start >= LOOP_MS(1500));
-	assert_true(loop_now() - start < LOOP_SEC(30));
+	expect(AZ_OK, "");
+	assert_true(loop_now() - start >= LOOP_MS(4000));
 	stop_all();
 	opt = (struct az_client_options)PATIENT;
 	START(slow);

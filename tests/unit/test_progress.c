@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which calls are ended because they get nowhere, and which are not: slow answers, slow
+ * lines, servers that are gone.
+ */
+#include "client_fixture.h"
+#include "relay.h"
+
+static int running;
+static bool all_done;
+
+static void one_done(void *arg, const struct az_result *r)
+{
+	(void)arg;
+	if (r->err.class)
+		fail_msg("class %d: %s", r->err.class, r->err.message);
+	if (!--running)
+		all_done = true;
+}
+
+static void wait_for_all(void)
+{
+	all_done = false;
+	assert_int_equal(loop_run_until(loop, &all_done), 0);
+}
+
+/* With the limits that everybody has, all at once. */
+static void slow_answers_are_waited_for(void **state)
+{
+	static const struct reply slow[] = { { .text = CREATED, .delay_ms = 25000 } };
+	static const struct reply renewed[] = {
+		{ .text = "HTTP/1.1 200 x\r\n" MARKS "Content-Length: 0\r\nx-ms-lease-id: "
+			  "aaaaaaaa-2222-3333-4444-555555555555\r\n\r\n",
+		  .delay_ms = 25000 },
+	};
+	struct httpd first;
+	struct az_url there;
+	struct az_blob leased;
+	char text[100], why[256];
+
+	(void)state;
+	opt = (struct az_client_options){ 0 };
+	httpd_start(&first, slow);
+	snprintf(text, sizeof(text), "http://127.0.0.1:%d/acct/drives/disk", first.port);
+	assert_int_equal(az_url_parse(text, &there, why, sizeof(why)), 0);
+	START(renewed);
+	leased = blob;
+	strcpy(leased.lease_id, "aaaaaaaa-2222-3333-4444-555555555555");
+	blob.url = &there;
+	running = 3;
+	assert_non_null(az_put_page(client, &blob, 0, SIZE, 7, &source, one_done, NULL));
+	assert_non_null(az_clear_pages(client, &blob, 0, SIZE, 7, one_done, NULL));
+	assert_non_null(az_lease(client, &leased, AZ_LEASE_RENEW, 60, one_done, NULL));
+	wait_for_all();
+	opt = (struct az_client_options)PATIENT;
+	stop_all();
+	az_url_free(&there);
+	httpd_stop(&first);
+}
+
+static struct az_sync second;
+
+static void start_another(void *arg, const struct az_result *r)
+{
+	(void)arg;
+	res = *r;
+	assert_non_null(az_put_page(client, &blob, 0, 512, 7, &source, az_sync_done, &second));
+}
+
+/* A call that was started as another one was ended has had no time yet. */
+static void started_by_an_ended_one(void **state)
+{
+	static const struct reply script[] = { { .end = HANG }, { .text = CREATED } };
+
+	(void)state;
+	opt.answer_timeout_ms = 300;
+	START(script);
+	second = (struct az_sync){ 0 };
+	assert_non_null(az_put_page(client, &blob, 0, 512, 7, &source, start_another, NULL));
+	assert_int_equal(az_sync_wait(loop, &second), 0);
+	expect(AZ_NO_ANSWER, "no answer for 0.3 s");
+	res = second.res;
+	expect(AZ_OK, "");
+	opt = (struct az_client_options)PATIENT;
+	stop_all();
+}
+
+static int compare(void *arg, const void *buf, size_t len, uint64_t pos)
+{
+	(void)arg;
+	return memcmp(buf, data + pos, len) ? -1 : 0;
+}
+
+static void open_by(struct relay *r)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text), "http://127.0.0.1:%d/acct/drives/disk", r->port);
+	open_client_on(text);
+}
+
+/* 16 connections share a line, and need much longer than any limit. */
+static void slow_lines_are_no_dead_ones(void **state)
+{
+	enum { LEN = 256 << 10 };
+	struct reply script[] = { range_reply(LEN, crc_header(LEN)) };
+	const struct reply created[] = { { .text = CREATED } };
+	const struct az_sink check = { .write = compare };
+	struct relay line;
+	uint64_t start;
+
+	(void)state;
+	opt.silence_timeout_ms = 2000;
+	opt.answer_timeout_ms = 2000;
+	for (int read = 0; read < 2; read++) {
+		httpd_start_n(&server, read ? script : created, 1);
+		relay_start(&line, server.port, 512 << 10, 0);
+		open_by(&line);
+		start = loop_now();
+		for (running = 0; running < 16; running++) {
+			if (read)
+				assert_non_null(az_get_range(client, &blob, 0, LEN, &check,
+							     one_done, NULL));
+			else
+				assert_non_null(az_put_page(client, &blob, 0, LEN, 7, &source,
+							    one_done, NULL));
+		}
+		wait_for_all();
+		assert_true(loop_now() - start >= LOOP_SEC(6));
+		relay_stop(&line);
+		close_client();
+		httpd_stop(&server);
+	}
+	while (reply_count)
+		free(replies[--reply_count]);
+	opt = (struct az_client_options)PATIENT;
+}
+
+/* It answers every probe, and takes nothing: it is alive. */
+static void no_room_is_no_death(void **state)
+{
+	static const struct reply script[] = { { .text = CREATED } };
+	struct relay line;
+	uint64_t start;
+
+	(void)state;
+	opt.silence_timeout_ms = 500;
+	httpd_start(&server, script);
+	relay_start(&line, server.port, 64 << 20, 5000);
+	open_by(&line);
+	start = loop_now();
+	PUT(SIZE);
+	expect(AZ_OK, "");
+	assert_true(loop_now() - start >= LOOP_MS(3000));
+	opt = (struct az_client_options)PATIENT;
+	relay_stop(&line);
+	stop_all();
+}
+
+/* Nothing is acknowledged any more; what was sent stays unknown. */
+static void vanished_on_the_way(void **state)
+{
+	static const struct reply script[] = { { .at_headers = true, .end = VANISH } };
+	uint64_t start;
+
+	(void)state;
+	opt.silence_timeout_ms = 500;
+	START(script);
+	start = loop_now();
+	PUT(SIZE);
+	expect(AZ_NO_ANSWER, "no acknowledgement for 0.5 s");
+	assert_true(res.err.sent);
+	assert_true(az_error_maybe_applied(&res.err));
+	assert_true(loop_now() - start < LOOP_SEC(30));
+	opt = (struct az_client_options)PATIENT;
+	stop_all();
+}
+
+/* It had acknowledged the whole request: probes find out that nobody is there. */
+static void vanished_before_the_answer(void **state)
+{
+	static const struct reply script[] = { { .end = VANISH } };
+	uint64_t start;
+
+	(void)state;
+	opt.silence_timeout_ms = 3000;
+	START(script);
+	start = loop_now();
+	PUT(512);
+	if (res.err.class != AZ_NO_ANSWER) /* or the kernel was faster */
+		expect(AZ_NO_ANSWER, "no acknowledgement for 3.0 s");
+	assert_true(res.err.sent);
+	assert_true(loop_now() - start < LOOP_SEC(35));
+	opt = (struct az_client_options)PATIENT;
+	stop_all();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(slow_answers_are_waited_for),
+		cmocka_unit_test(started_by_an_ended_one),
+		cmocka_unit_test(slow_lines_are_no_dead_ones),
+		cmocka_unit_test(no_room_is_no_death),
+		cmocka_unit_test(vanished_on_the_way),
+		cmocka_unit_test(vanished_before_the_answer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
