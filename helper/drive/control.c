@@ -79,8 +79,14 @@ static void answer(struct client *client, json_t *message)
 static json_t *lease_status(const struct drive *d)
 {
 	static const char *const names[] = {
-		[LEASE_HELD] = "held", [LEASE_RAISING] = "held",  [LEASE_DOUBTFUL] = "renewing",
-		[LEASE_LOST] = "lost", [LEASE_UNNEEDED] = "none",
+		[LEASE_HELD] = "held",
+		[LEASE_DOUBTED] = "renewing",
+		[LEASE_DOUBTED_NUMBER] = "renewing",
+		[LEASE_COMPARING] = "renewing",
+		[LEASE_FORGOTTEN] = "renewing",
+		[LEASE_REACQUIRED] = "renewing",
+		[LEASE_LOST] = "lost",
+		[LEASE_UNNEEDED] = "none",
 	};
 	enum lease_state state = d->lease.state;
 	uint64_t now = boot_clock();
@@ -89,7 +95,7 @@ static json_t *lease_status(const struct drive *d)
 	if (state != LEASE_LOST && d->lease.until > now)
 		left = (json_int_t)((d->lease.until - now) / LOOP_SEC(1));
 	else if (state != LEASE_LOST && state != LEASE_UNNEEDED)
-		state = LEASE_DOUBTFUL; /* nobody knows whose it is now */
+		state = LEASE_DOUBTED; /* nobody knows whose it is now */
 	return json_pack("{s:s, s:s, s:I}", "id", d->blob.lease_id, "state", names[state],
 			 "until_seconds", left);
 }
@@ -132,10 +138,11 @@ static json_t *status(const struct drive *d)
 		(json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
 		"connections", d->connections, "lease", lease_status(d), "credential",
 		agent_channel_credential_status(&d->channel), "agent",
-		agent_channel_status(&d->channel), "sequence_number", (json_int_t)d->lease.number,
-		"requests", request_status(d), "transactions", transaction_status(d), "retries",
-		(json_int_t)d->store.retries, "last_error", d->last_error, "fenced",
-		d->fenced[0] ? d->fenced : NULL, "parked_because", drive_parked_because(d));
+		agent_channel_status(&d->channel), "sequence_number",
+		(json_int_t)d->lease.sequence.number, "requests", request_status(d), "transactions",
+		transaction_status(d), "retries", (json_int_t)d->store.retries, "last_error",
+		d->last_error, "fenced", d->fenced[0] ? d->fenced : NULL, "parked_because",
+		drive_parked_because(d));
 	if (!s)
 		return NULL;
 	json_object_set_new(s, "device", json_sprintf("/dev/cdrive%u", d->index));

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drive/acquire.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/sandbox.h"
@@ -68,8 +69,7 @@ void drive_lost(void *arg, const char *why)
 		return;
 	snprintf(d->fenced, sizeof(d->fenced), "%s", why);
 	snprintf(d->last_error, sizeof(d->last_error), "fenced: %.400s", why);
-	d->lease.state = LEASE_LOST;
-	lease_stop(&d->lease);
+	lease_drop(&d->lease);
 	if (d->attached)
 		drive_fence(d);
 }
@@ -245,7 +245,7 @@ static void on_expired(void *arg, const char *why)
 	struct drive *d = arg;
 
 	snprintf(d->last_error, sizeof(d->last_error), "%s", why);
-	lease_silence(&d->lease, true);
+	lease_pause(&d->lease, true);
 	park(d);
 }
 
@@ -255,7 +255,7 @@ static void on_fresh(void *arg, bool after)
 
 	if (after) {
 		log_info("%s: there is a valid SAS again", d->name);
-		lease_silence(&d->lease, false);
+		lease_pause(&d->lease, false);
 		resume(d);
 	} else if (d->lease.retry.failures) {
 		lease_hurry(&d->lease);

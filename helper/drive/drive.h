@@ -2,7 +2,7 @@
 /*
  * drive.h - one drive: what ties its parts together, from mount to unmount
  *
- *	lease	the lease and the sequence number
+ *	lease	the lease, and the sequence number that goes with it
  *	store	the blob, as a backend of the queue
  *	queue	requests in order
  *	link	the driver

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "azure/blob.h"
+#include "drive/acquire.h"
 #include "drive/devname.h"
 #include "drive/drive.h"
 #include "drive/retry_wait.h"
@@ -420,7 +421,7 @@ static json_t *attach(struct drive *d)
 		return refused(d, ret);
 	d->index = (unsigned int)ret;
 	d->attached = true;
-	drive_record(d, d->lease.number, d->lease.raising_to);
+	drive_record(d, d->lease.sequence.number, d->lease.sequence.raising_to);
 	if (d->fenced[0]) {
 		drive_fence(d);
 		return NULL;

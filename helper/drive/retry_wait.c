@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "drive/retry_wait.h"
 
-#include <sys/random.h>
-
 #include "azure/client.h"
 
 static void wake(void *arg)
@@ -17,13 +15,10 @@ bool retry_wait(struct retry *r, struct loop *loop, const struct az_error *err)
 	struct az_sync s = { 0 };
 	struct loop_timer timer;
 	uint64_t now = loop_now(), delay;
-	uint32_t chance = 0;
 
 	if (err->class != AZ_BUSY)
 		return false;
-	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
-		chance = (uint32_t)now;
-	delay = retry_failed(r, now, err->retry_after, chance);
+	delay = retry_backoff(r, err->retry_after);
 	if (now + delay > r->since + LOOP_SEC(RETRY_WAIT_S))
 		return false;
 	loop_timer_init(&timer, wake, &s);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "azure/blob.h"
 #include "lib/log.h"
@@ -86,12 +85,8 @@ static void try_again(void *arg)
 static void retry_later(struct transfer *t, const struct az_error *err)
 {
 	struct store *s = t->store;
-	uint32_t chance = 0;
-	uint64_t delay;
+	uint64_t delay = retry_backoff(&t->retry, err->retry_after);
 
-	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
-		chance = (uint32_t)loop_now();
-	delay = retry_failed(&t->retry, loop_now(), err->retry_after, chance);
 	/* Waiting alone will not heal these. */
 	if (err->class == AZ_DENIED || err->class == AZ_UNTRUSTED)
 		t->retry.stuck = true;
@@ -103,12 +98,6 @@ static void retry_later(struct transfer *t, const struct az_error *err)
 static bool sequence_error(const struct az_error *e)
 {
 	return az_error_is(e, "SequenceNumberConditionNotMet");
-}
-
-static bool lease_error(const struct az_error *e)
-{
-	return (e->class == AZ_PRECONDITION || e->class == AZ_CONFLICT) &&
-	       strncmp(e->code, "Lease", 5) == 0;
 }
 
 /* What may go better the next time: the service, the way to it, memory, or a
@@ -133,15 +122,15 @@ static void failed(struct transfer *t, const struct az_error *err)
 	if (is_write(t) && az_error_maybe_applied(err))
 		lease_doubt_write(s->lease, t->number);
 
-	if (sequence_error(err) && t->number != lease_sequence(s->lease)) {
+	if (sequence_error(err) && t->number != s->lease->sequence.number) {
 		/* It was not applied: it had said an old number. */
 		enqueue(t);
-	} else if (lease_error(err)) {
-		lease_doubt_lease(s->lease);
+	} else if (az_error_is_lease(err)) {
+		lease_doubt(s->lease);
 		retry_later(t, err);
 	} else if (sequence_error(err)) {
 		/* A raise of our own may have been applied already. */
-		if (!s->lease->raising_to)
+		if (sequence_settled(&s->lease->sequence))
 			lease_doubt_number(s->lease);
 		retry_later(t, err);
 	} else if (err->class == AZ_NOT_FOUND) {
@@ -208,7 +197,7 @@ void store_run(struct store *s)
 			finish(t, 0);
 			continue;
 		}
-		t->number = lease_sequence(s->lease);
+		t->number = s->lease->sequence.number;
 		t->call = call(t);
 		if (t->call)
 			s->active++;

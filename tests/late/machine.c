@@ -160,8 +160,7 @@ static void on_lost(void *arg, const char *why)
 	if (m->state == MACHINE_FENCED)
 		return;
 	snprintf(m->why, sizeof(m->why), "%s", why);
-	m->lease.state = LEASE_LOST;
-	lease_stop(&m->lease);
+	lease_drop(&m->lease);
 	io_queue_drop(&m->queue);
 	machine_fence(m);
 }
@@ -311,7 +310,7 @@ int machine_open(struct machine *m, bool force)
 		return err ? err : -1;
 	}
 	m->state = MACHINE_LIVE;
-	save(m, m->lease.number, m->lease.raising_to);
+	save(m, m->lease.sequence.number, m->lease.sequence.raising_to);
 	lease_start(&m->lease);
 	if (m->resuming)
 		replay(m);

@@ -12,7 +12,7 @@
 #ifndef LATE_MACHINE_H
 #define LATE_MACHINE_H
 
-#include "drive/lease.h"
+#include "drive/acquire.h"
 #include "drive/queue.h"
 #include "drive/store.h"
 

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "drive/lease.h"
+#include "drive/acquire.h"
 
 #include "fake_azure.h"
 #include "fake_loop.h"
@@ -36,10 +36,23 @@ static struct {
 	void (*answering)(const struct az_call *call); /* is told of what is answered */
 } t;
 
+static void is_held(void)
+{
+	assert_int_equal(t.lease.state, LEASE_HELD);
+	assert_int_equal(t.lease.sequence.state, SEQUENCE_SETTLED);
+}
+
+static void is_raising(void)
+{
+	assert_int_equal(t.lease.state, LEASE_HELD);
+	assert_int_equal(t.lease.sequence.state, SEQUENCE_RAISING);
+	assert_false(lease_may_send(&t.lease));
+}
+
 static void held(void *arg)
 {
 	assert_ptr_equal(arg, &t);
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	t.held++;
 }
 
@@ -147,7 +160,7 @@ static inline int working(void **state)
 {
 	setup(state);
 	strcpy(t.blob.lease_id, "0123");
-	t.lease.number = NUMBER;
+	t.lease.sequence.number = NUMBER;
 	t.lease.sent_at = boot_clock();
 	t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
 	lease_start(&t.lease);

@@ -108,8 +108,7 @@ static void on_lost(void *arg, const char *why)
 	if (t.lost++)
 		return;
 	snprintf(t.why, sizeof(t.why), "%s", why);
-	t.lease.state = LEASE_LOST;
-	lease_stop(&t.lease);
+	lease_drop(&t.lease);
 	io_queue_drop(&t.queue);
 }
 
@@ -157,7 +156,7 @@ static inline int setup(void **state)
 	fake_azure_reset();
 	strcpy(t.blob.lease_id, "0123");
 	lease_init(&t.lease, &fake_loop, NULL, &t.blob, &lease_ops, &t);
-	t.lease.number = NUMBER;
+	t.lease.sequence.number = NUMBER;
 	t.lease.sent_at = boot_clock();
 	t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
 	t.store = (struct store){

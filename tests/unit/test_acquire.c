@@ -25,8 +25,8 @@ static void acquires_and_raises(void **state)
 	assert_int_equal(t.played, 3);
 	assert_int_equal(strlen(t.blob.lease_id), 36);
 	assert_int_equal(props.sequence_number, 7);
-	assert_int_equal(lease_sequence(&t.lease), 8);
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	assert_int_equal(t.lease.sequence.number, 8);
+	is_held();
 	assert_int_equal(t.lease.until, boot_clock() + LEASE_CERTAIN_NS);
 	assert_int_equal(t.number, 8);
 	assert_int_equal(t.raising_to, 0);
@@ -126,7 +126,7 @@ static void force_breaks_and_acquires(void **state)
 	assert_int_equal(n_asked, 3);
 	assert_int_equal(asked[1], AZ_LEASE_BREAK);
 	assert_int_equal(asked[2], AZ_LEASE_ACQUIRE);
-	assert_int_equal(lease_sequence(&t.lease), 8);
+	assert_int_equal(t.lease.sequence.number, 8);
 	/* A break makes nothing ours. */
 	assert_int_equal(t.deadlines, 1);
 }
@@ -280,7 +280,7 @@ static void resumes_by_renewal(void **state)
 	script(FAKE_PROPS, number(12));
 	script(FAKE_RAISE, number(13));
 	assert_int_equal(resume(11, 12, why), 0);
-	assert_int_equal(lease_sequence(&t.lease), 13);
+	assert_int_equal(t.lease.sequence.number, 13);
 	assert_string_equal(t.blob.lease_id, "0123");
 }
 
@@ -294,7 +294,7 @@ static void resumes_by_acquiring(void **state)
 	script(FAKE_PROPS, number(11));
 	script(FAKE_RAISE, number(12));
 	assert_int_equal(resume(11, 0, why), 0);
-	assert_int_equal(lease_sequence(&t.lease), 12);
+	assert_int_equal(t.lease.sequence.number, 12);
 	assert_string_equal(t.blob.lease_id, "0123");
 }
 

@@ -72,7 +72,7 @@ static void adopts(void **state)
 	assert_null(open_drive(3));
 	was_told(1, ADOPT);
 	assert_int_equal(t.until, t.drive.lease.until);
-	assert_int_equal(lease_sequence(&t.drive.lease), 8);
+	assert_int_equal(t.drive.lease.sequence.number, 8);
 	says_fenced(NULL);
 }
 

@@ -35,7 +35,7 @@ static void renewed_every_20_s(void **state)
 		assert_int_equal(t.deadline, t.lease.until);
 		assert_int_equal(t.deadlines, i + 1);
 	}
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	assert_int_equal(t.lost + t.troubles, 0);
 }
 
@@ -49,7 +49,7 @@ static void renewal_fails_for_a_while(void **state)
 	for (int i = 0; i < 4; i++) {
 		fake_fail(only(FAKE_LEASE), AZ_BUSY, 503, "ServerBusy");
 		assert_int_equal(t.lease.until, until);
-		assert_int_equal(t.lease.state, LEASE_HELD);
+		is_held();
 		fake_loop_run(LOOP_MS(RETRY_MOST_MS + 1));
 	}
 	assert_int_equal(t.troubles, 4);
@@ -91,12 +91,12 @@ static void renew_without_memory(void **state)
 static void doubt_is_settled_by_renewal(void **state)
 {
 	(void)state;
-	lease_doubt_lease(&t.lease);
-	lease_doubt_lease(&t.lease);
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+	lease_doubt(&t.lease);
+	lease_doubt(&t.lease);
+	assert_int_equal(t.lease.state, LEASE_DOUBTED);
 	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
 	fake_ok(fake_calls);
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	assert_int_equal(t.held, 1);
 }
 
@@ -118,19 +118,41 @@ static void a_doubtful_number(void **state)
 		if (cases[i].raising)
 			lease_doubt_write(&t.lease, NUMBER);
 		fake_ok(fake_find(FAKE_LEASE));
-		assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+		assert_int_equal(t.lease.state, LEASE_COMPARING);
 		fake_ok_number(fake_find(FAKE_PROPS), cases[i].found);
 		if (!cases[i].ours) {
 			is_lost("another machine");
 			continue;
 		}
-		assert_int_equal(t.lease.state, cases[i].raising ? LEASE_RAISING : LEASE_HELD);
+		cases[i].raising ? is_raising() : is_held();
 		/* The next doubt is of the lease alone. */
 		if (cases[i].raising)
 			fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
-		lease_doubt_lease(&t.lease);
+		lease_doubt(&t.lease);
 		fake_ok(only(FAKE_LEASE));
-		assert_int_equal(t.lease.state, LEASE_HELD);
+		is_held();
+		teardown(state);
+	}
+}
+
+/* It is read while we raise it, and again: every number from then on is ours. */
+static void raised_while_it_is_read(void **state)
+{
+	for (uint64_t found = NUMBER - 1; found <= NUMBER + 4; found++) {
+		working(state);
+		lease_doubt_number(&t.lease);
+		fake_ok(only(FAKE_LEASE));
+		for (uint64_t to = NUMBER + 1; to <= NUMBER + 3; to++) {
+			lease_doubt_write(&t.lease, to - 1);
+			if (to < NUMBER + 3) /* the last is in doubt */
+				fake_ok_number(fake_find(FAKE_RAISE), to);
+		}
+		fake_ok_number(fake_find(FAKE_PROPS), found);
+		if (found < NUMBER || found > NUMBER + 3) {
+			is_lost("another machine");
+			continue;
+		}
+		is_raising();
 		teardown(state);
 	}
 }
@@ -140,10 +162,10 @@ static void doubt_joins_a_renewal(void **state)
 {
 	(void)state;
 	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
-	lease_doubt_lease(&t.lease);
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+	lease_doubt(&t.lease);
+	assert_int_equal(t.lease.state, LEASE_DOUBTED);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 }
 
 /* The service forgot the lease: the same id again, if the number is still ours. */
@@ -152,24 +174,24 @@ static void forgotten_and_ours(void **state)
 	struct az_call *call;
 
 	(void)state;
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	call = only(FAKE_LEASE);
 	assert_int_equal(call->action, AZ_LEASE_ACQUIRE);
 	assert_string_equal(call->lease_id, "0123");
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_FORGOTTEN);
 	/* The answer is lost: the same again. */
 	fake_fail(call, AZ_NO_ANSWER, 0, "");
 	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
 	call = only(FAKE_LEASE);
 	assert_int_equal(call->action, AZ_LEASE_ACQUIRE);
 	fake_ok(call);
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_REACQUIRED);
 	fake_fail(only(FAKE_PROPS), AZ_NO_ANSWER, 0, "");
 	fake_loop_run(LOOP_MS(2 * RETRY_FIRST_MS + 1));
 	fake_ok(only(FAKE_LEASE));
 	fake_ok_number(only(FAKE_PROPS), NUMBER);
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	assert_int_equal(t.held, 1);
 	/* From here on it is a renewal again. */
 	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
@@ -182,10 +204,10 @@ static void forgotten_between_writes(void **state)
 	(void)state;
 	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL); /* nothing is sent meanwhile */
+	assert_int_equal(t.lease.state, LEASE_FORGOTTEN); /* nothing is sent meanwhile */
 	fake_ok(only(FAKE_LEASE));
 	fake_ok_number(only(FAKE_PROPS), NUMBER);
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 }
 
 static void forgotten_and_taken(void **state)
@@ -194,7 +216,7 @@ static void forgotten_and_taken(void **state)
 
 	for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++) {
 		working(state);
-		lease_doubt_lease(&t.lease);
+		lease_doubt(&t.lease);
 		fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 		fake_ok(only(FAKE_LEASE));
 		fake_ok_number(only(FAKE_PROPS), found[i]);
@@ -208,7 +230,7 @@ static void forgotten_while_raising(void **state)
 	working(state);
 	lease_doubt_write(&t.lease, NUMBER);
 	fake_fail(only(FAKE_RAISE), AZ_NO_ANSWER, 0, "");
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	is_lost("another machine"); /* nothing is acquired */
 }
@@ -220,7 +242,7 @@ static void doubted_while_acquiring(void **state)
 		unsigned int records;
 
 		working(state);
-		lease_doubt_lease(&t.lease);
+		lease_doubt(&t.lease);
 		fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 		records = t.records;
 		lease_doubt_write(&t.lease, NUMBER);
@@ -254,7 +276,7 @@ static void taken_or_broken(void **state)
 static void taken_before_acquiring(void **state)
 {
 	(void)state;
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseAlreadyPresent");
 	is_lost("another client");
@@ -263,7 +285,7 @@ static void taken_before_acquiring(void **state)
 static void deleted(void **state)
 {
 	(void)state;
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_NOT_FOUND, 404, "BlobNotFound");
 	is_lost("deleted");
 
@@ -273,7 +295,7 @@ static void deleted(void **state)
 	is_lost("deleted");
 
 	working(state);
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	fake_ok(only(FAKE_LEASE));
 	fake_fail(only(FAKE_PROPS), AZ_NOT_FOUND, 404, "BlobNotFound");
@@ -310,7 +332,7 @@ static void certain_until_the_margin(void **state)
 static void no_deadline_while_comparing(void **state)
 {
 	(void)state;
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	fake_ok(only(FAKE_LEASE));
 	assert_int_equal(t.deadlines, 0);
@@ -403,10 +425,10 @@ static void silent_sends_nothing(void **state)
 	struct az_error err;
 
 	(void)state;
-	lease_silence(&t.lease, true);
+	lease_pause(&t.lease, true);
 	fake_loop_run(LOOP_SEC(300));
 	lease_doubt_write(&t.lease, NUMBER);
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	lease_hurry(&t.lease);
 	fake_loop_run(LOOP_SEC(300));
 	assert_int_equal(fake_started, 0);
@@ -418,15 +440,15 @@ static void silent_sends_nothing(void **state)
 static void silence_ends(void **state)
 {
 	(void)state;
-	lease_silence(&t.lease, true);
+	lease_pause(&t.lease, true);
 	lease_doubt_write(&t.lease, NUMBER);
 	fake_loop_run(LOOP_SEC(300));
-	lease_silence(&t.lease, false);
+	lease_pause(&t.lease, false);
 	assert_int_equal(fake_in_flight, 2);
 	assert_int_equal(fake_calls->kind, FAKE_LEASE); /* it comes first */
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	assert_true(lease_may_send(&t.lease));
 	assert_true(t.held > 0);
 	/* Renewals go on. */
@@ -440,28 +462,44 @@ static void silenced_while_trying(void **state)
 	(void)state;
 	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	lease_doubt_write(&t.lease, NUMBER);
-	lease_silence(&t.lease, true);
+	lease_pause(&t.lease, true);
 	fake_fail(fake_find(FAKE_LEASE), AZ_DENIED, 403, "AuthenticationFailed");
 	fake_fail(fake_find(FAKE_RAISE), AZ_DENIED, 403, "AuthenticationFailed");
 	fake_loop_run(LOOP_SEC(300));
 	assert_int_equal(fake_in_flight, 0);
-	lease_silence(&t.lease, false);
+	lease_pause(&t.lease, false);
 	assert_int_equal(fake_in_flight, 2);
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
+}
+
+/* The number is not asked for without a credential, but afterwards. */
+static void silenced_while_in_doubt(void **state)
+{
+	(void)state;
+	lease_doubt_number(&t.lease);
+	lease_pause(&t.lease, true);
+	fake_ok(only(FAKE_LEASE));
+	fake_loop_run(LOOP_SEC(300));
+	assert_int_equal(fake_in_flight, 0);
+	lease_pause(&t.lease, false);
+	fake_ok(only(FAKE_LEASE));
+	fake_ok_number(only(FAKE_PROPS), NUMBER);
+	is_held();
+	assert_int_equal(t.held, 1);
 }
 
 /* A lease that is acquired anew is compared first: nothing is raised under it. */
 static void silence_ends_while_reacquiring(void **state)
 {
 	(void)state;
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
-	lease_silence(&t.lease, true);
+	lease_pause(&t.lease, true);
 	lease_doubt_write(&t.lease, NUMBER);
 	fake_fail(only(FAKE_LEASE), AZ_DENIED, 403, "AuthenticationFailed");
-	lease_silence(&t.lease, false);
+	lease_pause(&t.lease, false);
 	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_ACQUIRE);
 }
 
@@ -504,6 +542,7 @@ int main(void)
 		TEST(acquire_interrupted),
 		TEST(acquire_interrupted_in_time),
 		TEST(a_doubtful_number),
+		WORKING(raised_while_it_is_read),
 		WORKING(doubt_joins_a_renewal),
 		WORKING(forgotten_and_ours),
 		WORKING(forgotten_between_writes),
@@ -524,6 +563,7 @@ int main(void)
 		WORKING(silent_sends_nothing),
 		WORKING(silence_ends),
 		WORKING(silenced_while_trying),
+		WORKING(silenced_while_in_doubt),
 		WORKING(silence_ends_while_reacquiring),
 	};
 

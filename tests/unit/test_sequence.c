@@ -18,7 +18,7 @@ static void a_lost_answer_raises(void **state)
 
 	(void)state;
 	lease_doubt_write(&t.lease, NUMBER);
-	assert_int_equal(t.lease.state, LEASE_RAISING);
+	is_raising();
 	assert_int_equal(t.number, NUMBER);
 	assert_int_equal(t.raising_to, NUMBER + 1);
 	call = only(FAKE_RAISE);
@@ -27,7 +27,7 @@ static void a_lost_answer_raises(void **state)
 	assert_int_equal(t.held, 0);
 	fake_ok_number(call, NUMBER + 1);
 	assert_int_equal(t.held, 1);
-	assert_int_equal(lease_sequence(&t.lease), NUMBER + 1);
+	assert_int_equal(t.lease.sequence.number, NUMBER + 1);
 	assert_int_equal(t.number, NUMBER + 1);
 	assert_int_equal(t.raising_to, 0);
 }
@@ -40,7 +40,7 @@ static void one_raise_for_many(void **state)
 		lease_doubt_write(&t.lease, NUMBER);
 	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
 	lease_doubt_write(&t.lease, NUMBER);
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	assert_int_equal(fake_started, 1);
 	lease_doubt_write(&t.lease, NUMBER + 1);
 	assert_int_equal(only(FAKE_RAISE)->number, NUMBER + 2);
@@ -56,7 +56,7 @@ static void a_lost_raise_is_repeated(void **state)
 		assert_int_equal(call->number, NUMBER + 1);
 		fake_fail(call, AZ_NO_ANSWER, 0, "");
 		assert_null(fake_find(FAKE_RAISE));
-		assert_int_equal(t.lease.state, LEASE_RAISING);
+		is_raising();
 		/* Another doubt adds nothing. */
 		lease_doubt_write(&t.lease, NUMBER);
 		assert_null(fake_find(FAKE_RAISE));
@@ -65,7 +65,7 @@ static void a_lost_raise_is_repeated(void **state)
 	assert_int_equal(t.held, 0);
 	assert_int_equal(t.troubles, 5);
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	assert_int_equal(t.held, 1);
 }
 
@@ -80,7 +80,7 @@ static void a_larger_number_is_lost(void **state)
 	assert_int_equal(t.held, 0);
 	/* And it stays so. */
 	lease_doubt_write(&t.lease, NUMBER);
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	assert_true(lease_release(&t.lease, 10, &err));
 	nothing_goes_on();
 	assert_int_equal(t.lost, 1);
@@ -91,7 +91,7 @@ static void raise_without_memory(void **state)
 	(void)state;
 	fake_no_memory = true;
 	lease_doubt_write(&t.lease, NUMBER);
-	assert_int_equal(t.lease.state, LEASE_RAISING);
+	is_raising();
 	assert_int_equal(t.trouble.class, AZ_LOCAL);
 	fake_no_memory = false;
 	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
@@ -105,13 +105,13 @@ static void a_raise_without_the_lease(void **state)
 	(void)state;
 	lease_doubt_write(&t.lease, NUMBER);
 	fake_fail(only(FAKE_RAISE), AZ_PRECONDITION, 412, "LeaseLost");
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_DOUBTED);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.lease.state, LEASE_RAISING);
+	is_raising();
 	assert_int_equal(t.held, 0);
 	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
 	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	assert_int_equal(t.held, 1);
 }
 
@@ -119,13 +119,13 @@ static void a_raise_without_the_lease(void **state)
 static void raised_in_doubt(void **state)
 {
 	(void)state;
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	lease_doubt_write(&t.lease, NUMBER);
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_DOUBTED);
 	assert_int_equal(t.held, 0);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.lease.state, LEASE_HELD);
+	is_held();
 	assert_int_equal(t.held, 1);
 }
 

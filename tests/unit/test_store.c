@@ -73,11 +73,11 @@ static void nothing_past_the_lease(void **state)
 static void nothing_without_a_credential(void **state)
 {
 	(void)state;
-	lease_silence(&t.lease, true);
+	lease_pause(&t.lease, true);
 	request(3, CDRIVE_OP_WRITE, 64 * KIB, 4 * KIB);
 	fake_loop_run(LOOP_SEC(5));
 	assert_int_equal(fake_started, 0);
-	lease_silence(&t.lease, false);
+	lease_pause(&t.lease, false);
 	fake_ok(fake_find(FAKE_PUT));
 	finished(3, 0);
 	only(FAKE_LEASE);
@@ -251,7 +251,8 @@ static void a_write_that_was_overtaken(void **state)
 
 	/* Refused while the raise is still unanswered: it was applied. */
 	fake_fail(second, AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
-	assert_int_equal(t.lease.state, LEASE_RAISING); /* and no doubt of the lease */
+	assert_int_equal(t.lease.sequence.state, SEQUENCE_RAISING);
+	assert_int_equal(t.lease.state, LEASE_HELD); /* and no doubt of the lease */
 	only(FAKE_RAISE);
 	fake_loop_run(WAIT);
 	only(FAKE_RAISE);
@@ -387,7 +388,7 @@ static void a_lease_that_expired(void **state)
 		pagemap_set(t.store.map, 0, DISK);
 		request(0, i < 2 ? CDRIVE_OP_WRITE : CDRIVE_OP_READ, 0, 4096);
 		fake_fail(fake_calls, AZ_PRECONDITION, 412, codes[i % 2]);
-		assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+		assert_int_equal(t.lease.state, LEASE_DOUBTED);
 		fake_loop_run(LOOP_SEC(5));
 		assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);
 		fake_ok(fake_calls);
@@ -421,9 +422,9 @@ static void our_number_refused(void **state)
 	(void)state;
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
 	fake_fail(only(FAKE_PUT), AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_DOUBTED_NUMBER);
 	fake_ok(only(FAKE_LEASE));
-	assert_int_equal(t.lease.state, LEASE_DOUBTFUL);
+	assert_int_equal(t.lease.state, LEASE_COMPARING);
 	fake_ok_number(only(FAKE_PROPS), NUMBER);
 	assert_int_equal(t.lease.state, LEASE_HELD);
 	fake_loop_run(WAIT);

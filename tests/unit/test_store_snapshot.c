@@ -32,13 +32,13 @@ static void of_a_snapshot(void **state)
 	finished(3, 0);
 	request(4, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
 	lease_hurry(&t.lease);
-	lease_doubt_lease(&t.lease);
+	lease_doubt(&t.lease);
 	fake_ok(only(FAKE_GET));
 	finished(4, 0);
-	lease_silence(&t.lease, true);
+	lease_pause(&t.lease, true);
 	request(5, CDRIVE_OP_READ, 768 * KIB, 4 * KIB);
 	assert_int_equal(fake_in_flight, 0);
-	lease_silence(&t.lease, false);
+	lease_pause(&t.lease, false);
 	fake_ok(only(FAKE_GET));
 	finished(5, 0);
 	assert_int_equal(t.lease.state, LEASE_UNNEEDED);
