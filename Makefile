@@ -9,7 +9,7 @@
 # make check-coverage	which lines of the driver tests run, 90 % at least; see tests/uncovered
 # make test|demo|bench|lint|format|install|clean
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 BUILD   ?= build
 PREFIX  ?= /usr/local
 SRCDIR  ?= /usr/src

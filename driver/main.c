@@ -44,4 +44,4 @@ module_exit(cdrive_exit);
 
 MODULE_DESCRIPTION("CloudDrive: page blobs of Azure Storage as block devices");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION("0.2.0");
