@@ -30,10 +30,10 @@ static bool sum_unsupported(const struct az_call *call)
 	const struct az_answer *a = &call->ans;
 
 	if (call->op->kind != AZ_KIND_READ || call->sum != AZ_SUM_CRC64 ||
-	    call->client->sum == AZ_SUM_CRC64 || !call->client->md5)
+	    call->client->sum == AZ_SUM_CRC64 || !call->client->md5 || !a->has_request_id)
 		return false;
 	if (a->status == call->op->expect)
-		return a->has_request_id && a->has_version && !a->crc64[0];
+		return a->has_version && !a->crc64[0];
 	return !strcmp(a->code, "FeatureNotSupported") || !strcmp(a->code, "UnsupportedHeader") ||
 	       a->status == 501;
 }
@@ -231,6 +231,19 @@ static void hint_denied(const struct az_call *call, struct az_error *e)
 	}
 }
 
+/*
+ * Whether somebody else answered: a portal that wants a login, a proxy, whatever listens
+ * there.  Its status says nothing about the blob, nor about what became of the
+ * request, so it is one more way not to know.  The service itself never redirects.  Of
+ * a gateway's 502 to 504 the class says as much.
+ */
+static bool from_elsewhere(const struct az_answer *a)
+{
+	if (a->status >= 300 && a->status < 400)
+		return true;
+	return !a->has_request_id && (a->status < 500 || a->status == 501 || a->status == 505);
+}
+
 /* A whole answer came, and it is not the expected status. */
 static void judge_refusal(struct az_call *call, struct az_error *e)
 {
@@ -238,18 +251,13 @@ static void judge_refusal(struct az_call *call, struct az_error *e)
 
 	if (call->xml)
 		az_xml_finish(call->xml);
-	if (!a->code[0])
-		memcpy(a->code, call->said.code, sizeof(a->code));
-	memcpy(e->code, a->code, sizeof(e->code));
-	set_message(e, call->said.message);
 	e->retry_after = a->retry_after;
-	if (a->status < 300 || (a->status >= 400 && a->status < 500 && !a->has_request_id)) {
-		/* 404 from whatever listens there says nothing about a blob. */
+	if (from_elsewhere(a) || a->status < 300) {
 		e->class = AZ_CORRUPT;
-		if (!a->has_request_id)
+		if (from_elsewhere(a))
 			e->hint = AZ_HINT_NOT_BLOB_SERVICE;
 		snprintf(e->message, sizeof(e->message), "unexpected status %ld%s", a->status,
-			 a->has_request_id ? "" : ", not from a blob service");
+			 from_elsewhere(a) ? ", not from a blob service" : "");
 		return;
 	}
 	if (a->foreign) {
@@ -257,6 +265,13 @@ static void judge_refusal(struct az_call *call, struct az_error *e)
 		set_message(e, foreign);
 		return;
 	}
+	/* Codes are decided by: only the service's own count. */
+	if (!a->has_request_id)
+		a->code[0] = call->said.code[0] = '\0';
+	if (!a->code[0])
+		memcpy(a->code, call->said.code, sizeof(a->code));
+	memcpy(e->code, a->code, sizeof(e->code));
+	set_message(e, call->said.message);
 	e->class = class_of_status(call);
 	if (e->class == AZ_DENIED) {
 		if (call->said.detail[0])

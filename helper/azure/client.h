@@ -35,10 +35,11 @@ struct az_client_options {
 	 * nobody: the connection is dead; 0: 15 s. */
 	unsigned int silence_timeout_ms;
 	/* Somebody is there, but no byte moves: the request has been sent and its
-	 * answer takes so long; 0: 120 s, as the service takes 30 s for most
-	 * calls, two minutes for a read or a list of a megabyte, more for a write
-	 * ("Setting timeouts for Blob service operations"). */
-	unsigned int answer_timeout_ms;
+	 * answer takes so long.  The service gives itself two minutes for a megabyte
+	 * that is read, or of a list, more for one that is written, and 30 s for
+	 * calls without data ("Setting timeouts for Blob service operations"). */
+	unsigned int answer_timeout_ms; /* 0: 120 s */
+	unsigned int short_answer_timeout_ms; /* of calls without data; 0: 31 s */
 	const char *ca_file; /* PEM of CAs to trust; NULL: $SSL_CERT_FILE, else the system's */
 };
 

@@ -18,9 +18,30 @@ bool az_error_is_lease(const struct az_error *e)
 	       !strncmp(e->code, "Lease", 5);
 }
 
+bool az_error_in_progress(const struct az_error *e)
+{
+	/* The last two: one, as it is documented and as it is spelt on the wire. */
+	static const char *const codes[] = { "ContainerBeingDeleted", "PendingCopyOperation",
+					     "SnapshotOperationRateExceeded",
+					     "SnaphotOperationRateExceeded" };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (e->class == AZ_CONFLICT && az_error_is(e, codes[i]))
+			return true;
+	return false;
+}
+
+bool az_error_passes(const struct az_error *e)
+{
+	return e->class == AZ_BUSY || az_error_in_progress(e) ||
+	       (e->class == AZ_CORRUPT && e->hint == AZ_HINT_NOT_BLOB_SERVICE);
+}
+
 bool az_error_transient(const struct az_error *e)
 {
 	switch (e->class) {
+	case AZ_CONFLICT:
+		return az_error_in_progress(e);
 	case AZ_UNREACHABLE:
 	case AZ_NO_ANSWER:
 	case AZ_BUSY:
@@ -116,6 +137,8 @@ enum exit_status az_error_exit(const struct az_error *e)
 	case AZ_UNTRUSTED:
 	case AZ_BUSY:
 		return EXIT_UNREACHABLE;
+	case AZ_CORRUPT:
+		return e->hint == AZ_HINT_NOT_BLOB_SERVICE ? EXIT_UNREACHABLE : EXIT_FAILED;
 	default:
 		return EXIT_FAILED;
 	}
@@ -126,6 +149,7 @@ static const struct {
 } by_code[] = {
 	{ "ContainerNotFound", "create the container first" },
 	{ "ContainerBeingDeleted", "the container is being deleted; wait, then create it again" },
+	{ "PendingCopyOperation", "wait until the copy has ended, or abort it" },
 	{ "BlobNotFound", "check the name, or make the drive with clouddrivectl create" },
 	{ "ResourceNotFound", "check the account, container and blob names" },
 	{ "BlobAlreadyExists", "choose another name, or delete that blob first" },
@@ -169,7 +193,7 @@ static const char *hint_advice(enum az_hint hint)
 	case AZ_HINT_CLOCK:
 		return "set this machine's clock";
 	case AZ_HINT_NOT_BLOB_SERVICE:
-		return "check the host and port: no blob service answers there";
+		return "check the host and port, and what lies between: no blob service answers there";
 	case AZ_HINT_NONE:
 		break;
 	}

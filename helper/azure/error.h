@@ -26,7 +26,7 @@ enum az_class {
 	AZ_NOT_FOUND, /* 404 */
 	AZ_CONFLICT, /* 409 */
 	AZ_PRECONDITION, /* 412: lease, sequence number, If-Match */
-	AZ_REFUSED, /* any other 4xx, or 3xx */
+	AZ_REFUSED, /* any other 4xx, 501 and 505 */
 	AZ_LOCAL, /* out of memory, a sink or source that failed */
 };
 
@@ -37,7 +37,7 @@ enum az_hint {
 	AZ_HINT_SAS, /* refused, and it carried a SAS */
 	AZ_HINT_SAS_EXPIRED, /* refused, and the SAS has ended by our clock */
 	AZ_HINT_CLOCK, /* refused, and our clock is minutes off the service's */
-	AZ_HINT_NOT_BLOB_SERVICE, /* the answer has none of its marks */
+	AZ_HINT_NOT_BLOB_SERVICE, /* AZ_CORRUPT: somebody else answered, or a redirection */
 };
 
 struct az_error {
@@ -55,6 +55,14 @@ bool az_error_is(const struct az_error *e, const char *code);
 
 /* Was it refused because of a lease: there is another, or ours is not there any more? */
 bool az_error_is_lease(const struct az_error *e);
+
+/* Was it refused, and nothing done, for what ends by itself: a container that is being
+ * deleted, a copy that is pending (409)?  That may take minutes. */
+bool az_error_in_progress(const struct az_error *e);
+
+/* Does an answer say, by what or by whose it is, that waiting is all there is to do?
+ * The service is busy, in the middle of something, or somebody else has answered. */
+bool az_error_passes(const struct az_error *e);
 
 /* May the same call succeed when it is repeated after a while? */
 bool az_error_transient(const struct az_error *e);

@@ -13,7 +13,8 @@
  *    silence_timeout_ms.  TCP_USER_TIMEOUT would find that too, but it also ends
  *    connections whose other side is alive, answers every probe, and has only no room:
  *    a relay that shares a slow line among many does that for long.
- *  - the other side is there, but no byte moves for answer_timeout_ms.
+ *  - the other side is there, but no byte moves for answer_timeout_ms, or, where there
+ *    is no data, short_answer_timeout_ms.
  *
  * While nothing is on its way out, keep-alive probes ask whether anybody is there.
  */
@@ -69,6 +70,8 @@ uint64_t az_progress_interval(const struct az_client_options *opt)
 
 	if (opt->answer_timeout_ms < ms)
 		ms = opt->answer_timeout_ms;
+	if (opt->short_answer_timeout_ms < ms)
+		ms = opt->short_answer_timeout_ms;
 	ms /= 8;
 	return LOOP_MS(ms < 20 ? 20 : ms > 1000 ? 1000 : ms);
 }
@@ -105,9 +108,12 @@ static bool end(struct az_call *call, const char *what, unsigned int ms)
 bool az_progress_expired(struct az_call *call)
 {
 	const struct az_client_options *opt = &call->client->opt;
+	unsigned int answer = opt->answer_timeout_ms;
 	uint64_t now = loop_now();
 	struct tcp_info tcp;
 
+	if (call->op->kind == AZ_KIND_OTHER)
+		answer = opt->short_answer_timeout_ms;
 	/* Most calls are over before anybody looks. */
 	if (now - call->sent_at < az_progress_interval(opt))
 		return false;
@@ -121,7 +127,7 @@ bool az_progress_expired(struct az_call *call)
 		if (silence(call, &tcp, now) >= LOOP_MS(opt->silence_timeout_ms))
 			return end(call, "no acknowledgement", opt->silence_timeout_ms);
 	}
-	if (now - call->moved_at >= LOOP_MS(opt->answer_timeout_ms))
-		return end(call, "no answer", opt->answer_timeout_ms);
+	if (now - call->moved_at >= LOOP_MS(answer))
+		return end(call, "no answer", answer);
 	return false;
 }

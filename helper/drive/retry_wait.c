@@ -16,7 +16,7 @@ bool retry_wait(struct retry *r, struct loop *loop, const struct az_error *err)
 	struct loop_timer timer;
 	uint64_t now = loop_now(), delay;
 
-	if (err->class != AZ_BUSY)
+	if (!az_error_passes(err))
 		return false;
 	delay = retry_backoff(r, err->retry_after);
 	if (now + delay > r->since + LOOP_SEC(RETRY_WAIT_S))

@@ -12,6 +12,8 @@
 #include "lib/retry.h"
 #include "lib/signals.h"
 
+#define IN_PROGRESS_S 120 /* a container's deletion takes half a minute at least */
+
 static void on_signal(void *arg, uint32_t events)
 {
 	struct signalfd_siginfo info;
@@ -128,16 +130,28 @@ static int try(struct job *job, job_call_fn start, void *arg, bool end, struct a
 	return err;
 }
 
+/* Nothing was done, and what is in the way ends by itself. */
+static bool wait_for(const struct az_error *err, uint64_t began)
+{
+	return az_error_in_progress(err) && loop_now() - began < LOOP_SEC(IN_PROGRESS_S);
+}
+
 int job_call_once(struct job *job, job_call_fn start, void *arg, struct az_result *res)
 {
-	int err = try(job, start, arg, true, res);
+	struct retry retry = { 0 };
+	uint64_t began = loop_now();
+	int err;
 
+	while (!(err = try(job, start, arg, true, res)) && wait_for(&res->err, began))
+		if (job_pause(job, retry_backoff(&retry, res->err.retry_after)))
+			return -1;
 	return err || !res->err.class ? err : job_fail_service(job, &res->err);
 }
 
 static int repeat(struct job *job, job_call_fn start, void *arg, bool end, struct az_result *res)
 {
 	struct retry retry = { 0 };
+	uint64_t began = loop_now();
 
 	while (!try(job, start, arg, end, res)) {
 		uint64_t wait;
@@ -145,7 +159,7 @@ static int repeat(struct job *job, job_call_fn start, void *arg, bool end, struc
 		if (!res->err.class)
 			return 0;
 		wait = retry_backoff(&retry, res->err.retry_after);
-		if (!job_transient(&res->err) || retry.stuck)
+		if (!wait_for(&res->err, began) && (!job_transient(&res->err) || retry.stuck))
 			return job_fail_service(job, &res->err);
 		if (job_pause(job, wait))
 			return -1;

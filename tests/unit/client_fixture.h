@@ -57,10 +57,10 @@ __attribute__((unused)) static const struct az_sink sink = { .write = write_got 
 
 /* So long that no machine which stands still for a while makes a test fail; whoever wants
  * to see them run out takes shorter ones. */
-#define PATIENT                                                          \
-	{                                                                \
-		.connect_timeout_ms = 2000, .silence_timeout_ms = 20000, \
-		.answer_timeout_ms = 40000                               \
+#define PATIENT                                                              \
+	{                                                                    \
+		.connect_timeout_ms = 2000, .silence_timeout_ms = 20000,     \
+		.answer_timeout_ms = 40000, .short_answer_timeout_ms = 40000 \
 	}
 static struct az_client_options opt = PATIENT;
 

@@ -217,6 +217,27 @@ static void busy_is_waited_out(void **state)
 	nothing_goes_on();
 }
 
+/* A portal's page, a copy that is pending. */
+static void what_passes_is_waited_out(void **state)
+{
+	struct az_result portal = fake_error(AZ_CORRUPT, 302, "");
+	struct az_props props;
+	struct az_error err;
+
+	(void)state;
+	portal.err.hint = AZ_HINT_NOT_BLOB_SERVICE;
+	script(FAKE_LEASE, portal);
+	script(FAKE_LEASE, fake_error(AZ_CONFLICT, 409, "PendingCopyOperation"));
+	script(FAKE_LEASE, ok);
+	script(FAKE_PROPS, portal);
+	script(FAKE_PROPS, number(7));
+	script(FAKE_RAISE, portal);
+	script(FAKE_RAISE, number(8));
+	assert_int_equal(lease_acquire(&t.lease, false, &props, &err), 0);
+	assert_int_equal(t.played, 7);
+	nothing_goes_on();
+}
+
 static void busy_for_too_long(void **state)
 {
 	uint64_t began = fake_now;
@@ -442,6 +463,7 @@ int main(void)
 		BY_FORCE(force_is_refused),
 		BY_FORCE(force_is_for_leases),
 		TEST(busy_is_waited_out),
+		TEST(what_passes_is_waited_out),
 		TEST(busy_for_too_long),
 		TEST(unreachable_is_told_at_once),
 		TEST(resumes_by_renewal),

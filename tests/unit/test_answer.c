@@ -95,8 +95,8 @@ static const struct bad reads[] = {
 	BAD("HTTP/1.1 206 x\r\n" RANGE SUM "Transfer-Encoding: chunked\r\n\r\n200\r\n" BODY
 	    "\r\n0\r\n" MARKS "\r\n",
 	    AZ_CORRUPT, "not from a blob service"),
-	BAD("HTTP/1.1 302 x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
-	    AZ_REFUSED, "302"),
+	BAD("HTTP/1.1 502 x\r\nx-ms-error-code: FeatureNotSupported\r\n\r\n<html>", AZ_BUSY,
+	    "502 busy"),
 	BAD("HTTP/1.1 403 x\r\n" MARKS "Content-Length: 0\r\n\r\n", AZ_DENIED, "403"),
 	BAD("HTTP/1.1 404 x\r\n" MARKS "x-ms-error-code: BlobNotFound\r\nContent-Length: 0\r\n\r\n",
 	    AZ_NOT_FOUND, "404 BlobNotFound"),
@@ -185,6 +185,59 @@ static void bad_answers_to_a_write(void **state)
 		assert_int_equal(server.seen->requests, i + 1);
 	}
 	stop_all();
+}
+
+/* Whatever lies between answers: its status is no verdict on the blob, and none on what
+ * became of a write. */
+static void answers_from_elsewhere(void **state)
+{
+	static const char *const answers[] = {
+		"200 OK\r\nContent-Type: text/html",
+		"204 x",
+		"302 x\r\nLocation: http://127.0.0.1:1/login",
+		"304 x",
+		"307 x\r\nLocation: http://127.0.0.1:1/login\r\nx-ms-request-id: r",
+		"400 x",
+		"401 x\r\nWWW-Authenticate: Basic",
+		"403 x\r\nx-ms-error-code: AuthenticationFailed",
+		"404 x\r\nx-ms-error-code: BlobNotFound",
+		"407 x\r\nProxy-Authenticate: Basic",
+		"409 x\r\nx-ms-error-code: LeaseAlreadyPresent",
+		"412 x\r\nx-ms-error-code: LeaseLost",
+		"501 x\r\nx-ms-error-code: FeatureNotSupported",
+		"505 x\r\nx-ms-version: 2021-08-06",
+	};
+	enum { N = sizeof(answers) / sizeof(*answers) };
+	char texts[N][256];
+	struct reply script[N];
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s",
+			 answers[i], i == 1 || i == 3 ? 0 : 42,
+			 i == 1 || i == 3 ? "" : "<html><Code>LeaseLost</Code></html>       ");
+		script[i] = (struct reply){ .text = texts[i], .end = CLOSE };
+	}
+	for (int write = 0; write < 2; write++) {
+		httpd_start_n(&server, script, N);
+		open_client();
+		for (int i = 0; i < N; i++) {
+			if (write)
+				PUT(512);
+			else
+				GET(512);
+			print_message("# answer %d: %d\n", i, res.err.class);
+			expect(AZ_CORRUPT, "not from a blob service");
+			assert_int_equal(res.err.hint, AZ_HINT_NOT_BLOB_SERVICE);
+			assert_string_equal(res.err.code, "");
+			assert_true(az_error_transient(&res.err));
+			assert_true(az_error_passes(&res.err));
+			assert_true(az_error_maybe_applied(&res.err));
+			assert_int_equal(az_error_exit(&res.err), EXIT_UNREACHABLE);
+			assert_int_equal(server.seen->requests, i + 1);
+		}
+		stop_all();
+	}
 }
 
 /* A good answer cut after every byte. */
@@ -497,6 +550,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_answers_to_a_read),
 		cmocka_unit_test(bad_answers_to_a_write),
+		cmocka_unit_test(answers_from_elsewhere),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(too_long),
 		cmocka_unit_test(resets),

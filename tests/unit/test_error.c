@@ -49,6 +49,8 @@ static void table(void **state)
 		{ AZ_CONFLICT, 409, "InvalidBlobType", 8, false, false, "page blob" },
 		{ AZ_CONFLICT, 409, "BlobAlreadyExists", 1, false, false, "another name" },
 		{ AZ_CONFLICT, 409, "SnapshotsPresent", 1, false, false, "--snapshots" },
+		{ AZ_CONFLICT, 409, "ContainerBeingDeleted", 1, true, false, "wait" },
+		{ AZ_CONFLICT, 409, "PendingCopyOperation", 1, true, false, "wait" },
 		{ AZ_UNTRUSTED, 0, "", 7, false, false, "SSL_CERT_FILE" },
 		{ AZ_UNREACHABLE, 0, "", 7, true, false, "network" },
 		{ AZ_BUSY, 503, "ServerBusy", 7, true, true, "later" },
