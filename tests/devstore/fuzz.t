@@ -6,7 +6,7 @@
 # First everything in tests/fuzz/corpus/, then $FUZZ_SECONDS (20) of new inputs
 # each; an input takes no longer than 5 s and no more than 1 GiB. FUZZ_SEED (1, so that
 # what fails can be run again; 0: another each time) chooses them. What is found is kept
-# in build/fuzz/; with its cause mended it belongs into the corpus.
+# in build/fuzz/; once its cause is mended, add it to the corpus.
 
 cd "$(dirname "$0")/../.." || exit
 . tests/vm/lib.sh

@@ -3,8 +3,8 @@
 #
 # No write lands late (Documentation/design.rst, "Rules that keep the data"): random
 # histories of one blob, with the real client, on devstore and on Azurite, behind a
-# proxy that loses answers and holds calls; see tests/late/schedule.h. The same programs without the conditions, and
-# without the raise after a lost answer, must be caught.
+# proxy that loses answers and holds calls; see tests/late/schedule.h. The same programs
+# without the conditions, and without the raise after a lost answer, must be caught.
 #
 # A history that failed is run again by its seed: build/late/late --help.
 # LATE_SEED begins elsewhere than at 1; LATE_MORE multiplies the number.

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The driver under stress, shortly: see run, for which it can be longer. On the kernel
-# with all checkers where that is built.
+# The driver under stress, in short; tests/stress/run goes on for longer. On the kernel
+# with all checkers, if that is built.
 # Needs root and kernels, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." || exit

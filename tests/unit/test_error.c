@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Errors: exit statuses of CLI.md, texts, advice, and what may be repeated. */
+/* Errors: exit statuses as in clouddrivectl(8), texts, advice, and what may be repeated. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* URLs of CLI.md: what is taken, what is refused and with which words. */
+/* URLs as in clouddrivectl(8): which are accepted, which refused, and with which words. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

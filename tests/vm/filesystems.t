@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# File systems that the kernel has not: NTFS by ntfs-3g then, and what is said of others.
+# File systems that the kernel lacks: NTFS is mounted by ntfs-3g; what is said of others.
 # Needs root and kernels, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh

@@ -7,7 +7,7 @@
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
 
-# What is tested here is not the kernel's.
+# Nothing that is tested here is of the kernel.
 kernels=${TEST_KERNELS:-6.12}
 
 # In $VM_OUT: the guest's copy.

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# What the driver takes for a name (tests/vm/guest/names.py), and the links that udev
-# makes of it.
+# Which names of drives the driver accepts (tests/vm/guest/names.py), and the links that
+# udev makes of them.
 # Needs root and kernels, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh

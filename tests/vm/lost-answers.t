@@ -3,7 +3,7 @@
 #
 # Answers that never come, requests that come late, connections that break: through
 # a proxy that does such things, a drive keeps every write, and no write lands after
-# a later one (rule 2 of the design).
+# a later one (design.rst, "Rules that keep the data", rule 2).
 # Needs root, kernels and Azurite, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
