@@ -3,7 +3,7 @@
  * compat.h - older kernels, adapted to the newest interface
  *
  * The driver is written for the newest kernel; what an older one lacks is made
- * up for here, and nowhere else.  Supported: 6.1, 6.12 and later.
+ * up for here, and nowhere else.  Supported: 6.1 and all that follow.
  */
 #ifndef _CDRIVE_COMPAT_H
 #define _CDRIVE_COMPAT_H
@@ -40,10 +40,18 @@ cdrive_compat_hrtimer_setup(struct hrtimer *timer,
 	cdrive_compat_hrtimer_setup(timer, function, clock, mode)
 #endif
 
-#ifndef BLK_FEAT_STABLE_WRITES	/* 6.11 */
-/* Limits were set one by one, once there was a queue; struct queue_limits had
- * neither features nor max_user_sectors, nor max_hw_discard_sectors before it
- * was known to be different from max_discard_sectors.
+#if KERNEL_VERSION(6, 11, 0) > LINUX_VERSION_CODE
+/*
+ * Three times in what a disk's limits are:
+ *
+ * to 6.8	blk_mq_alloc_disk() takes no limits: they are set one by one, once
+ *		there is a queue, and there is no max_user_sectors.
+ * 6.9, 6.10	it takes them (27e32cd23fed), with max_user_sectors (c9c77418a986),
+ *		but stable writes and the like are still flags of the queue, which
+ *		struct queue_limits has no member for.
+ * from 6.11	those are its member features (1122c0c1cc71, 1a02f3a73f8c).
+ *
+ * So up to 6.10 the driver fills in a structure of ours that has it all.
  */
 #define BLK_FEAT_STABLE_WRITES	1u
 
@@ -61,11 +69,10 @@ struct cdrive_queue_limits {
 	unsigned int features;
 };
 
-#define queue_limits cdrive_queue_limits
-
+#if KERNEL_VERSION(6, 9, 0) > LINUX_VERSION_CODE
 static inline struct gendisk *
-cdrive_compat_alloc_disk(struct blk_mq_tag_set *set,
-			 const struct cdrive_queue_limits *lim, void *data)
+cdrive_compat_alloc_limited(struct blk_mq_tag_set *set,
+			    const struct cdrive_queue_limits *lim, void *data)
 {
 	struct gendisk *disk = blk_mq_alloc_disk(set, data);
 	struct request_queue *q;
@@ -83,12 +90,48 @@ cdrive_compat_alloc_disk(struct blk_mq_tag_set *set,
 	blk_queue_max_discard_sectors(q, lim->max_hw_discard_sectors);
 	q->limits.discard_granularity = lim->discard_granularity;
 	blk_queue_max_write_zeroes_sectors(q, lim->max_write_zeroes_sectors);
+	return disk;
+}
+#else
+static inline struct gendisk *
+cdrive_compat_alloc_limited(struct blk_mq_tag_set *set,
+			    const struct cdrive_queue_limits *lim, void *data)
+{
+	struct queue_limits limits = {
+		.logical_block_size = lim->logical_block_size,
+		.physical_block_size = lim->physical_block_size,
+		.io_min = lim->io_min,
+		.max_hw_sectors = lim->max_hw_sectors,
+		.max_user_sectors = lim->max_user_sectors,
+		.max_segments = lim->max_segments,
+		.max_segment_size = lim->max_segment_size,
+		.max_hw_discard_sectors = lim->max_hw_discard_sectors,
+		.discard_granularity = lim->discard_granularity,
+		.max_write_zeroes_sectors = lim->max_write_zeroes_sectors,
+	};
+
+	return blk_mq_alloc_disk(set, &limits, data);
+}
+#endif
+
+static inline struct gendisk *
+cdrive_compat_alloc_disk(struct blk_mq_tag_set *set,
+			 const struct cdrive_queue_limits *lim, void *data)
+{
+	struct gendisk *disk = cdrive_compat_alloc_limited(set, lim, data);
+	struct request_queue *q;
+
+	if (IS_ERR(disk))
+		return disk;
+	q = disk->queue;
 	if (lim->features & BLK_FEAT_STABLE_WRITES)
 		blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, q);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
 	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
 	return disk;
 }
+
+#define queue_limits cdrive_queue_limits
 
 #undef blk_mq_alloc_disk
 #define blk_mq_alloc_disk(set, lim, data) \
