@@ -10,13 +10,19 @@ machine_modules='virtio_pci virtiofs overlay virtio_net virtio_blk'
 
 devices=''
 
-# share TAG DIR CACHE [WRAPPER]...: serves DIR, and adds the device for it.
+# share TAG DIR CACHE [WRAPPER]...: serves DIR, and adds the device for it. CACHE is always
+# or never. Debian 12 has the virtiofsd that is part of QEMU, later ones the one in Rust.
 share() {
 	tag=$1 dir=$2 cache=$3
 	shift 3
-	$child "$@" /usr/lib/qemu/virtiofsd --socket-path="$run/$tag.socket" \
-		-o "source=$dir,cache=$cache,sandbox=chroot,log_level=err" \
-		</dev/null >"$run/$tag.log" 2>&1 &
+	if [ -x /usr/lib/qemu/virtiofsd ]; then
+		[ "$cache" != never ] || cache=none
+		set -- "$@" /usr/lib/qemu/virtiofsd -o "source=$dir,cache=$cache,sandbox=chroot,log_level=err"
+	else
+		set -- "$@" /usr/libexec/virtiofsd --shared-dir "$dir" --cache "$cache" --sandbox chroot \
+			--log-level error
+	fi
+	$child "$@" --socket-path="$run/$tag.socket" </dev/null >"$run/$tag.log" 2>&1 &
 	pids="$pids $!"
 	devices="$devices -chardev socket,id=$tag,path=$run/$tag.socket
 		-device vhost-user-fs-pci,chardev=$tag,tag=$tag"
@@ -35,8 +41,8 @@ wait_for_shares() {
 
 machine_start() {
 	share root / always unshare --mount --propagation private sh -c "$read_only" sh "$run" /run/virtiofsd
-	share vm "$run/share" none
-	[ ! "$out" ] || share out "$out" none
+	share vm "$run/share" never
+	[ ! "$out" ] || share out "$out" never
 
 	for disk in $disks; do
 		id=${disk##*/}
