@@ -8,6 +8,10 @@
 # make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
 # make check-coverage	which lines of the driver tests run, 90 % at least; see tests/uncovered
 # make test|demo|bench|lint|format|install|clean
+#
+# One short line a file; V=1 prints the commands, -s nothing. WERROR=-Werror, which lint
+# and tests say, makes warnings errors. What takes more than compilers and libraries has
+# scripts/setup bring it.
 
 VERSION := 0.2.0
 BUILD   ?= build
@@ -20,12 +24,19 @@ KERNELS ?= 6.1 6.12
 
 LIBS := libcurl libcrypto libnl-3.0 libnl-genl-3.0 libkmod jansson expat mount blkid uuid libmicrohttpd libseccomp libcap-ng
 
-CFLAGS   ?= -O2 -g -Wall -Wextra -Werror
+CFLAGS   ?= -O2 -g -Wall -Wextra
 HARDEN   ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 override CPPFLAGS += -D_GNU_SOURCE -DCD_VERSION='"$(VERSION)"' -Ihelper -Iuapi
-override CFLAGS   += -std=gnu11 -MMD -MP $(shell pkg-config --cflags $(LIBS))
-LDLIBS = $(shell pkg-config --libs $(LIBS)) -lm
+libs_cflags := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+override CFLAGS   += $(WERROR) -std=gnu11 -MMD -MP $(libs_cflags)
+LDLIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null) -lm
+
+# $(call tell,CC,FILE): the short line of a command, which begins with $(Q).
+ifneq ($(V),1)
+Q := @
+tell = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-7s %s\n' $(1) $(2))
+endif
 
 lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c helper/image/*.c)
 ctl_src   := $(wildcard helper/ctl/*.c helper/host/*.c)
@@ -58,20 +69,29 @@ programs: $(programs)
 
 # --- programs ---------------------------------------------------------------
 
-link = $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@ $^ $(LDLIBS)
+link = $(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now,--as-needed $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/clouddrivectl: $(call obj,$(ctl_src) $(agent_src) $(store_src)) $(BUILD)/obj/libcd.a
+	$(call tell,LD,$@)
 	$(link)
 
 $(BUILD)/clouddrived: $(call obj,$(drive_src)) $(BUILD)/obj/libcd.a
+	$(call tell,LD,$@)
 	$(link)
 
 $(BUILD)/cdrive-bench-mem: $(call obj,$(bench_src) $(serve_src)) $(BUILD)/obj/libcd.a
+	$(call tell,LD,$@)
 	$(link)
 
-$(BUILD)/obj/%.o: %.c
+# What is missing is said in one line, by the names of Debian's packages.
+libraries:
+	@{ pkg-config --exists $(LIBS) && command -v $(firstword $(CC)); } >/dev/null 2>&1 || \
+		scripts/setup --missing build
+
+$(BUILD)/obj/%.o: %.c | libraries
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -c -o $@ $<
+	$(call tell,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) -c -o $@ $<
 
 # Objects are secondary: a new one in the list alone makes no archive anew.
 $(BUILD)/obj/libcd.a $(BUILD)/obj/libserve.a $(BUILD)/asan/libcd.a: Makefile
@@ -80,24 +100,29 @@ $(BUILD)/obj/libserve.a: $(call obj,$(serve_src))
 $(BUILD)/asan/libcd.a: $(call asan,$(lib_src) $(serve_src) $(agent_src) $(store_src) $(unit_lib))
 %.a:
 	@mkdir -p $(@D)
-	rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
+	$(call tell,AR,$@)
+	$(Q)rm -f $@ && $(AR) qcs $@ $(filter %.o,$^)
 
 # --- unit tests ---------------------------------------------------------------
 
-$(BUILD)/asan/%.o: %.c
+$(BUILD)/asan/%.o: %.c | libraries
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -c -o $@ $<
+	$(call tell,ASAN,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(SANITIZE) -c -o $@ $<
 
 # Fixtures in headers: no test uses all of one.
 $(BUILD)/asan/tests/unit/%.o: override CFLAGS += -Wno-unused-function
 
 $(BUILD)/unit/%: $(BUILD)/asan/tests/unit/%.o $(BUILD)/asan/libcd.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LDLIBS) -lcmocka
+	$(call tell,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(LDLIBS) -lcmocka
 
 unit-programs: $(units) $(lates)
-unit: unit-programs
-	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(units)
+unit:
+	@scripts/setup unit
+	@$(MAKE) --no-print-directory unit-programs WERROR=-Werror
+	$(Q)CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(units)
 
 # --- writes that arrive late ------------------------------------------------------
 
@@ -110,43 +135,49 @@ $(BUILD)/late/without_%: LDFLAGS += $(wrap)
 $(BUILD)/late/late $(BUILD)/late/sanitized: LDFLAGS += $(wrap)
 
 $(BUILD)/late/late: $(call obj,$(late_src)) $(BUILD)/obj/libserve.a $(BUILD)/obj/libcd.a
-	@mkdir -p $(@D)
+	$(call tell,LD,$@)
 	$(link)
 
 $(BUILD)/late/without_%: $(BUILD)/obj/tests/late/without_%.o $(call obj,$(late_src)) \
 		$(BUILD)/obj/libserve.a $(BUILD)/obj/libcd.a
-	@mkdir -p $(@D)
+	$(call tell,LD,$@)
 	$(link)
 
 $(BUILD)/late/sanitized: $(call asan,$(late_src)) $(BUILD)/asan/libcd.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call tell,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # --- virtual machines -----------------------------------------------------------------
 
 # In an initramfs there is nothing to be linked with. Whole at once: others may be
 # looking for it.
-$(BUILD)/vm/init: scripts/vm-guest.c
+$(BUILD)/vm/init: scripts/vm-guest.c | libraries
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -static -MF $@.d -o $@.new $<
-	mv $@.new $@
+	$(call tell,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -static -MF $@.d -o $@.new $<
+	$(Q)mv $@.new $@
 
 # --- the driver under stress --------------------------------------------------------
 
 $(BUILD)/stress/stress: $(call obj,$(stress_src)) $(BUILD)/obj/libcd.a
-	@mkdir -p $(@D)
+	$(call tell,LD,$@)
 	$(link)
 
 SECONDS ?= 600
 KERNEL  ?= 6.12
 check-stress:
+	@KERNELS=$(KERNEL) scripts/setup stress
 	tests/stress/run $(SECONDS) $(KERNEL)
-	$(MAKE) --no-print-directory check-fuzz
+	@$(MAKE) --no-print-directory check-fuzz
 
-check-fuzz: programs
+check-fuzz:
+	@KERNELS=$(KERNEL) scripts/setup stress
+	@$(MAKE) --no-print-directory programs
 	TEST_FUZZ_SECONDS=$(SECONDS) TEST_KERNELS=$(KERNEL) prove --timer tests/vm/hostile.t
 
 check-coverage:
+	@scripts/setup test
 	scripts/coverage --floor 90 scripts/test tests/kunit/ deadline.t hostile.t manners.t stress.t \
 		>$(BUILD)/coverage.txt || { cat $(BUILD)/coverage.txt; false; }
 	cat $(BUILD)/coverage.txt
@@ -158,46 +189,53 @@ check-kunit:
 # --- the module -----------------------------------------------------------------
 
 # The kernel's build system writes beside the sources, so it gets a copy of the
-# tree made of symbolic links. KFLAGS go to it (W=1, C=2 …).
-kbuild = mkdir -p $(@D)/tests && cp -rsf $(addprefix $(CURDIR)/,Kbuild driver uapi) $(@D) && \
+# tree made of symbolic links. KFLAGS go to it (W=1, C=2 …). It has short lines of its own.
+kbuild = $(Q)mkdir -p $(@D)/tests && cp -rsf $(addprefix $(CURDIR)/,Kbuild driver uapi) $(@D) && \
 	 cp -rsf $(CURDIR)/tests/kunit $(@D)/tests && \
-	 $(MAKE) -C $(1) M=$(abspath $(@D)) $(KFLAGS) modules
+	 $(MAKE) --no-print-directory -C $(1) M=$(abspath $(@D)) $(KFLAGS) $(2)
 
 module:
 ifneq ($(wildcard $(KDIR)/Makefile),)
 module: $(BUILD)/module/local/cdrive.ko
 else
-	@echo "no kernel headers in $(KDIR): building the programs only (KDIR= names other headers)" >&2
+	@echo "no kernel headers in $(KDIR): building the programs only (sudo apt install linux-headers-$$(uname -r), or KDIR= for other headers)" >&2
 endif
 
 $(BUILD)/module/local/cdrive.ko: $(module_src)
-	$(call kbuild,$(KDIR))
+	$(call kbuild,$(KDIR),modules)
 
-# For one of build/kernels; one of another architecture (um) says so.
-kernel_kdir = build/kernels/$*/kdir CONFIG_DEBUG_INFO_BTF_MODULES= \
+# For one of build/kernels; one of another architecture (um) says so. Debian's headers name
+# the compiler of the release that they are of.
+KCC ?= gcc
+kernel_kdir = build/kernels/$*/kdir CC=$(KCC) CONFIG_DEBUG_INFO_BTF_MODULES= \
 	      $(patsubst %,ARCH=%,$(shell cat build/kernels/$*/arch 2>/dev/null))
 
 $(BUILD)/module/%/cdrive.ko: $(module_src) build/kernels/%/ready
-	$(call kbuild,$(kernel_kdir))
+	$(call kbuild,$(kernel_kdir),modules)
+
+# Only compiled, where there are headers and nothing else: see scripts/lint.
+$(BUILD)/object/%/cdrive.o: $(module_src) build/kernels/%/kdir
+	$(call kbuild,$(kernel_kdir) objtool=true,cdrive.o)
 
 # One that counts what is run of it; see scripts/coverage.
 $(BUILD)/gcov/%/cdrive.ko: $(module_src) build/kernels/%/ready
-	$(call kbuild,$(kernel_kdir) CDRIVE_GCOV=y)
+	$(call kbuild,$(kernel_kdir) CDRIVE_GCOV=y,modules)
 
 # With its own tests, and counting; see tests/kunit/kunit.t.
 $(BUILD)/kunit/%/cdrive.ko: $(module_src) $(wildcard tests/kunit/*.c) build/kernels/%/ready
-	$(call kbuild,$(kernel_kdir) CDRIVE_KUNIT=y CDRIVE_GCOV=y)
+	$(call kbuild,$(kernel_kdir) CDRIVE_KUNIT=y CDRIVE_GCOV=y,modules)
 
 # Where modprobe finds it in a guest; see scripts/vm.
 build/kernels/%/modules/updates/cdrive.ko: $(BUILD)/module/%/cdrive.ko
 	@mkdir -p $(@D)
-	cp $< $@
-	/sbin/depmod -b build/kernels/$* $$(cat build/kernels/$*/ready)
+	$(call tell,COPY,$@)
+	$(Q)cp $< $@
+	$(Q)/sbin/depmod -b build/kernels/$* $$(cat build/kernels/$*/ready)
 
 modules: $(KERNELS:%=build/kernels/%/modules/updates/cdrive.ko)
 
 build/kernels/%/ready:
-	@echo "no kernel $* in build/kernels: run scripts/setup" >&2; false
+	@KERNELS=$* scripts/setup modules
 
 # --- everything else ----------------------------------------------------------------
 
@@ -205,34 +243,42 @@ test demo lint:
 	scripts/$@
 
 format:
-	clang-format -i $(filter-out tests/kunit/%,$(wildcard helper/*/*.[ch] tests/*/*.[ch]))
+	@scripts/setup format
+	$(Q)clang-format -i $(filter-out tests/kunit/%,$(wildcard helper/*/*.[ch] tests/*/*.[ch]))
 
-bench: programs
+bench:
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory programs
 	tests/bench/run
 
+# $(call put,FILES,DIRECTORY[,MODE]): install them there, with a line for each.
+define put
+$(foreach file,$(1),$(call tell,INSTALL,$(2)/$(notdir $(file)))
+	$(Q)install -D $(if $(3),-m $(3)) -t $(DESTDIR)$(2) $(file)
+	)
+endef
+share  := $(PREFIX)/share
+source := $(SRCDIR)/clouddrive-$(VERSION)
+
 install: programs
-	install -D -t $(DESTDIR)$(PREFIX)/sbin $(BUILD)/clouddrivectl $(BUILD)/clouddrived
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux uapi/linux/cdrive.h
-	for page in $(wildcard Documentation/man/*.[0-9]); do \
-		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit; \
-	done
-	for file in $(wildcard scripts/completion/*); do \
-		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/bash-completion/completions $$file || exit; \
-	done
-	install -D -m 644 -t $(DESTDIR)$(UDEVDIR)/rules.d $(wildcard scripts/udev/*.rules)
-	install -D scripts/ocf/clouddrive/drive $(DESTDIR)$(OCFDIR)/resource.d/clouddrive/drive
-	sed -i 's|^default_binary=.*|default_binary=$(PREFIX)/sbin/clouddrivectl|' \
+	$(call put,$(BUILD)/clouddrivectl $(BUILD)/clouddrived,$(PREFIX)/sbin)
+	$(call put,uapi/linux/cdrive.h,$(PREFIX)/include/linux,644)
+	$(foreach n,7 8,$(call put,$(wildcard Documentation/man/*.$(n)),$(share)/man/man$(n),644))
+	$(call put,$(wildcard scripts/completion/*),$(share)/bash-completion/completions,644)
+	$(call put,$(wildcard scripts/udev/*.rules),$(UDEVDIR)/rules.d,644)
+	$(call put,scripts/ocf/clouddrive/drive,$(OCFDIR)/resource.d/clouddrive)
+	$(Q)sed -i 's|^default_binary=.*|default_binary=$(PREFIX)/sbin/clouddrivectl|' \
 		$(DESTDIR)$(OCFDIR)/resource.d/clouddrive/drive
-	for file in $(module_src); do \
-		install -D -m 644 $$file $(DESTDIR)$(SRCDIR)/clouddrive-$(VERSION)/$$file || exit; \
-	done
-	sed 's/@VERSION@/$(VERSION)/' scripts/dkms.conf >$(DESTDIR)$(SRCDIR)/clouddrive-$(VERSION)/dkms.conf
+	$(foreach file,$(module_src),$(call put,$(file),$(patsubst %/.,%,$(source)/$(patsubst %/,%,$(dir $(file)))),644))
+	$(call tell,INSTALL,$(source)/dkms.conf)
+	$(Q)sed 's/@VERSION@/$(VERSION)/' scripts/dkms.conf >$(DESTDIR)$(source)/dkms.conf
 
 # Kernels and npm packages stay; `rm -r build` is the thorough way.
 clean:
-	rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
+	$(call tell,CLEAN,$(BUILD))
+	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all programs check-kunit check-stress check-fuzz check-coverage unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all libraries programs check-kunit check-stress check-fuzz check-coverage unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

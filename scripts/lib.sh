@@ -21,6 +21,13 @@ locked() {
 	flock 9
 }
 
+# The mirror that the system's apt has Debian's own suites from, whichever these are:
+# http://deb.debian.org/debian. Nothing when apt has no lists yet.
+mirror() {
+	(unset APT_CONFIG && apt-get indextargets --format '$(SITE) $(ORIGIN) $(CODENAME)' 'Created-By: Packages') |
+		sed -n '/ Debian [a-z]*$/{s| .*||;s|/$||;p;q;}'
+}
+
 # copy_modules FROM TO NAME...: the modules named, and those they depend on, of a kernel
 # whose modules.dep is in FROM, uncompressed. Prints the names of the files in the order in
 # which they can be loaded.
