@@ -252,6 +252,8 @@ static void judge_refusal(struct az_call *call, struct az_error *e)
 	if (call->xml)
 		az_xml_finish(call->xml);
 	e->retry_after = a->retry_after;
+	if (e->retry_after > call->client->opt.retry_after_most_s)
+		e->retry_after = call->client->opt.retry_after_most_s;
 	if (from_elsewhere(a) || a->status < 300) {
 		e->class = AZ_CORRUPT;
 		if (from_elsewhere(a))

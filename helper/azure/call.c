@@ -429,8 +429,7 @@ static int set_options(struct az_call *call)
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, big ? (long)AZ_SCRATCH : 16384L + AZ_SMALL_BODY);
 	/* $http_proxy is for the world outside. */
 	curl_easy_setopt(e, CURLOPT_PROXY, az_url_loopback(call->blob.url) ? "" : NULL);
-	if (c->idle_limit)
-		curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, c->idle_limit);
+	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, az_progress_idle_limit(c));
 	set_body(call);
 	return 0;
 }

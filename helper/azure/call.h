@@ -135,6 +135,7 @@ struct az_call {
 
 	/* its progress; see progress.c */
 	struct az_socket *sockets; /* from @sent on it is one */
+	bool reused; /* its connection had been idle */
 	uint64_t sent_at, moved_at; /* loop_now() */
 	uint64_t moved; /* bytes, both ways */
 };
@@ -161,6 +162,7 @@ struct az_client {
 	enum az_sum sum; /* what the service can, once a GET has shown it */
 	EVP_MD *md5;
 	long idle_limit; /* seconds that the server keeps idle connections */
+	uint64_t distrusted; /* what was idle then, and is still, isn't used again; 0: none */
 	char date[DATE_HTTP]; /* of the request being made */
 	struct text string; /* to sign */
 	unsigned char *scratch; /* AZ_SCRATCH bytes */
@@ -196,6 +198,8 @@ void az_progress_begin(struct az_call *call);
 bool az_progress_expired(struct az_call *call);
 /* Nothing could have been noticed for so many ns. */
 void az_progress_forgive(struct az_call *call, uint64_t ns);
+/* For how many seconds a connection may have been idle and be used all the same. */
+long az_progress_idle_limit(const struct az_client *c);
 /* How often to look, ns. */
 uint64_t az_progress_interval(const struct az_client_options *opt);
 /* Options of a socket that is new. */

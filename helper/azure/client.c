@@ -431,10 +431,14 @@ static void set_options(struct az_client *c, const struct az_client_options *opt
 		c->opt.connect_timeout_ms = 10000;
 	if (!c->opt.silence_timeout_ms)
 		c->opt.silence_timeout_ms = 15000;
+	if (!c->opt.stale_timeout_ms)
+		c->opt.stale_timeout_ms = 3000;
 	if (!c->opt.answer_timeout_ms)
 		c->opt.answer_timeout_ms = 120000;
 	if (!c->opt.short_answer_timeout_ms)
 		c->opt.short_answer_timeout_ms = 31000;
+	if (!c->opt.retry_after_most_s)
+		c->opt.retry_after_most_s = 3600;
 }
 
 int az_client_new(struct az_client **out, struct loop *loop, const struct az_client_options *opt)

@@ -34,12 +34,17 @@ struct az_client_options {
 	/* What was sent, or whether anybody is there at all, is acknowledged by
 	 * nobody: the connection is dead; 0: 15 s. */
 	unsigned int silence_timeout_ms;
+	/* The same for a request on a connection that was idle, before anything of it
+	 * is acknowledged: firewalls forget idle connections, and drop what comes by
+	 * them.  More where the round trip takes long; 0: 3 s. */
+	unsigned int stale_timeout_ms;
 	/* Somebody is there, but no byte moves: the request has been sent and its
 	 * answer takes so long.  The service gives itself two minutes for a megabyte
 	 * that is read, or of a list, more for one that is written, and 30 s for
 	 * calls without data ("Setting timeouts for Blob service operations"). */
 	unsigned int answer_timeout_ms; /* 0: 120 s */
 	unsigned int short_answer_timeout_ms; /* of calls without data; 0: 31 s */
+	unsigned int retry_after_most_s; /* of what the service asks for; 0: an hour */
 	const char *ca_file; /* PEM of CAs to trust; NULL: $SSL_CERT_FILE, else the system's */
 };
 

@@ -13,6 +13,10 @@
  *    silence_timeout_ms.  TCP_USER_TIMEOUT would find that too, but it also ends
  *    connections whose other side is alive, answers every probe, and has only no room:
  *    a relay that shares a slow line among many does that for long.
+ *  - it went by a connection that had been idle, and nothing at all of it is acknowledged
+ *    for stale_timeout_ms, or eight times what a round trip takes at worst.  A firewall
+ *    has forgotten such a connection, and most likely its idle siblings: they are not
+ *    used again.  What is fresh, or has acknowledged something since, is.
  *  - the other side is there, but no byte moves for answer_timeout_ms, or, where there
  *    is no data, short_answer_timeout_ms.
  *
@@ -32,6 +36,8 @@
 #define KEEP_IDLE_S 10
 #define KEEP_INTERVAL_S 2
 #define KEEP_COUNT 5
+/* libcurl's own limit. */
+#define IDLE_LIMIT_S 118
 /* A probe is unanswered when the next one is sent; the first may just be on its way. */
 #define UNANSWERED 2
 
@@ -54,8 +60,25 @@ void az_progress_socket(int fd)
 
 void az_progress_begin(struct az_call *call)
 {
+	long connects = 0;
+
+	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
+	call->reused = !connects;
 	call->sent_at = call->moved_at = loop_now();
 	call->moved = 0;
+}
+
+long az_progress_idle_limit(const struct az_client *c)
+{
+	long limit = c->idle_limit ? c->idle_limit : IDLE_LIMIT_S;
+	uint64_t since;
+
+	if (!c->distrusted)
+		return limit;
+	/* libcurl compares whole seconds, and takes one that is equal. */
+	since = (loop_now() - c->distrusted) / LOOP_SEC(1);
+	since = since ? since - 1 : 0;
+	return since < (uint64_t)limit ? (long)since : limit;
 }
 
 void az_progress_forgive(struct az_call *call, uint64_t ns)
@@ -68,6 +91,8 @@ uint64_t az_progress_interval(const struct az_client_options *opt)
 {
 	unsigned int ms = opt->silence_timeout_ms;
 
+	if (opt->stale_timeout_ms < ms)
+		ms = opt->stale_timeout_ms;
 	if (opt->answer_timeout_ms < ms)
 		ms = opt->answer_timeout_ms;
 	if (opt->short_answer_timeout_ms < ms)
@@ -87,6 +112,20 @@ static uint64_t silence(const struct az_call *call, const struct tcp_info *tcp, 
 	return last < sent ? last : sent;
 }
 
+/* For how long it may; ns. */
+static uint64_t silence_limit(const struct az_call *call, const struct tcp_info *tcp,
+			      uint64_t silent, uint64_t now)
+{
+	const struct az_client_options *opt = &call->client->opt;
+	uint64_t most = LOOP_MS(opt->silence_timeout_ms), stale = LOOP_MS(opt->stale_timeout_ms);
+	uint64_t trip = 8000ull * (tcp->tcpi_rtt + 4ull * tcp->tcpi_rttvar); /* of us */
+
+	if (!call->reused || silent < now - call->sent_at)
+		return most;
+	stale = trip > stale ? trip : stale;
+	return stale < most ? stale : most;
+}
+
 static bool tcp_info(const struct az_call *call, struct tcp_info *tcp)
 {
 	socklen_t len = sizeof(*tcp);
@@ -96,12 +135,25 @@ static bool tcp_info(const struct az_call *call, struct tcp_info *tcp)
 	       !getsockopt(call->sockets->watch.fd, IPPROTO_TCP, TCP_INFO, tcp, &len);
 }
 
-static bool end(struct az_call *call, const char *what, unsigned int ms)
+static void end(struct az_call *call, const char *what, uint64_t ns)
 {
 	char why[80];
 
-	snprintf(why, sizeof(why), "%s for %.1f s", what, ms / 1000.0);
+	snprintf(why, sizeof(why), "%s for %.1f s", what, (double)ns / 1e9);
 	az_call_fail(call, AZ_NO_ANSWER, why);
+}
+
+/* Nobody acknowledges anything: then nobody does on connections that were idle before. */
+static bool dead(struct az_call *call, const struct tcp_info *tcp, uint64_t now)
+{
+	struct az_client *c = call->client;
+	uint64_t silent = silence(call, tcp, now), limit = silence_limit(call, tcp, silent, now);
+
+	if (silent < limit)
+		return false;
+	if (now - silent > c->distrusted)
+		c->distrusted = now - silent;
+	end(call, "no acknowledgement", limit);
 	return true;
 }
 
@@ -124,10 +176,11 @@ bool az_progress_expired(struct az_call *call)
 			call->moved = moved;
 			call->moved_at = now;
 		}
-		if (silence(call, &tcp, now) >= LOOP_MS(opt->silence_timeout_ms))
-			return end(call, "no acknowledgement", opt->silence_timeout_ms);
+		if (dead(call, &tcp, now))
+			return true;
 	}
-	if (now - call->moved_at >= LOOP_MS(answer))
-		return end(call, "no answer", answer);
-	return false;
+	if (now - call->moved_at < LOOP_MS(answer))
+		return false;
+	end(call, "no answer", LOOP_MS(answer));
+	return true;
 }

@@ -57,7 +57,7 @@ struct httpd {
 struct httpd_conn {
 	int fd;
 	size_t len, need; /* of the head; of the body, still to come */
-	bool in_body;
+	bool in_body, gone; /* gone: it is not even read */
 	char head[2048];
 	const struct reply *late; /* due at: */
 	uint64_t due;
@@ -125,8 +125,11 @@ static void httpd_answer_now(struct httpd_conn *c, const struct reply *r)
 			usleep(r->pause_ms * 1000);
 	}
 	free(buf);
-	if (r->end == VANISH)
+	if (r->end == VANISH) {
 		httpd_drop_all(c->fd);
+		c->gone = true;
+		return;
+	}
 	if (r->end == CLOSE || r->end == RESET)
 		httpd_end_conn(c, r->end);
 	else
@@ -232,7 +235,10 @@ static void httpd_serve(int listener, struct httpd_seen *seen, const struct repl
 
 		p[0] = (struct pollfd){ .fd = listener, .events = POLLIN };
 		for (int i = 0; i < 64; i++)
-			p[i + 1] = (struct pollfd){ .fd = conns[i].fd, .events = POLLIN };
+			p[i + 1] = (struct pollfd){ .fd = conns[i].fd < 0 || conns[i].gone ?
+								  -1 :
+								  conns[i].fd,
+						    .events = POLLIN };
 		if (poll(p, 65, wait) < 0)
 			_exit(1);
 		for (int i = 0; i < 64; i++)

@@ -523,6 +523,14 @@ static void retry_after(void **state)
 	PUT(512);
 	assert_int_equal(res.err.retry_after, 0);
 	stop_all();
+	/* Somebody may have no hour. */
+	httpd_start_n(&server, &(struct reply){ .text = number, .end = CLOSE }, 1);
+	opt.retry_after_most_s = 5;
+	open_client();
+	PUT(512);
+	assert_int_equal(res.err.retry_after, 5);
+	opt = (struct az_client_options)PATIENT;
+	stop_all();
 }
 
 static void denied_for_the_clock(void **state)

@@ -195,6 +195,76 @@ static void vanished_before_the_answer(void **state)
 	stop_all();
 }
 
+/* One that nobody remembers takes one short limit, not that of the dead; and its idle
+ * siblings go with it. */
+static void forgotten_connections(void **state)
+{
+	enum { SIBLINGS = 6 };
+	struct reply script[SIBLINGS + 1];
+	uint64_t start;
+
+	(void)state;
+	for (int i = 0; i < SIBLINGS; i++)
+		script[i] = (struct reply){ .text = CREATED, .end = VANISH, .delay_ms = 300 };
+	script[SIBLINGS] = (struct reply){ .text = CREATED };
+	opt = (struct az_client_options){ 0 };
+	START(script);
+	for (running = 0; running < SIBLINGS; running++)
+		assert_non_null(az_put_page(client, &blob, 0, 512, 7, &source, one_done, NULL));
+	wait_for_all();
+	assert_int_equal(server.seen->connections, SIBLINGS);
+	start = loop_now();
+	PUT(512);
+	expect(AZ_NO_ANSWER, "no acknowledgement for 3.0 s");
+	/* It may have been read, as far as we know. */
+	assert_true(res.err.sent && az_error_maybe_applied(&res.err));
+	assert_true(loop_now() - start < LOOP_SEC(15));
+	start = loop_now();
+	for (running = 0; running < SIBLINGS - 1; running++)
+		assert_non_null(az_put_page(client, &blob, 0, 512, 7, &source, one_done, NULL));
+	wait_for_all();
+	assert_true(loop_now() - start < LOOP_SEC(3));
+	assert_int_equal(server.seen->connections, 2 * SIBLINGS - 1);
+	/* Those are trusted. */
+	PUT(512);
+	expect(AZ_OK, "");
+	assert_int_equal(server.seen->connections, 2 * SIBLINGS - 1);
+	opt = (struct az_client_options)PATIENT;
+	stop_all();
+}
+
+/* As many as were idle, used at once: one short limit for all. */
+static void all_forgotten_at_once(void **state)
+{
+	enum { N = 6 };
+	struct reply script[N + 1];
+	uint64_t start;
+	struct az_sync s[N] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < N; i++)
+		script[i] = (struct reply){ .text = CREATED, .end = VANISH, .delay_ms = 300 };
+	script[N] = (struct reply){ .text = CREATED };
+	opt = (struct az_client_options){ 0 };
+	START(script);
+	for (running = 0; running < N; running++)
+		assert_non_null(az_put_page(client, &blob, 0, 512, 7, &source, one_done, NULL));
+	wait_for_all();
+	start = loop_now();
+	for (int i = 0; i < N; i++)
+		assert_non_null(az_get_properties(client, &blob, az_sync_done, &s[i]));
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(az_sync_wait(loop, &s[i]), 0);
+		res = s[i].res;
+		expect(AZ_NO_ANSWER, "no acknowledgement for 3.0 s");
+	}
+	PUT(512);
+	expect(AZ_OK, "");
+	assert_true(loop_now() - start < LOOP_SEC(12));
+	opt = (struct az_client_options)PATIENT;
+	stop_all();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +274,8 @@ int main(void)
 		cmocka_unit_test(no_room_is_no_death),
 		cmocka_unit_test(vanished_on_the_way),
 		cmocka_unit_test(vanished_before_the_answer),
+		cmocka_unit_test(forgotten_connections),
+		cmocka_unit_test(all_forgotten_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
