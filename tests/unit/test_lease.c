@@ -82,6 +82,7 @@ static void renew_without_memory(void **state)
 	(void)state;
 	fake_no_memory = true;
 	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
+	assert_int_equal(t.trouble.class, AZ_LOCAL);
 	fake_no_memory = false;
 	fake_loop_run(LOOP_SEC(1) + 2);
 	fake_ok(only(FAKE_LEASE));
@@ -133,6 +134,20 @@ static void a_doubtful_number(void **state)
 		is_held();
 		teardown(state);
 	}
+}
+
+static void compare_without_memory(void **state)
+{
+	(void)state;
+	lease_doubt_number(&t.lease);
+	fake_no_memory = true;
+	fake_ok(only(FAKE_LEASE));
+	assert_int_equal(t.trouble.class, AZ_LOCAL);
+	fake_no_memory = false;
+	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
+	fake_ok(only(FAKE_LEASE));
+	fake_ok_number(only(FAKE_PROPS), NUMBER);
+	is_held();
 }
 
 /* It is read while we raise it, and again: every number from then on is ours. */
@@ -542,6 +557,7 @@ int main(void)
 		TEST(acquire_interrupted),
 		TEST(acquire_interrupted_in_time),
 		TEST(a_doubtful_number),
+		WORKING(compare_without_memory),
 		WORKING(raised_while_it_is_read),
 		WORKING(doubt_joins_a_renewal),
 		WORKING(forgotten_and_ours),
