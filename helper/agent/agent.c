@@ -204,7 +204,7 @@ static int watch_clock(struct agent *a)
 static int configure(struct agent *a, json_t *request, int *join)
 {
 	struct supervisor *s = &a->sup;
-	int lifetime = PACE_LIFETIME_S, foreground = 0;
+	int lifetime = KEY_LIFETIME_S, foreground = 0;
 	const char *url = NULL;
 	char why[256];
 
@@ -218,7 +218,7 @@ static int configure(struct agent *a, json_t *request, int *join)
 	if (!s->name || !s->key)
 		return s->key ? -ENOMEM : -errno;
 	a->foreground = foreground;
-	s->refresh_s = pace_refresh_s((unsigned int)lifetime);
+	s->refresh_s = key_refresh_s((unsigned int)lifetime);
 	json_object_del(request, "key");
 	json_object_del(request, "sas");
 	json_object_del(request, "lifetime");

@@ -31,10 +31,10 @@
  * the last token is valid.
  *
  *	agent.c		its start, its locks, signals, and end
- *	watch.c		the helper: channel, tokens, supervision
+ *	supervise.c	the helper: channel, tokens, supervision
  *	spawner.c	the spawner, and the agent's side of it
- *	key.c		the credential, and the tokens made of it
- *	pace.c		when: fresh tokens, new helpers
+ *	key.c		the credential, and the tokens made of it, and when
+ *	restart.c	when a new helper is started
  *	lock.c		lock files in the runtime directory
  */
 #ifndef AGENT_AGENT_H

@@ -80,6 +80,13 @@ int64_t key_until(const struct key *key, int64_t now)
 	return key_signs(key) ? now + key->lifetime_s : az_credential_expiry(&key->cred);
 }
 
+unsigned int key_refresh_s(unsigned int lifetime_s)
+{
+	unsigned int s = lifetime_s / 6;
+
+	return s ? s : 1;
+}
+
 int key_replace(struct key *key, const char *sas)
 {
 	return key_signs(key) ? -EINVAL : set_sas(key, sas);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * key.h - the credential of a drive, and the tokens made of it
+ * key.h - the credential of a drive, and the tokens (SAS) made of it
  */
 #ifndef AGENT_KEY_H
 #define AGENT_KEY_H
@@ -25,6 +25,13 @@ bool key_signs(const struct key *key);
 /* What a helper gets at time @now (since the epoch): a token for @url, or the SAS.
  * malloc'ed, to be freed by text_free_secret(); NULL when memory is out. */
 char *key_token(const struct key *key, const struct az_url *url, int64_t now);
+
+/* How long tokens live unless told otherwise: a drive outlives its agent by 25 to 30
+ * minutes, which follows from this and the sixth. */
+#define KEY_LIFETIME_S 1800
+
+/* A fresh token this often: after 1/6 of the lifetime, but at most every second. */
+unsigned int key_refresh_s(unsigned int lifetime_s);
 
 /* When what key_token() gave at @now ends; 0: not known (a stored access policy). */
 int64_t key_until(const struct key *key, int64_t now);

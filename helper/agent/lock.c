@@ -136,7 +136,7 @@ void agent_unlock(int fd, unsigned int index)
 	lock_drop(fd, runtime_path(index, "agent", path, sizeof(path)));
 }
 
-void agent_look(unsigned int index, struct agent_info *info)
+void agent_query(unsigned int index, struct agent_info *info)
 {
 	char path[PATH_MAX], buf[64], *kind;
 	int fd;

@@ -34,7 +34,7 @@ struct agent_info {
 int agent_lock(unsigned int index, bool has_key, unsigned int seconds);
 void agent_unlock(int fd, unsigned int index);
 
-void agent_look(unsigned int index, struct agent_info *info);
+void agent_query(unsigned int index, struct agent_info *info);
 
 /* Waits until the agent that @info names is gone, at most @seconds. */
 void agent_wait_end(const struct agent_info *info, unsigned int seconds);

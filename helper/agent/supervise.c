@@ -93,7 +93,7 @@ static void came_up(struct supervisor *s, const json_t *answer)
 {
 	const char *fenced = json_string_value(json_object_get(answer, "fenced"));
 
-	pace_succeeded(&s->pace);
+	restart_succeeded(&s->restart);
 	loop_timer_cancel(s->loop, &s->again);
 	s->joined = false;
 	if (s->up)
@@ -183,10 +183,11 @@ static void channel_readable(void *arg, uint32_t events)
 
 static void failed_start(struct supervisor *s, const char *why)
 {
-	pace_failed(&s->pace);
+	restart_failed(&s->restart);
 	if (s->up) {
 		log_failure(s, why);
-		loop_timer_arm(s->loop, &s->again, LOOP_MS(pace_delay_ms(&s->pace, loop_now())));
+		loop_timer_arm(s->loop, &s->again,
+			       LOOP_MS(restart_delay_ms(&s->restart, loop_now())));
 		return;
 	}
 	if (!s->error)
@@ -199,7 +200,7 @@ void supervise_start(struct supervisor *s)
 {
 	int err = spawner_tell(s->spawner.fd, SPAWNER_SPAWN, 0, 0);
 
-	pace_started(&s->pace, loop_now());
+	restart_started(&s->restart, loop_now());
 	s->answered = false;
 	if (err)
 		failed_start(s, "the process that starts helpers is gone; mount the drive again");
@@ -308,7 +309,7 @@ static void on_ended(struct supervisor *s, const struct spawner_event *event)
 	if (!s->answered)
 		log_failure(s, why);
 	if (!s->answered || s->failure[0])
-		pace_failed(&s->pace);
+		restart_failed(&s->restart);
 	look(s);
 }
 
@@ -327,7 +328,7 @@ static void on_looked(struct supervisor *s, const struct spawner_event *event)
 {
 	const struct driver_drive *d = &event->drive;
 	bool gone = event->err == -ENODEV || event->err == -ENOENT;
-	uint64_t wait = LOOP_MS(PACE_MOST_MS); /* to look again, if it can't be told */
+	uint64_t wait = LOOP_MS(RETRY_MOST_MS); /* to look again, if it can't be told */
 
 	if (!event->err && d->state == CDRIVE_STATE_FENCED) {
 		log_error("/dev/cdrive%d is fenced and has no helper; unmount it", s->index);
@@ -337,7 +338,7 @@ static void on_looked(struct supervisor *s, const struct spawner_event *event)
 	} else if (!event->err) {
 		gone = d->helper_pid || !still_ours(s);
 		s->helper = 0;
-		wait = LOOP_MS(pace_delay_ms(&s->pace, loop_now()));
+		wait = LOOP_MS(restart_delay_ms(&s->restart, loop_now()));
 	}
 	if (gone)
 		s->ops->done(s->arg);

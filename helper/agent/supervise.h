@@ -15,7 +15,7 @@
 #include <jansson.h>
 
 #include "agent/key.h"
-#include "agent/pace.h"
+#include "agent/restart.h"
 #include "azure/url.h"
 #include "lib/loop.h"
 
@@ -39,7 +39,7 @@ struct supervisor {
 
 	struct loop_fd channel, spawner;
 	struct loop_timer refresh, again;
-	struct pace pace;
+	struct restart restart;
 	int index; /* -1: not known yet */
 	pid_t helper; /* 0: none */
 	bool answered; /* this helper has answered */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * blob.c - what each call asks, and what its answer must hold
+ * blob.c - what each call asks, and what its response must hold
  */
 #include "azure/blob.h"
 
@@ -13,7 +13,7 @@
 
 static const char *check_properties(struct az_call *call)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 
 	if (a->props.type == AZ_BLOB_UNKNOWN)
 		return "the answer lacks x-ms-blob-type";
@@ -149,7 +149,7 @@ static void build_snapshot(struct az_call *call, struct az_build *b)
 
 static const char *check_snapshot(struct az_call *call)
 {
-	return call->ans.props.snapshot[0] ? NULL : "the answer lacks x-ms-snapshot";
+	return call->response.props.snapshot[0] ? NULL : "the answer lacks x-ms-snapshot";
 }
 
 static const struct az_op take_snapshot = {
@@ -177,7 +177,7 @@ static void build_copy(struct az_call *call, struct az_build *b)
 
 static const char *check_copy(struct az_call *call)
 {
-	const struct az_props *p = &call->ans.props;
+	const struct az_props *p = &call->response.props;
 
 	return p->copy_id[0] && p->copy_status[0] ?
 		       NULL :
@@ -241,7 +241,7 @@ static void build_raise(struct az_call *call, struct az_build *b)
 
 static const char *check_raise(struct az_call *call)
 {
-	const struct az_props *p = &call->ans.props;
+	const struct az_props *p = &call->response.props;
 
 	if (!p->has_sequence_number)
 		return "the answer lacks x-ms-blob-sequence-number";
@@ -376,14 +376,14 @@ static void build_get(struct az_call *call, struct az_build *b)
 
 static const char *check_get(struct az_call *call)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 
 	if (!a->has_range || a->first != call->offset || a->last != call->offset + call->len - 1 ||
 	    a->total <= a->last)
 		return "the answer is not the range that was asked for";
 	if (a->has_length && a->length != call->len)
 		return "the answer has not the length that was asked for";
-	if (!az_answer_has_sum(call))
+	if (!az_response_has_sum(call))
 		return "the answer has no checksum";
 	a->props.size = a->total;
 	return NULL;
@@ -421,7 +421,7 @@ static int on_range(void *arg, uint64_t start, uint64_t end)
 	struct az_call *call = arg;
 
 	if (call->cancelled || start % AZ_PAGE || (end + 1) % AZ_PAGE || start < call->range_end ||
-	    end >= call->ans.props.size)
+	    end >= call->response.props.size)
 		return -1;
 	call->range_end = end + 1;
 	call->range(call->arg, start, end + 1 - start);
@@ -430,7 +430,7 @@ static int on_range(void *arg, uint64_t start, uint64_t end)
 
 static const char *check_ranges(struct az_call *call)
 {
-	if (!call->ans.has_blob_length)
+	if (!call->response.has_blob_length)
 		return "the answer lacks x-ms-blob-content-length";
 	if (!call->xml)
 		call->xml = az_xml_pages_new(on_range, call);
@@ -476,7 +476,7 @@ static void build_lease(struct az_call *call, struct az_build *b)
 
 static const char *check_lease(struct az_call *call)
 {
-	const char *id = call->ans.props.lease_id;
+	const char *id = call->response.props.lease_id;
 
 	if (!id[0])
 		return "the answer lacks x-ms-lease-id";

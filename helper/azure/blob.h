@@ -28,7 +28,7 @@ struct az_source {
 	const void *memory;
 };
 
-/* Where an answer's body goes, in order, as it arrives; @pos counts from the
+/* Where a response's body goes, in order, as it arrives; @pos counts from the
  * range's start.  The bytes are verified only when the call ends AZ_OK. */
 struct az_sink {
 	int (*write)(void *arg, const void *buf, size_t len, uint64_t pos);

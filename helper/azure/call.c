@@ -65,13 +65,13 @@ const char *az_build_range(struct az_build *b, uint64_t offset, uint64_t len)
  * libcurl calls this when it has a connection and is about to send.
  *
  * Why it is here: when a kept connection turns out to be dead (closed by the
- * server before any byte of an answer), libcurl silently sends the request
+ * server before any byte of a response), libcurl silently sends the request
  * once more on a new connection.  It can't know whether the server had read
  * and executed the first one, and neither can we.  For a Put Page that would
  * break the rule that no write may land late (DESIGN.md, rule 2): the first
  * copy may still be on its way while the second one is answered.  So the
  * second time for one call that changes something, the transfer is aborted;
- * the call ends AZ_NO_ANSWER, and its caller raises the sequence number before
+ * the call ends AZ_NO_RESPONSE, and its caller raises the sequence number before
  * it writes again.  A read may well be sent twice.
  */
 static int prereq(void *arg, char *ip, char *local_ip, int port, int local_port)
@@ -86,7 +86,8 @@ static int prereq(void *arg, char *ip, char *local_ip, int port, int local_port)
 	if (call->cancelled)
 		return CURL_PREREQFUNC_ABORT;
 	if (call->sent && call->op->changes) {
-		az_call_fail(call, AZ_NO_ANSWER, "the connection was closed before an answer came");
+		az_call_fail(call, AZ_NO_RESPONSE,
+			     "the connection was closed before an answer came");
 		return CURL_PREREQFUNC_ABORT;
 	}
 	call->sent = true;
@@ -177,9 +178,9 @@ bool az_easy_setup(struct az_call *call)
 	curl_easy_setopt(e, CURLOPT_READFUNCTION, read_body);
 	curl_easy_setopt(e, CURLOPT_READDATA, call);
 	curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, seek_body);
-	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, az_answer_header);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, az_response_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, az_answer_body);
+	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, az_response_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
 	if (c->ca_file)
 		curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file);
@@ -424,7 +425,7 @@ static int set_options(struct az_call *call)
 	if (curl_easy_setopt(e, CURLOPT_URL, call->url.s))
 		return -ENOMEM;
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->list);
-	/* Buffers of the size that the answer needs: a 4 KiB read needn't
+	/* Buffers of the size that the response needs: a 4 KiB read needn't
 	 * touch 256 KiB. */
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, big ? (long)AZ_SCRATCH : 16384L + AZ_SMALL_BODY);
 	/* $http_proxy is for the world outside. */
@@ -436,7 +437,7 @@ static int set_options(struct az_call *call)
 
 static void start_answer(struct az_call *call)
 {
-	call->ans = (struct az_answer){ 0 };
+	call->response = (struct az_response){ 0 };
 	call->said = (struct az_xml_error){ 0 };
 	az_xml_free(call->xml);
 	call->xml = NULL;

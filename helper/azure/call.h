@@ -2,12 +2,12 @@
 /*
  * call.h - inside of the client: one call, from its parameters to its result
  *
- *   blob.c    what each call asks (struct az_op) and what its answer must hold
- *   call.c    building and sending a request; the body on its way out
- *   headers.c the answer's headers
- *   answer.c  the answer's body, and the verdict on the whole
+ *   blob.c     what each call asks (struct az_op) and what its response must hold
+ *   call.c     building and sending a request; the body on its way out
+ *   headers.c  the response's headers
+ *   response.c the response's body, and the verdict on the whole
  *   progress.c which calls get nowhere
- *   client.c  libcurl and the loop; starting, ending, pooling calls
+ *   client.c   libcurl and the loop; starting, ending, pooling calls
  *
  * A call is taken from the client's pool with its easy handle, header list
  * and buffers, and returns there: a request in steady state allocates nothing
@@ -35,7 +35,7 @@
 
 #define AZ_MAX_FIELDS 16 /* of ours in a request */
 #define AZ_MAX_VALUES 6
-#define AZ_MAX_HEADERS 65536u /* bytes of an answer's headers, interim ones too */
+#define AZ_MAX_HEADERS 65536u /* bytes of a response's headers, interim ones too */
 #define AZ_MAX_ERROR_BODY 65536u
 #define AZ_SMALL_BODY 32768u /* sent together with the headers, from memory */
 #define AZ_MD5_TEXT 25
@@ -65,11 +65,11 @@ struct az_op {
 	long expect; /* the one status that means success */
 	bool changes; /* it changes something: never to be sent twice */
 	void (*build)(struct az_call *call, struct az_build *b);
-	/* NULL, or what is wrong with an answer of the expected status. */
+	/* NULL, or what is wrong with a response of the expected status. */
 	const char *(*check)(struct az_call *call);
 };
 
-struct az_answer {
+struct az_response {
 	long status;
 	size_t header_bytes;
 	bool headers_done, judged;
@@ -122,8 +122,8 @@ struct az_call {
 	uint64_t pos; /* body bytes given to libcurl */
 	bool sent; /* from prereq on */
 
-	/* the answer */
-	struct az_answer ans;
+	/* the response */
+	struct az_response response;
 	struct az_xml *xml;
 	struct az_xml_error said;
 	uint64_t range_end; /* of the page list so far */
@@ -206,16 +206,16 @@ uint64_t az_progress_interval(const struct az_client_options *opt);
 void az_progress_socket(int fd);
 
 /* headers.c */
-size_t az_answer_header(char *buf, size_t size, size_t n, void *arg);
+size_t az_response_header(char *buf, size_t size, size_t n, void *arg);
 
-/* answer.c */
-size_t az_answer_body(char *buf, size_t size, size_t n, void *arg);
+/* response.c */
+size_t az_response_body(char *buf, size_t size, size_t n, void *arg);
 enum az_verdict { AZ_END, AZ_AGAIN };
 /* What came of a transfer that ended with @code: fills @res, or says that the
  * call goes on with another request. */
-enum az_verdict az_answer_judge(struct az_call *call, CURLcode code, struct az_result *res);
+enum az_verdict az_response_judge(struct az_call *call, CURLcode code, struct az_result *res);
 
-/* The answer's checksum, if it is there and the one asked for. */
-bool az_answer_has_sum(const struct az_call *call);
+/* The response's checksum, if it is there and the one asked for. */
+bool az_response_has_sum(const struct az_call *call);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * libcurl's multi-socket interface tells which descriptors and which one timer
  * to wait for; the loop tells libcurl what happened; ended transfers are
- * judged (answer.c) and their done functions called, always from the loop and
+ * judged (response.c) and their done functions called, always from the loop and
  * never from within libcurl, which can't be entered twice.
  *
  * What is started or cancelled from within a callback of libcurl's (a sink or
@@ -50,7 +50,7 @@ static void call_end(struct az_call *call, CURLcode code)
 	void *arg = call->arg;
 	struct az_result res;
 
-	if (az_answer_judge(call, code, &res) == AZ_AGAIN) {
+	if (az_response_judge(call, code, &res) == AZ_AGAIN) {
 		if (call->op->kind == AZ_KIND_LIST && call->range_end == call->page_start &&
 		    ++call->empty_pages > MAX_EMPTY_PAGES) {
 			res.err.class = AZ_CORRUPT;

@@ -65,7 +65,7 @@ struct az_blob {
 
 enum az_blob_type { AZ_BLOB_UNKNOWN, AZ_BLOB_PAGE, AZ_BLOB_BLOCK, AZ_BLOB_APPEND };
 
-/* What an answer's headers said; zero or "" where they did not. */
+/* What a response's headers said; zero or "" where they did not. */
 struct az_props {
 	enum az_blob_type type;
 	uint64_t size; /* bytes of the blob */

@@ -43,7 +43,7 @@ bool az_error_transient(const struct az_error *e)
 	case AZ_CONFLICT:
 		return az_error_in_progress(e);
 	case AZ_UNREACHABLE:
-	case AZ_NO_ANSWER:
+	case AZ_NO_RESPONSE:
 	case AZ_BUSY:
 	case AZ_CORRUPT:
 		return true;
@@ -57,7 +57,7 @@ bool az_error_maybe_applied(const struct az_error *e)
 	if (!e->sent)
 		return false;
 	switch (e->class) {
-	case AZ_NO_ANSWER:
+	case AZ_NO_RESPONSE:
 	case AZ_BUSY:
 	case AZ_CORRUPT:
 	case AZ_LOCAL:
@@ -74,7 +74,7 @@ static const char *class_text(enum az_class class)
 		return "done";
 	case AZ_UNREACHABLE:
 		return "unreachable";
-	case AZ_NO_ANSWER:
+	case AZ_NO_RESPONSE:
 		return "no answer";
 	case AZ_UNTRUSTED:
 		return "not trusted";
@@ -133,7 +133,7 @@ enum exit_status az_error_exit(const struct az_error *e)
 			return EXIT_LEASED;
 		return az_error_is(e, "InvalidBlobType") ? EXIT_NOT_A_DRIVE : EXIT_FAILED;
 	case AZ_UNREACHABLE:
-	case AZ_NO_ANSWER:
+	case AZ_NO_RESPONSE:
 	case AZ_UNTRUSTED:
 	case AZ_BUSY:
 		return EXIT_UNREACHABLE;
@@ -207,7 +207,7 @@ static const char *class_advice(enum az_class class)
 		return "";
 	case AZ_UNREACHABLE:
 		return "check the account name, the network, and that the server is running";
-	case AZ_NO_ANSWER:
+	case AZ_NO_RESPONSE:
 		return "check the network and the server, then try again";
 	case AZ_UNTRUSTED:
 		return "set SSL_CERT_FILE to the CA that signed the server's certificate";

@@ -18,10 +18,10 @@
 enum az_class {
 	AZ_OK = 0,
 	AZ_UNREACHABLE, /* no connection could be made: nothing was sent */
-	AZ_NO_ANSWER, /* it was sent, and no whole answer came */
+	AZ_NO_RESPONSE, /* it was sent, and no whole response came */
 	AZ_UNTRUSTED, /* the server's TLS certificate */
 	AZ_BUSY, /* 5xx, 429: try again later */
-	AZ_CORRUPT, /* a checksum, a length, or an answer that makes no sense */
+	AZ_CORRUPT, /* a checksum, a length, or a response that makes no sense */
 	AZ_DENIED, /* 401, 403: key, SAS, expiry, permissions, firewall */
 	AZ_NOT_FOUND, /* 404 */
 	AZ_CONFLICT, /* 409 */
@@ -43,7 +43,7 @@ enum az_hint {
 struct az_error {
 	enum az_class class;
 	enum az_hint hint;
-	long http; /* 0 when there was no answer */
+	long http; /* 0 when there was no response */
 	char code[64]; /* "LeaseIdMissing", or "" */
 	char request_id[64]; /* x-ms-request-id, or "" */
 	char message[256]; /* the service's first line, or libcurl's; for logs */
@@ -60,7 +60,7 @@ bool az_error_is_lease(const struct az_error *e);
  * deleted, a copy that is pending (409)?  That may take minutes. */
 bool az_error_in_progress(const struct az_error *e);
 
-/* Does an answer say, by what or by whose it is, that waiting is all there is to do?
+/* Does a response say, by what or by whose it is, that waiting is all there is to do?
  * The service is busy, in the middle of something, or somebody else has answered. */
 bool az_error_passes(const struct az_error *e);
 
@@ -68,7 +68,7 @@ bool az_error_passes(const struct az_error *e);
 bool az_error_transient(const struct az_error *e);
 
 /* May a write that ended so have been executed, or still be?  True for every
- * way not to know: no answer, 5xx, a corrupt answer (DESIGN.md, rule 2). */
+ * way not to know: no response, 5xx, a corrupt response (DESIGN.md, rule 2). */
 bool az_error_maybe_applied(const struct az_error *e);
 
 /* "412 LeaseIdMissing", "no answer: Operation timed out after 30000 ms": the

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * headers.c - the headers of an answer, as facts in struct az_answer
+ * headers.c - the headers of a response, as facts in struct az_response
  *
  * Each is read strictly; the first that makes no sense is remembered, and
- * spoils an answer that would otherwise be a success.
+ * spoils a response that would otherwise be a success.
  */
 #include "azure/call.h"
 
@@ -16,23 +16,23 @@ typedef void (*header_fn)(struct az_call *call, const char *v, size_t len);
 
 static void malformed(struct az_call *call, const char *name)
 {
-	if (!call->ans.malformed)
-		call->ans.malformed = name;
+	if (!call->response.malformed)
+		call->response.malformed = name;
 }
 
-#define COPY(field) text_copy(call->ans.field, sizeof(call->ans.field), v, len)
+#define COPY(field) text_copy(call->response.field, sizeof(call->response.field), v, len)
 
 static void h_content_length(struct az_call *call, const char *v, size_t len)
 {
-	call->ans.has_length = text_u64(v, len, &call->ans.length);
-	if (!call->ans.has_length)
+	call->response.has_length = text_u64(v, len, &call->response.length);
+	if (!call->response.has_length)
 		malformed(call, "Content-Length");
 }
 
 /* "bytes FIRST-LAST/TOTAL" */
 static void h_content_range(struct az_call *call, const char *v, size_t len)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 	const char *end = v + len, *dash, *slash;
 
 	if (len > 6 && !memcmp(v, "bytes ", 6)) {
@@ -63,7 +63,7 @@ static void h_date(struct az_call *call, const char *v, size_t len)
 	char text[64];
 
 	text_copy(text, sizeof(text), v, len);
-	call->ans.date = curl_getdate(text, NULL);
+	call->response.date = curl_getdate(text, NULL);
 }
 
 static void h_etag(struct az_call *call, const char *v, size_t len)
@@ -102,7 +102,7 @@ static void h_retry_after(struct az_call *call, const char *v, size_t len)
 		at = curl_getdate(text, NULL);
 		seconds = at > time(NULL) ? (uint64_t)(at - time(NULL)) : 0;
 	}
-	call->ans.retry_after = seconds > 3600 ? 3600 : (unsigned int)seconds;
+	call->response.retry_after = seconds > 3600 ? 3600 : (unsigned int)seconds;
 }
 
 static void h_server(struct az_call *call, const char *v, size_t len)
@@ -112,14 +112,14 @@ static void h_server(struct az_call *call, const char *v, size_t len)
 
 static void h_blob_length(struct az_call *call, const char *v, size_t len)
 {
-	call->ans.has_blob_length = text_u64(v, len, &call->ans.props.size);
-	if (!call->ans.has_blob_length)
+	call->response.has_blob_length = text_u64(v, len, &call->response.props.size);
+	if (!call->response.has_blob_length)
 		malformed(call, "x-ms-blob-content-length");
 }
 
 static void h_sequence(struct az_call *call, const char *v, size_t len)
 {
-	struct az_props *p = &call->ans.props;
+	struct az_props *p = &call->response.props;
 
 	p->has_sequence_number = text_u64(v, len, &p->sequence_number);
 	if (!p->has_sequence_number)
@@ -128,7 +128,7 @@ static void h_sequence(struct az_call *call, const char *v, size_t len)
 
 static void h_blob_type(struct az_call *call, const char *v, size_t len)
 {
-	struct az_props *p = &call->ans.props;
+	struct az_props *p = &call->response.props;
 
 	if (len == 8 && !memcmp(v, "PageBlob", 8))
 		p->type = AZ_BLOB_PAGE;
@@ -141,7 +141,7 @@ static void h_blob_type(struct az_call *call, const char *v, size_t len)
 static void h_client_request_id(struct az_call *call, const char *v, size_t len)
 {
 	if (strlen(call->id) != len || strncasecmp(v, call->id, len) != 0)
-		call->ans.foreign = true;
+		call->response.foreign = true;
 }
 
 static void h_error_code(struct az_call *call, const char *v, size_t len)
@@ -166,7 +166,7 @@ static void h_lease_status(struct az_call *call, const char *v, size_t len)
 
 static void h_request_id(struct az_call *call, const char *v, size_t len)
 {
-	call->ans.has_request_id = len > 0;
+	call->response.has_request_id = len > 0;
 	COPY(request_id);
 }
 
@@ -189,7 +189,7 @@ static void h_copy_why(struct az_call *call, const char *v, size_t len)
 static void h_copy_progress(struct az_call *call, const char *v, size_t len)
 {
 	const char *slash = memchr(v, '/', len);
-	struct az_props *p = &call->ans.props;
+	struct az_props *p = &call->response.props;
 
 	if (!slash || !text_u64(v, (size_t)(slash - v), &p->copy_done) ||
 	    !text_u64(slash + 1, len - (size_t)(slash - v) - 1, &p->copy_total))
@@ -209,7 +209,7 @@ static void h_unfinished(struct az_call *call, const char *v, size_t len)
 static void h_version(struct az_call *call, const char *v, size_t len)
 {
 	(void)v;
-	call->ans.has_version = len > 0;
+	call->response.has_version = len > 0;
 }
 
 #define HEADER(name, fn)                   \
@@ -309,10 +309,10 @@ static bool status_line(const char *s, size_t len)
 	return digits == 3 && (p == end || blank(*p));
 }
 
-size_t az_answer_header(char *buf, size_t size, size_t n, void *arg)
+size_t az_response_header(char *buf, size_t size, size_t n, void *arg)
 {
 	struct az_call *call = arg;
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 	size_t len = size * n;
 
 	if (call->cancelled)
@@ -323,8 +323,8 @@ size_t az_answer_header(char *buf, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	if (len > 5 && !memcmp(buf, "HTTP/", 5)) {
-		/* The final answer's, after interim ones: begin anew. */
-		*a = (struct az_answer){ .header_bytes = a->header_bytes };
+		/* The final response's, after interim ones: begin anew. */
+		*a = (struct az_response){ .header_bytes = a->header_bytes };
 		if (!status_line(buf, len)) {
 			az_call_fail(call, AZ_CORRUPT, "the answer's status line makes no sense");
 			return 0;

@@ -140,7 +140,7 @@ static void end(struct az_call *call, const char *what, uint64_t ns)
 	char why[80];
 
 	snprintf(why, sizeof(why), "%s for %.1f s", what, (double)ns / 1e9);
-	az_call_fail(call, AZ_NO_ANSWER, why);
+	az_call_fail(call, AZ_NO_RESPONSE, why);
 }
 
 /* Nobody acknowledges anything: then nobody does on connections that were idle before. */

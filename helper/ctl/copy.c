@@ -10,18 +10,18 @@
 
 #include "ctl/ctl.h"
 #include "ctl/options.h"
+#include "ctl/progress.h"
 #include "ctl/snapshot.h"
-#include "ctl/work.h"
 #include "host/drives.h"
 
 #define LOOK_MS 500 /* how often it is looked how far it is */
 
 struct copy {
-	struct store_options from, to;
+	struct session_options from, to;
 	bool via_snapshot, json;
 
-	struct store source, store;
-	struct work work; /* on the destination */
+	struct session source, session;
+	struct progress progress; /* on the destination */
 	char *text; /* of what is copied */
 	char time[AZ_SNAPSHOT]; /* of the snapshot that was made for it */
 	char *snapshot; /* the same, owned by the source's URL; NULL: none */
@@ -60,9 +60,9 @@ static int check_source(struct copy *c)
 	struct az_result res;
 	const struct az_props *p = &res.props;
 
-	c->work.store = &c->source;
-	if (job_call(&c->work.job, start_look, &c->source.blob, &res))
-		return work_fail(&c->work, NULL);
+	c->progress.session = &c->source;
+	if (job_call(&c->progress.job, start_look, &c->source.blob, &res))
+		return progress_fail(&c->progress, NULL);
 	c->props = res.props;
 	if (p->type != AZ_BLOB_PAGE)
 		return fail(EXIT_NOT_A_DRIVE, "%s: not a page blob; only page blobs can be drives",
@@ -89,8 +89,8 @@ static int make_snapshot(const struct drive *drive, void *ctx)
 
 	if (drive)
 		status = snapshot_mounted(drive, &s);
-	else if (snapshot_take(&c->work, &c->source.blob, &s))
-		status = work_fail(&c->work, s.unsure ? SNAPSHOT_UNSURE : NULL);
+	else if (snapshot_take(&c->progress, &c->source.blob, &s))
+		status = progress_fail(&c->progress, s.unsure ? SNAPSHOT_UNSURE : NULL);
 	memcpy(c->time, s.time, sizeof(c->time));
 	return status;
 }
@@ -115,7 +115,7 @@ static int remove_snapshot(struct copy *c, int status)
 
 	if (!c->snapshot)
 		return status;
-	job_call(&c->work.job, start_delete, &c->source.blob, &res);
+	job_call(&c->progress.job, start_delete, &c->source.blob, &res);
 	if (!res.err.class || res.err.class == AZ_NOT_FOUND)
 		return status;
 	note("%s: this snapshot could not be deleted; do that with clouddrivectl delete",
@@ -128,16 +128,16 @@ static int remove_snapshot(struct copy *c, int status)
 static int gave_up(struct copy *c, const struct az_props *p)
 {
 	return job_fail(
-		&c->work.job, EXIT_FAILED,
+		&c->progress.job, EXIT_FAILED,
 		"%s: the service has not copied it: %s%s%s; if the source did not change meanwhile, try again",
-		c->store.text, p->copy_status[0] ? p->copy_status : "the copy is gone",
+		c->session.text, p->copy_status[0] ? p->copy_status : "the copy is gone",
 		p->copy_why[0] ? ": " : "", p->copy_why);
 }
 
 /* 0: ended well. */
 static int watch(struct copy *c, struct az_props p)
 {
-	struct job *job = &c->work.job;
+	struct job *job = &c->progress.job;
 	struct az_result res;
 
 	while (!strcmp(p.copy_status, "pending") && !strcmp(p.copy_id, c->id)) {
@@ -146,7 +146,7 @@ static int watch(struct copy *c, struct az_props p)
 			job->total = p.copy_total;
 		}
 		if (job_pause(job, LOOP_MS(LOOK_MS)) ||
-		    job_call(job, start_look, &c->store.blob, &res))
+		    job_call(job, start_look, &c->session.blob, &res))
 			return -1;
 		p = res.props;
 	}
@@ -156,12 +156,12 @@ static int watch(struct copy *c, struct az_props p)
 
 static int copy(struct copy *c)
 {
-	struct job *job = &c->work.job;
+	struct job *job = &c->progress.job;
 	struct az_result res;
 	int err;
 
 	job->total = c->props.size;
-	work_show(&c->work);
+	progress_show(&c->progress);
 	err = job_call_once(job, start_copy, c->text, &res);
 	c->begun = !res.err.class;
 	c->unsure = az_error_maybe_applied(&res.err);
@@ -172,25 +172,25 @@ static int copy(struct copy *c)
 /* If it is this copy, and not what somebody has put in its place. */
 static int delete_copy(struct copy *c)
 {
-	struct job *job = &c->work.job;
+	struct job *job = &c->progress.job;
 	struct az_result res;
 	char etag[sizeof(res.props.etag)];
 
-	if (job_call(job, start_look, &c->store.blob, &res) && res.err.class)
+	if (job_call(job, start_look, &c->session.blob, &res) && res.err.class)
 		return res.err.class != AZ_NOT_FOUND;
 	if (strcmp(res.props.copy_id, c->id) != 0)
 		return 0;
 	memcpy(etag, res.props.etag, sizeof(etag));
-	c->store.blob.if_match = etag;
-	job_call(job, start_delete, &c->store.blob, &res);
-	c->store.blob.if_match = NULL;
+	c->session.blob.if_match = etag;
+	job_call(job, start_delete, &c->session.blob, &res);
+	c->session.blob.if_match = NULL;
 	return res.err.class && res.err.class != AZ_NOT_FOUND;
 }
 
 /* What is left of a copy that did not come to its end; NULL: nothing. */
 static const char *undo(struct copy *c)
 {
-	struct job *job = &c->work.job;
+	struct job *job = &c->progress.job;
 	struct az_result res = { 0 };
 
 	if (!c->begun)
@@ -208,11 +208,11 @@ static int report(const struct copy *c)
 	char text[96], size[16];
 
 	if (c->json)
-		return print_json(json_pack("{s:s, s:s, s:I, s:s}", "url", c->store.text, "source",
-					    c->source.text, "size", (json_int_t)c->props.size,
-					    "copy_id", c->id));
-	printf("%s: %s, %s\n", c->store.text, size_text(c->props.size, size, sizeof(size)),
-	       work_text(&c->work, c->props.size, text, sizeof(text)));
+		return print_json(json_pack("{s:s, s:s, s:I, s:s}", "url", c->session.text,
+					    "source", c->source.text, "size",
+					    (json_int_t)c->props.size, "copy_id", c->id));
+	printf("%s: %s, %s\n", c->session.text, size_text(c->props.size, size, sizeof(size)),
+	       progress_text(&c->progress, c->props.size, text, sizeof(text)));
 	return EXIT_OK;
 }
 
@@ -223,26 +223,26 @@ static int transfer(struct copy *c)
 	c->text = az_url_text(&c->source.url);
 	if (!c->text)
 		return fail(EXIT_FAILED, "out of memory");
-	c->work.store = &c->store;
+	c->progress.session = &c->session;
 	err = copy(c);
-	work_hide(&c->work);
-	return err ? work_fail(&c->work, undo(c)) : report(c);
+	progress_hide(&c->progress);
+	return err ? progress_fail(&c->progress, undo(c)) : report(c);
 }
 
-static int work(struct copy *c)
+static int copy_blob(struct copy *c)
 {
-	int status = work_start(&c->work, &c->store, 1);
+	int status = progress_start(&c->progress, &c->session, 1);
 
 	if (status)
 		return status;
-	c->source.blob = (struct az_blob){ .url = &c->source.url, .cred = &c->store.cred };
+	c->source.blob = (struct az_blob){ .url = &c->source.url, .cred = &c->session.cred };
 	status = check_source(c);
 	if (!status && c->via_snapshot)
 		status = use_snapshot(c);
 	if (!status)
 		status = transfer(c);
 	status = remove_snapshot(c, status);
-	work_end(&c->work);
+	progress_end(&c->progress);
 	return status;
 }
 
@@ -250,16 +250,16 @@ static int work(struct copy *c)
 
 static int check_urls(const struct copy *c)
 {
-	const struct az_url *from = &c->source.url, *to = &c->store.url;
+	const struct az_url *from = &c->source.url, *to = &c->session.url;
 
 	if (from->https != to->https || strcmp(from->host, to->host) != 0 ||
 	    strcmp(from->account, to->account) != 0)
 		return fail(EXIT_USAGE,
 			    "%s: in another account than %s; download it, and upload that there",
-			    c->source.text, c->store.text);
+			    c->source.text, c->session.text);
 	if (az_url_same(from, to))
 		return fail(EXIT_USAGE, "%s: source and destination are one; name another blob",
-			    c->store.text);
+			    c->session.text);
 	if (from->snapshot && c->via_snapshot)
 		return fail(EXIT_USAGE, "--via-snapshot: %s is a snapshot already; leave it out",
 			    c->source.text);
@@ -268,33 +268,33 @@ static int check_urls(const struct copy *c)
 
 static int check_key(const struct copy *c)
 {
-	if (!c->source.url.sas && c->store.cred.kind != AZ_CREDENTIAL_SAS)
+	if (!c->source.url.sas && c->session.cred.kind != AZ_CREDENTIAL_SAS)
 		return EXIT_OK;
 	return fail(
 		EXIT_DENIED,
 		"%s: copying needs the account key, which a SAS can't stand for; give it by --key-file",
-		c->store.text);
+		c->session.text);
 }
 
 static int run_copy(struct copy *c)
 {
-	int status = store_url(&c->source, &c->from);
+	int status = session_url(&c->source, &c->from);
 
 	if (!status)
-		status = store_url(&c->store, &c->to);
+		status = session_url(&c->session, &c->to);
 	if (!status)
 		status = check_urls(c);
 	if (!status)
-		status = store_credential(&c->store, &c->to);
+		status = session_credential(&c->session, &c->to);
 	if (!status)
 		status = check_key(c);
 	if (!status)
-		status = store_connect(&c->store);
+		status = session_connect(&c->session);
 	if (!status)
-		status = work(c);
+		status = copy_blob(c);
 	free(c->text);
-	store_close(&c->source);
-	store_close(&c->store);
+	session_close(&c->source);
+	session_close(&c->session);
 	return status;
 }
 
@@ -302,7 +302,7 @@ static int run(int argc, char **argv)
 {
 	struct copy c = { .from.snapshot = true };
 	const struct option options[] = {
-		STORE_OPTIONS(&c.to),
+		SESSION_OPTIONS(&c.to),
 		FLAG("via-snapshot", &c.via_snapshot),
 		FLAG("json", &c.json),
 		{ 0 },
@@ -335,7 +335,7 @@ static const char help[] =
 	"  --key-file FILE  the account key in base64; - is standard input\n"
 	"  --allow-http     plain http to a host other than this one\n"
 	"  --json           print {\"url\", \"source\", \"size\", \"copy_id\"}\n"
-	"\n" STORE_HELP "Copying needs the account key; a SAS won't do.\n"
+	"\n" SESSION_HELP "Copying needs the account key; a SAS won't do.\n"
 	"\n"
 	"Examples:\n"
 	"  clouddrivectl copy $DISKS/disk1 $DISKS/disk2 --via-snapshot --key-file key\n"

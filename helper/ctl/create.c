@@ -4,15 +4,15 @@
 
 #include "ctl/ctl.h"
 #include "ctl/options.h"
-#include "ctl/store.h"
-#include "ctl/work.h"
+#include "ctl/progress.h"
+#include "ctl/session.h"
 #include "image/create.h"
 #include "vhd/footer.h"
 
 #define MAX_SIZE (8ull << 40) /* "Put Blob": x-ms-blob-content-length */
 
 struct create_options {
-	struct store_options store;
+	struct session_options session;
 	const char *fs, *format, *label;
 	uint64_t size;
 	bool json;
@@ -32,7 +32,7 @@ static int check_size(const struct create_options *o, bool vhd)
 	return EXIT_OK;
 }
 
-static int check_label(const struct create_options *o, const struct format *f)
+static int check_label(const struct create_options *o, const struct mkfs *f)
 {
 	if (!o->label)
 		return EXIT_OK;
@@ -57,17 +57,17 @@ static int check(const struct create_options *o, struct create *c)
 	if (!c->vhd && strcmp(o->format, "raw") != 0)
 		return fail(EXIT_USAGE,
 			    "--format: neither vhd nor raw; see clouddrivectl create --help");
-	c->format = format_find(o->fs);
-	if (!c->format && strcmp(o->fs, "none") != 0)
+	c->mkfs = mkfs_find(o->fs);
+	if (!c->mkfs && strcmp(o->fs, "none") != 0)
 		return fail(EXIT_USAGE,
 			    "--fs: not ntfs, ext4, xfs or none; see clouddrivectl create --help");
 	c->size = o->size;
 	c->label = o->label;
 	status = check_size(o, c->vhd);
-	return status ? status : check_label(o, c->format);
+	return status ? status : check_label(o, c->mkfs);
 }
 
-static int report(const struct create_options *o, const struct store *s, const struct create *c)
+static int report(const struct create_options *o, const struct session *s, const struct create *c)
 {
 	const struct az_counters *n = az_client_counters(s->client);
 	char size[16];
@@ -79,41 +79,41 @@ static int report(const struct create_options *o, const struct store *s, const s
 					    o->fs, "pages", (json_int_t)c->pages, "transactions",
 					    (json_int_t)n->calls));
 	printf("%s: %s, %s, %llu pages written in %llu transaction%s\n", s->text,
-	       size_text(c->size, size, sizeof(size)), c->format ? c->format->name : o->format,
+	       size_text(c->size, size, sizeof(size)), c->mkfs ? c->mkfs->name : o->format,
 	       (unsigned long long)c->pages, (unsigned long long)n->calls,
 	       n->calls == 1 ? "" : "s");
 	return EXIT_OK;
 }
 
 /* A raw blob without a file system is made, and finished, by one call. */
-static int make_bare(struct store *s, struct create *c)
+static int make_bare(struct session *s, struct create *c)
 {
 	struct az_sync sync = { 0 };
 
 	c->blob_size = c->size;
-	return store_wait(s, az_create_page_blob(s->client, &s->blob, c->size, az_sync_done, &sync),
-			  &sync);
+	return session_wait(
+		s, az_create_page_blob(s->client, &s->blob, c->size, az_sync_done, &sync), &sync);
 }
 
-static int make(struct store *s, struct create *c)
+static int make(struct session *s, struct create *c)
 {
-	struct work w;
-	int status = work_start(&w, s, WORK_CONNECTIONS);
+	struct progress p;
+	int status = progress_start(&p, s, JOB_CONNECTIONS);
 
 	if (status)
 		return status;
-	c->job = &w.job;
-	status = c->format ? format_check(c->job, c->format) : 0;
+	c->job = &p.job;
+	status = c->mkfs ? mkfs_check(c->job, c->mkfs) : 0;
 	if (!status) {
-		work_show(&w);
+		progress_show(&p);
 		status = create_run(c);
 	}
-	work_end(&w);
+	progress_end(&p);
 	c->job = NULL;
 	if (!status)
 		return EXIT_OK;
-	return work_fail(
-		&w,
+	return progress_fail(
+		&p,
 		c->left ?
 			"There may be an unfinished blob, which could not be deleted; look, and delete it" :
 			NULL);
@@ -121,15 +121,15 @@ static int make(struct store *s, struct create *c)
 
 static int create(const struct create_options *o, struct create *c)
 {
-	struct store s = { 0 };
+	struct session s = { 0 };
 	int status;
 
-	status = store_open(&s, &o->store);
+	status = session_open(&s, &o->session);
 	if (!status)
-		status = c->vhd || c->format ? make(&s, c) : make_bare(&s, c);
+		status = c->vhd || c->mkfs ? make(&s, c) : make_bare(&s, c);
 	if (!status)
 		status = report(o, &s, c);
-	store_close(&s);
+	session_close(&s);
 	return status;
 }
 
@@ -138,7 +138,7 @@ static int run(int argc, char **argv)
 	struct create_options o = { .fs = "ext4", .format = "vhd" };
 	struct create c = { 0 };
 	const struct option options[] = {
-		STORE_OPTIONS(&o.store),
+		SESSION_OPTIONS(&o.session),
 		SIZE("size", &o.size),
 		TEXT("fs", &o.fs),
 		TEXT("label", &o.label),
@@ -147,7 +147,7 @@ static int run(int argc, char **argv)
 		{ 0 },
 	};
 	const struct argument arguments[] = {
-		ARGUMENT("URL", &o.store.url),
+		ARGUMENT("URL", &o.session.url),
 		{ 0 },
 	};
 	int status;
@@ -179,7 +179,7 @@ static const char help[] =
 	"  --allow-http     plain http to a host other than this one\n"
 	"  --json           print {\"url\", \"size\", \"blob_size\", \"format\", \"fs\", \"pages\" (of\n"
 	"                   512 bytes, written), \"transactions\"} instead of a line\n"
-	"\n" STORE_HELP "\n"
+	"\n" SESSION_HELP "\n"
 	"Examples:\n"
 	"  clouddrivectl create https://acct.blob.core.windows.net/disks/disk1 --size 10G --key-file key\n"
 	"  clouddrivectl create \"https://acct.blob.core.windows.net/disks/disk1?sv=...&sig=...\" --size 1T --fs ntfs --label DATA\n"

@@ -4,7 +4,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/options.h"
-#include "ctl/store.h"
+#include "ctl/session.h"
 #include "host/drives.h"
 
 /* The service would refuse it too, as it is leased, but not say by whom. */
@@ -19,48 +19,48 @@ static int check_not_mounted(const struct drive *drive, void *ctx)
 		    drive_url(drive), device_name(drive->driver.index, device));
 }
 
-static int delete_blob(const struct store_options *o, bool snapshots)
+static int delete_blob(const struct session_options *o, bool snapshots)
 {
 	struct az_sync sync = { 0 };
-	struct store s = { 0 };
+	struct session s = { 0 };
 	int status;
 
-	status = store_url(&s, o);
+	status = session_url(&s, o);
 	if (!status && snapshots && s.url.snapshot)
 		status = fail(EXIT_USAGE,
 			      "%s: a snapshot, which has no --snapshots; leave that out", s.text);
 	if (!status)
-		status = store_credential(&s, o);
+		status = session_credential(&s, o);
 	if (!status)
-		status = store_connect(&s);
+		status = session_connect(&s);
 	if (!status)
 		status = snapshots ? drives_act_on_snapshots(&s.url, check_not_mounted, NULL) :
 				     drives_act_on_url(&s.url, check_not_mounted, NULL);
 	if (!status)
-		status = store_wait(
+		status = session_wait(
 			&s, az_delete_blob(s.client, &s.blob, snapshots, az_sync_done, &sync),
 			&sync);
-	store_close(&s);
+	session_close(&s);
 	return status;
 }
 
 static int run(int argc, char **argv)
 {
-	struct store_options store = { .snapshot = true };
+	struct session_options session = { .snapshot = true };
 	bool snapshots = false;
 	const struct option options[] = {
-		STORE_OPTIONS(&store),
+		SESSION_OPTIONS(&session),
 		FLAG("snapshots", &snapshots),
 		{ 0 },
 	};
 	const struct argument arguments[] = {
-		ARGUMENT("URL", &store.url),
+		ARGUMENT("URL", &session.url),
 		{ 0 },
 	};
 	int status;
 
 	status = options_parse(argc, argv, options, arguments);
-	return status ? status : delete_blob(&store, snapshots);
+	return status ? status : delete_blob(&session, snapshots);
 }
 
 static const char help[] =
@@ -73,7 +73,7 @@ static const char help[] =
 	"  --snapshots      delete its snapshots too; a blob that has some is left alone otherwise\n"
 	"  --key-file FILE  the account key in base64; - is standard input\n"
 	"  --allow-http     plain http to a host other than this one\n"
-	"\n" STORE_HELP "\n"
+	"\n" SESSION_HELP "\n"
 	"Example:\n"
 	"  clouddrivectl delete https://acct.blob.core.windows.net/disks/disk1 --key-file key\n"
 	"\n"

@@ -4,20 +4,21 @@
 
 #include "ctl/ctl.h"
 #include "ctl/options.h"
-#include "ctl/store.h"
-#include "ctl/work.h"
+#include "ctl/progress.h"
+#include "ctl/session.h"
 #include "image/download.h"
 
 struct download_options {
-	struct store_options store;
+	struct session_options session;
 	const char *file;
 	uint64_t connections;
 	bool json;
 };
 
-static int report(const struct download_options *o, const struct work *w, const struct download *d)
+static int report(const struct download_options *o, const struct progress *p,
+		  const struct download *d)
 {
-	const struct az_counters *n = az_client_counters(w->job.client);
+	const struct az_counters *n = az_client_counters(p->job.client);
 	char text[96], there[48] = "", size[16];
 
 	if (o->json)
@@ -30,51 +31,51 @@ static int report(const struct download_options *o, const struct work *w, const 
 		snprintf(there, sizeof(there), ", %s were there",
 			 size_text(d->skipped, size, sizeof(size)));
 	printf("%s: %s, data %s%s\n", o->file, size_text(d->size, size, sizeof(size)),
-	       work_text(w, w->job.done - d->skipped, text, sizeof(text)), there);
+	       progress_text(p, p->job.done - d->skipped, text, sizeof(text)), there);
 	return EXIT_OK;
 }
 
-static int transfer(const struct download_options *o, struct store *s)
+static int transfer(const struct download_options *o, struct session *s)
 {
-	struct work w;
-	struct download d = { .job = &w.job, .file = o->file };
+	struct progress p;
+	struct download d = { .job = &p.job, .file = o->file };
 	char left[600];
-	int status = work_start(&w, s, o->connections);
+	int status = progress_start(&p, s, o->connections);
 
 	if (status)
 		return status;
-	work_show(&w);
+	progress_show(&p);
 	status = download_run(&d);
-	work_end(&w);
+	progress_end(&p);
 	if (!status)
-		return report(o, &w, &d);
+		return report(o, &p, &d);
 	snprintf(left, sizeof(left),
 		 "What has arrived stays in %s.part: the same command goes on with it", o->file);
-	return work_fail(&w, d.left == DOWNLOAD_PART ? left : NULL);
+	return progress_fail(&p, d.left == DOWNLOAD_PART ? left : NULL);
 }
 
 static int download(const struct download_options *o)
 {
-	struct store s = { 0 };
-	int status = store_open(&s, &o->store);
+	struct session s = { 0 };
+	int status = session_open(&s, &o->session);
 
 	if (!status)
 		status = transfer(o, &s);
-	store_close(&s);
+	session_close(&s);
 	return status;
 }
 
 static int run(int argc, char **argv)
 {
-	struct download_options o = { .store.snapshot = true, .connections = WORK_CONNECTIONS };
+	struct download_options o = { .session.snapshot = true, .connections = JOB_CONNECTIONS };
 	const struct option options[] = {
-		STORE_OPTIONS(&o.store),
+		SESSION_OPTIONS(&o.session),
 		NUMBER("connections", &o.connections, 1, 128),
 		FLAG("json", &o.json),
 		{ 0 },
 	};
 	const struct argument arguments[] = {
-		ARGUMENT("URL", &o.store.url),
+		ARGUMENT("URL", &o.session.url),
 		ARGUMENT("FILE", &o.file),
 		{ 0 },
 	};
@@ -108,7 +109,7 @@ static const char help[] =
 	"  --allow-http     plain http to a host other than this one\n"
 	"  --json           print {\"file\", \"size\", \"data_bytes\", \"skipped_bytes\",\n"
 	"                   \"transactions\", \"get_blobs\"}\n"
-	"\n" STORE_HELP "\n"
+	"\n" SESSION_HELP "\n"
 	"Examples:\n"
 	"  clouddrivectl download https://acct.blob.core.windows.net/disks/disk1 disk1.vhd --key-file key\n"
 	"  clouddrivectl download \"https://acct.blob.core.windows.net/disks/disk1?snapshot=2026-11-20T10:00:00.0000000Z\" disk1.vhd --key-file key\n"

@@ -21,7 +21,7 @@ static json_t *describe(const struct drive *drive)
 
 	if (mounts_of(d->index, &m))
 		return NULL;
-	agent_look(d->index, &agent);
+	agent_query(d->index, &agent);
 	json_t *o = json_pack("{s:i, s:s, s:s?, s:s?, s:I, s:b, s:s, s:o, s:o}", "index",
 			      (int)d->index, "device", device_name(d->index, device), "mount_point",
 			      m.count ? m.dirs[0] : NULL, "url", url, "size", drive_size(drive),

@@ -2,7 +2,7 @@
 /*
  * Mounting: everything that can be checked without touching the blob is checked
  * first; then an agent is started, whose helper takes the lease and makes the
- * device (attach.c); then the file system on it is found and mounted (place.c).
+ * device (attach.c); then the file system on it is found and mounted (mountpoint.c).
  * What fails after the device is there takes it away again.
  */
 #include <errno.h>
@@ -12,14 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/key.h"
 #include "agent/lock.h"
-#include "agent/pace.h"
 #include "azure/sas.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
+#include "host/detach.h"
 #include "host/drives.h"
 #include "host/mount.h"
-#include "host/takedown.h"
 #include "lib/driver.h"
 #include "lib/runtime.h"
 
@@ -38,33 +38,33 @@ struct request {
  * without a SAS of their own share what the first of them found. */
 static void share_credential(struct mount *m, const struct mount *first)
 {
-	if (strcmp(m->store.url.account, first->store.url.account) != 0) {
+	if (strcmp(m->session.url.account, first->session.url.account) != 0) {
 		m->no_credential = -ENOKEY;
 		snprintf(
 			m->why, sizeof(m->why),
 			"the credential is for account \"%.24s\", the URL for \"%.24s\"; mount them one by one",
-			first->store.url.account, m->store.url.account);
+			first->session.url.account, m->session.url.account);
 		return;
 	}
 	m->no_credential = first->no_credential;
 	memcpy(m->why, first->why, sizeof(m->why));
-	m->store.cred = first->store.cred;
-	m->store.cred.sas = NULL;
-	if (first->store.cred.sas) {
-		m->store.cred.kind = AZ_CREDENTIAL_NONE;
-		m->no_credential = az_credential_set_sas(&m->store.cred, first->store.cred.sas);
+	m->session.cred = first->session.cred;
+	m->session.cred.sas = NULL;
+	if (first->session.cred.sas) {
+		m->session.cred.kind = AZ_CREDENTIAL_NONE;
+		m->no_credential = az_credential_set_sas(&m->session.cred, first->session.cred.sas);
 	}
 }
 
 static void find_credential(struct mount *m, const struct mount **first)
 {
-	if (*first && !m->store.url.sas) {
+	if (*first && !m->session.url.sas) {
 		share_credential(m, *first);
 		return;
 	}
-	m->no_credential = az_credential_load(&m->store.cred, &m->store.url, m->options.key_file,
-					      m->why, sizeof(m->why));
-	if (!m->store.url.sas)
+	m->no_credential = az_credential_load(&m->session.cred, &m->session.url,
+					      m->options.key_file, m->why, sizeof(m->why));
+	if (!m->session.url.sas)
 		*first = m;
 }
 
@@ -74,10 +74,10 @@ static void find_credentials(struct request *r)
 	size_t i;
 
 	for (i = 0; i < r->count; i++)
-		if (!r->mounts[i].store.url.sas)
+		if (!r->mounts[i].session.url.sas)
 			find_credential(&r->mounts[i], &first);
 	for (i = 0; i < r->count; i++)
-		if (r->mounts[i].store.url.sas)
+		if (r->mounts[i].session.url.sas)
 			find_credential(&r->mounts[i], &first);
 }
 
@@ -85,21 +85,21 @@ static int check_sas(const struct mount *m)
 {
 	char why[256];
 
-	if (m->no_credential || m->store.cred.kind != AZ_CREDENTIAL_SAS ||
-	    !az_sas_check(&m->store.cred, &m->store.url, az_sas_needed(&m->store.url), time(NULL),
-			  why, sizeof(why)))
+	if (m->no_credential || m->session.cred.kind != AZ_CREDENTIAL_SAS ||
+	    !az_sas_check(&m->session.cred, &m->session.url, az_sas_needed(&m->session.url),
+			  time(NULL), why, sizeof(why)))
 		return EXIT_OK;
-	return fail(EXIT_DENIED, "%s: %s", m->store.text, why);
+	return fail(EXIT_DENIED, "%s: %s", m->session.text, why);
 }
 
 /* A snapshot can't be written to, and so has no lease. */
 static int check_snapshot(struct mount *m)
 {
-	if (!m->store.url.snapshot)
+	if (!m->session.url.snapshot)
 		return EXIT_OK;
 	if (m->force)
 		return fail(EXIT_USAGE, "--force: nobody leases a snapshot (%s); leave it out",
-			    m->store.text);
+			    m->session.text);
 	m->read_only = true;
 	return EXIT_OK;
 }
@@ -111,11 +111,11 @@ static int prepare(struct request *r)
 	int err, status = EXIT_OK;
 
 	for (i = 0; i < r->count && !status; i++)
-		status = store_url(&r->mounts[i].store, &r->mounts[i].options);
+		status = session_url(&r->mounts[i].session, &r->mounts[i].options);
 	for (i = 0; i < r->count && !status; i++)
 		status = check_snapshot(&r->mounts[i]);
 	for (i = 0; i < r->count && !status; i++)
-		status = place_check(&r->mounts[i]);
+		status = mountpoint_check(&r->mounts[i]);
 	if (!status)
 		status = need_root();
 	if (status)
@@ -134,7 +134,7 @@ static int prepare(struct request *r)
 
 int mount_interrupted(const struct mount *m)
 {
-	return fail(EXIT_FAILED, "%s: interrupted; %s", m->store.text,
+	return fail(EXIT_FAILED, "%s: interrupted; %s", m->session.text,
 		    m->was_there ? "it stays as it was before" : "it is unmounted again");
 }
 
@@ -145,11 +145,11 @@ static int mount_locked(struct mount *m)
 	status = attach(m);
 	if (status)
 		return status;
-	status = place(m);
+	status = mountpoint_mount(m);
 	if (!status && agent_interrupted(&m->agent))
 		status = mount_interrupted(m);
 	if (status && !m->was_there)
-		take_down_index(m->index, false);
+		detach_index(m->index, false);
 	return status;
 }
 
@@ -161,11 +161,11 @@ static int mount_url(struct mount *m)
 	status = check_sas(m);
 	if (status)
 		return status;
-	lock = lock_take(lock_path_url(&m->store.url, path), LOCK_S);
+	lock = lock_take(lock_path_url(&m->session.url, path), LOCK_S);
 	if (lock == -ETIMEDOUT)
 		return fail(EXIT_BUSY,
 			    "%s: another clouddrivectl has been mounting it for %d s; try again",
-			    m->store.text, LOCK_S);
+			    m->session.text, LOCK_S);
 	if (lock < 0)
 		return fail(EXIT_FAILED, "%s: %s", path, strerror(-lock));
 	status = mount_locked(m);
@@ -213,9 +213,9 @@ static int print_result(const struct mount *m)
 	device_name(m->index, device);
 	if (m->json)
 		return print_json(json_pack("{s:s, s:s?, s:s}", "device", device, "mount_point",
-					    dir, "url", m->store.text));
+					    dir, "url", m->session.text));
 	printf("%s%s%s%s%s\n", device, dir ? " " : "", dir ? dir : "", m->several ? " " : "",
-	       m->several ? m->store.text : "");
+	       m->several ? m->session.text : "");
 	return EXIT_OK;
 }
 
@@ -230,9 +230,9 @@ static void forget_secrets(struct request *r)
 		char *url = (char *)m->options.url;
 		char *query = url ? strchr(url, '?') : NULL;
 
-		az_credential_free(&m->store.cred);
-		if (m->store.url.sas)
-			explicit_bzero(m->store.url.sas, strlen(m->store.url.sas));
+		az_credential_free(&m->session.cred);
+		if (m->session.url.sas)
+			explicit_bzero(m->session.url.sas, strlen(m->session.url.sas));
 		if (query)
 			explicit_bzero(query, strlen(query));
 	}
@@ -245,18 +245,18 @@ static int stay(struct mount *m)
 
 	fflush(stdout);
 	if (m->agent.fd < 0) {
-		note("%s: has an agent in the background already; not staying", m->store.text);
+		note("%s: has an agent in the background already; not staying", m->session.text);
 		return EXIT_OK;
 	}
 	while (agent_watch(&m->agent))
-		if (!take_down_index(m->index, false))
+		if (!detach_index(m->index, false))
 			return EXIT_OK;
-	if (driver_look(m->index, &d) || d.state == CDRIVE_STATE_FENCED)
+	if (driver_query(m->index, &d) || d.state == CDRIVE_STATE_FENCED)
 		return EXIT_OK;
 	return fail(
 		EXIT_FAILED,
 		"%s: its agent ended, /dev/cdrive%u goes on without it for as long as its SAS is valid; bring one back: clouddrivectl mount %s",
-		m->store.text, m->index, m->store.text);
+		m->session.text, m->index, m->session.text);
 }
 
 static int mount_request(struct request *r)
@@ -277,7 +277,7 @@ static int mount_request(struct request *r)
 		agent_too_late();
 	for (i = 0; i < r->count; i++) {
 		agent_forget(&r->mounts[i].agent);
-		store_close(&r->mounts[i].store);
+		session_close(&r->mounts[i].session);
 	}
 	return status;
 }
@@ -327,11 +327,11 @@ static int run(int argc, char **argv)
 	struct rest rest = { items, 0 };
 	struct request r = { .mount = { .options.snapshot = true,
 					.connections = 32,
-					.lifetime = PACE_LIFETIME_S,
+					.lifetime = KEY_LIFETIME_S,
 					.agent = AGENT_START_NONE } };
 	struct mount *m = &r.mount;
 	const struct option options[] = {
-		STORE_OPTIONS(&m->options),
+		SESSION_OPTIONS(&m->options),
 		FLAG("read-only", &m->read_only),
 		FLAG("no-fs", &m->no_fs),
 		FLAG("fsck", &m->fsck),
@@ -403,7 +403,7 @@ static const char help[] =
 	"  --key-file FILE       the account key in base64; - is standard input\n"
 	"  --allow-http          plain http to a host other than this one\n"
 	"  --json                print {\"device\", \"mount_point\", \"url\"}\n"
-	"\n" STORE_HELP "A SAS needs the permissions read and write, one of a snapshot read.\n"
+	"\n" SESSION_HELP "A SAS needs the permissions read and write, one of a snapshot read.\n"
 	"\n"
 	"Examples:\n"
 	"  clouddrivectl mount https://acct.blob.core.windows.net/disks/disk1 /srv/data --key-file key\n"

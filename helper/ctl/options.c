@@ -43,7 +43,7 @@ static char *shown_url(const char *arg, const char *host)
 	return s;
 }
 
-char *shown(const char *arg)
+char *redacted(const char *arg)
 {
 	const char *host = strstr(arg, "://");
 
@@ -129,7 +129,7 @@ static int take_option(int argc, char **argv, int *i, const struct option *optio
 
 int options_unexpected(const char *arg)
 {
-	char *s = shown(arg);
+	char *s = redacted(arg);
 	int status = usage(s ? s : "argument", s ? strlen(s) : 8, "one argument too many");
 
 	free(s);

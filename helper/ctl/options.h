@@ -87,6 +87,6 @@ int parse_size(const char *s, uint64_t *bytes);
  * (where a SAS is), a path as it is, and of anything else nothing, as it may
  * be a key in the wrong place.  malloc'ed.
  */
-char *shown(const char *arg);
+char *redacted(const char *arg);
 
 #endif

@@ -20,7 +20,7 @@
 #define ANSWER_MS 20000 /* of the helper, with everything frozen */
 
 struct snapshot_options {
-	struct store_options store; /* its URL is DRIVE */
+	struct session_options session; /* its URL is DRIVE */
 	bool json;
 };
 
@@ -146,42 +146,42 @@ static struct az_call *start_snapshot(struct job *job, void *arg, struct az_sync
 	return az_snapshot(job->client, arg, az_sync_done, sync);
 }
 
-int snapshot_take(struct work *w, struct az_blob *blob, struct snapshot *s)
+int snapshot_take(struct progress *p, struct az_blob *blob, struct snapshot *s)
 {
 	struct az_result res;
-	int err = job_call_once(&w->job, start_snapshot, blob, &res);
+	int err = job_call_once(&p->job, start_snapshot, blob, &res);
 
 	snprintf(s->time, sizeof(s->time), "%s", res.err.class ? "" : res.props.snapshot);
 	s->unsure = az_error_maybe_applied(&res.err);
 	return err;
 }
 
-static int check_blob(struct work *w, bool *leased)
+static int check_blob(struct progress *p, bool *leased)
 {
 	struct az_result res;
 
-	if (job_properties(&w->job, &res))
+	if (job_properties(&p->job, &res))
 		return -1;
 	*leased = !strcmp(res.props.lease_state, "leased");
 	if (res.props.type == AZ_BLOB_PAGE)
 		return 0;
-	return job_fail(&w->job, EXIT_NOT_A_DRIVE,
-			"%s: not a page blob; only page blobs can be drives", w->store->text);
+	return job_fail(&p->job, EXIT_NOT_A_DRIVE,
+			"%s: not a page blob; only page blobs can be drives", p->session->text);
 }
 
-static int take_of_blob(const struct snapshot_options *o, struct store *s)
+static int take_of_blob(const struct snapshot_options *o, struct session *s)
 {
 	struct snapshot snapshot = { .time = "" };
 	bool leased = false;
-	struct work w;
-	int err, status = work_start(&w, s, 1);
+	struct progress p;
+	int err, status = progress_start(&p, s, 1);
 
 	if (status)
 		return status;
-	err = check_blob(&w, &leased);
+	err = check_blob(&p, &leased);
 	if (!err)
-		err = snapshot_take(&w, &s->blob, &snapshot);
-	work_end(&w);
+		err = snapshot_take(&p, &s->blob, &snapshot);
+	progress_end(&p);
 	if (snapshot.time[0]) {
 		status = report(o, &s->url, snapshot.time, false);
 		if (leased)
@@ -189,17 +189,17 @@ static int take_of_blob(const struct snapshot_options *o, struct store *s)
 			     s->text);
 		return status;
 	}
-	return err ? work_fail(&w, snapshot.unsure ? SNAPSHOT_UNSURE : NULL) : status;
+	return err ? progress_fail(&p, snapshot.unsure ? SNAPSHOT_UNSURE : NULL) : status;
 }
 
 static int take_unmounted(const struct snapshot_options *o)
 {
-	struct store s = { 0 };
-	int status = store_open(&s, &o->store);
+	struct session s = { 0 };
+	int status = session_open(&s, &o->session);
 
 	if (!status)
 		status = take_of_blob(o, &s);
-	store_close(&s);
+	session_close(&s);
 	return status;
 }
 
@@ -219,15 +219,15 @@ static int take(const struct drive *drive, void *ctx)
 
 static int snapshot(struct snapshot_options *o)
 {
-	struct store s = { 0 };
+	struct session s = { 0 };
 	int status;
 
-	if (!strstr(o->store.url, "://"))
-		return drives_act(o->store.url, take, o);
-	status = store_url(&s, &o->store);
+	if (!strstr(o->session.url, "://"))
+		return drives_act(o->session.url, take, o);
+	status = session_url(&s, &o->session);
 	if (!status)
 		status = drives_act_on_url(&s.url, take, o);
-	store_close(&s);
+	session_close(&s);
 	return status;
 }
 
@@ -235,12 +235,12 @@ static int run(int argc, char **argv)
 {
 	struct snapshot_options o = { 0 };
 	const struct option options[] = {
-		STORE_OPTIONS(&o.store),
+		SESSION_OPTIONS(&o.session),
 		FLAG("json", &o.json),
 		{ 0 },
 	};
 	const struct argument arguments[] = {
-		ARGUMENT("DRIVE", &o.store.url),
+		ARGUMENT("DRIVE", &o.session.url),
 		{ 0 },
 	};
 	int status;
@@ -267,7 +267,7 @@ static const char help[] =
 	"  --key-file FILE  the account key in base64; - is standard input\n"
 	"  --allow-http     plain http to a host other than this one\n"
 	"  --json           print {\"url\", \"snapshot\", \"frozen\"}\n"
-	"\n" STORE_HELP "A SAS needs the permission create or write.\n"
+	"\n" SESSION_HELP "A SAS needs the permission create or write.\n"
 	"\n"
 	"Examples:\n"
 	"  clouddrivectl snapshot /srv/data\n"

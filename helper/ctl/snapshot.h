@@ -3,7 +3,7 @@
 #ifndef CTL_SNAPSHOT_H
 #define CTL_SNAPSHOT_H
 
-#include "ctl/work.h"
+#include "ctl/progress.h"
 #include "host/drives.h"
 
 struct snapshot {
@@ -19,7 +19,7 @@ int snapshot_mounted(const struct drive *d, struct snapshot *s);
 /*
  * Of any blob.  0 or -1, as job_call_once(): after a signal there may be one with -1.
  */
-int snapshot_take(struct work *w, struct az_blob *blob, struct snapshot *s);
+int snapshot_take(struct progress *p, struct az_blob *blob, struct snapshot *s);
 
 #define SNAPSHOT_UNSURE "There may be a snapshot all the same"
 

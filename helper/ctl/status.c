@@ -45,7 +45,7 @@ static json_t *agent_facts(unsigned int index)
 {
 	struct agent_info agent;
 
-	agent_look(index, &agent);
+	agent_query(index, &agent);
 	if (!agent.alive)
 		return json_null();
 	return json_pack("{s:i, s:s}", "pid", (int)agent.pid, "credential",

@@ -3,12 +3,12 @@
 
 #include "ctl/ctl.h"
 #include "ctl/options.h"
+#include "host/detach.h"
 #include "host/drives.h"
-#include "host/takedown.h"
 
 static int unmount(const struct drive *drive, void *force)
 {
-	return take_down(drive, *(bool *)force);
+	return detach_drive(drive, *(bool *)force);
 }
 
 static int run(int argc, char **argv)

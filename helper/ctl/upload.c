@@ -4,33 +4,33 @@
 
 #include "ctl/ctl.h"
 #include "ctl/options.h"
-#include "ctl/store.h"
-#include "ctl/work.h"
+#include "ctl/progress.h"
+#include "ctl/session.h"
 #include "image/upload.h"
 
 struct upload_options {
-	struct store_options store;
+	struct session_options session;
 	const char *file, *format;
 	uint64_t connections;
 	bool verify, json;
 };
 
-static int report(const struct upload_options *o, const struct work *w, const struct upload *u)
+static int report(const struct upload_options *o, const struct progress *p, const struct upload *u)
 {
-	const struct az_counters *n = az_client_counters(w->job.client);
+	const struct az_counters *n = az_client_counters(p->job.client);
 	char text[96], there[48] = "", size[16];
 
 	if (o->json)
 		return print_json(
-			json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "url", w->store->text, "size",
+			json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "url", p->session->text, "size",
 				  (json_int_t)u->size, "pages", (json_int_t)u->pages,
 				  "skipped_bytes", (json_int_t)u->skipped, "transactions",
 				  (json_int_t)n->calls, "put_pages", (json_int_t)n->writes));
 	if (u->skipped)
 		snprintf(there, sizeof(there), ", %s were there",
 			 size_text(u->skipped, size, sizeof(size)));
-	printf("%s: %llu pages, %s%s\n", w->store->text, (unsigned long long)u->pages,
-	       work_text(w, u->pages * AZ_PAGE, text, sizeof(text)), there);
+	printf("%s: %llu pages, %s%s\n", p->session->text, (unsigned long long)u->pages,
+	       progress_text(p, u->pages * AZ_PAGE, text, sizeof(text)), there);
 	return EXIT_OK;
 }
 
@@ -51,45 +51,45 @@ static const char *what_is_left(const struct upload *u)
 	return NULL;
 }
 
-static int transfer(const struct upload_options *o, struct store *s, bool raw)
+static int transfer(const struct upload_options *o, struct session *s, bool raw)
 {
 	struct image_file file = { .fd = -1 };
-	struct work w;
-	struct upload u = { .job = &w.job, .file = &file, .verify = o->verify };
-	int status = work_start(&w, s, o->connections);
+	struct progress p;
+	struct upload u = { .job = &p.job, .file = &file, .verify = o->verify };
+	int status = progress_start(&p, s, o->connections);
 
 	if (status)
 		return status;
-	status = image_file_open(&w.job, &file, o->file, raw);
+	status = image_file_open(&p.job, &file, o->file, raw);
 	if (!status && file.pipe && o->verify)
-		status = job_fail(&w.job, EXIT_USAGE,
+		status = job_fail(&p.job, EXIT_USAGE,
 				  "--verify: a pipe can't be read twice; upload a file");
 	if (!status) {
-		work_show(&w);
+		progress_show(&p);
 		status = upload_run(&u);
 	}
-	work_end(&w);
-	status = status ? work_fail(&w, what_is_left(&u)) : report(o, &w, &u);
+	progress_end(&p);
+	status = status ? progress_fail(&p, what_is_left(&u)) : report(o, &p, &u);
 	image_file_close(&file);
 	return status;
 }
 
 static int upload(const struct upload_options *o, bool raw)
 {
-	struct store s = { 0 };
-	int status = store_open(&s, &o->store);
+	struct session s = { 0 };
+	int status = session_open(&s, &o->session);
 
 	if (!status)
 		status = transfer(o, &s, raw);
-	store_close(&s);
+	session_close(&s);
 	return status;
 }
 
 static int run(int argc, char **argv)
 {
-	struct upload_options o = { .format = "vhd", .connections = WORK_CONNECTIONS };
+	struct upload_options o = { .format = "vhd", .connections = JOB_CONNECTIONS };
 	const struct option options[] = {
-		STORE_OPTIONS(&o.store),
+		SESSION_OPTIONS(&o.session),
 		TEXT("format", &o.format),
 		NUMBER("connections", &o.connections, 1, 128),
 		FLAG("verify", &o.verify),
@@ -98,7 +98,7 @@ static int run(int argc, char **argv)
 	};
 	const struct argument arguments[] = {
 		ARGUMENT("FILE", &o.file),
-		ARGUMENT("URL", &o.store.url),
+		ARGUMENT("URL", &o.session.url),
 		{ 0 },
 	};
 	int status;
@@ -109,7 +109,7 @@ static int run(int argc, char **argv)
 	if (strcmp(o.format, "vhd") != 0 && strcmp(o.format, "raw") != 0)
 		return fail(EXIT_USAGE,
 			    "--format: neither vhd nor raw; see clouddrivectl upload --help");
-	if (!strcmp(o.file, "-") && o.store.key_file && !strcmp(o.store.key_file, "-"))
+	if (!strcmp(o.file, "-") && o.session.key_file && !strcmp(o.session.key_file, "-"))
 		return fail(EXIT_USAGE,
 			    "--key-file: standard input is the image; give the key in a file");
 	return upload(&o, !strcmp(o.format, "raw"));
@@ -137,7 +137,7 @@ static const char help[] =
 	"  --allow-http     plain http to a host other than this one\n"
 	"  --json           print {\"url\", \"size\", \"pages\" (of 512 bytes, written),\n"
 	"                   \"skipped_bytes\", \"transactions\", \"put_pages\"}\n"
-	"\n" STORE_HELP "\n"
+	"\n" SESSION_HELP "\n"
 	"Examples:\n"
 	"  clouddrivectl upload disk1.vhd https://acct.blob.core.windows.net/disks/disk1 --key-file key\n"
 	"  zcat disk1.img.gz | clouddrivectl upload - \"https://acct.blob.core.windows.net/disks/disk1?sv=...&sig=...\" --format raw\n"

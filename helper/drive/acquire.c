@@ -194,7 +194,8 @@ static void give_up(void *arg)
 	if (r->sync.done)
 		return;
 	az_call_cancel(r->call);
-	r->sync.res.err = (struct az_error){ .class = AZ_NO_ANSWER, .message = "gave up waiting" };
+	r->sync.res.err =
+		(struct az_error){ .class = AZ_NO_RESPONSE, .message = "gave up waiting" };
 	r->sync.done = true;
 }
 

@@ -18,10 +18,10 @@
 
 #include "agent/lock.h"
 #include "ctl/ctl.h"
+#include "host/detach.h"
 #include "host/drives.h"
 #include "host/mount.h"
 #include "host/mounts.h"
-#include "host/takedown.h"
 #include "lib/base64.h"
 #include "lib/runtime.h"
 
@@ -51,11 +51,11 @@ static json_t *request_new(const struct mount *m, const char *how, unsigned int 
 {
 	json_t *o;
 
-	o = json_pack("{s:s, s:b, s:b, s:I, s:I, s:b}", "url", m->store.text, "read_only",
+	o = json_pack("{s:s, s:b, s:b, s:I, s:I, s:b}", "url", m->session.text, "read_only",
 		      m->read_only, "force", m->force && !how, "connections",
 		      (json_int_t)m->connections, "lifetime", (json_int_t)m->lifetime, "foreground",
 		      m->foreground);
-	add_credential(o, &m->store.cred);
+	add_credential(o, &m->session.cred);
 	if (m->park_limit)
 		json_object_set_new(o, "park_limit", json_integer((json_int_t)m->park_limit));
 	if (how)
@@ -71,7 +71,7 @@ static int start(struct mount *m, const char *how, unsigned int index, bool *los
 	int status;
 
 	if (m->no_credential)
-		return fail(EXIT_DENIED, "%s: %s", m->store.text, m->why);
+		return fail(EXIT_DENIED, "%s: %s", m->session.text, m->why);
 	request = request_new(m, how, index);
 	status = agent_start(&m->agent, request, m->foreground);
 	json_decref(request);
@@ -84,7 +84,7 @@ static int start(struct mount *m, const char *how, unsigned int index, bool *los
 	why = json_string_value(json_object_get(answer, "fenced"));
 	*lost = why != NULL;
 	if (why)
-		note("%s: /dev/cdrive%u is lost: %s", m->store.text, m->index, why);
+		note("%s: /dev/cdrive%u is lost: %s", m->session.text, m->index, why);
 	json_decref(answer);
 	return EXIT_OK;
 }
@@ -96,27 +96,27 @@ static int start(struct mount *m, const char *how, unsigned int index, bool *los
  */
 static void release_lease(struct mount *m, const char *lease_id)
 {
-	struct az_blob blob = { .url = &m->store.url, .cred = &m->store.cred };
+	struct az_blob blob = { .url = &m->session.url, .cred = &m->session.cred };
 	struct az_sync sync = { 0 };
 	struct az_call *call;
 
 	if (m->no_credential || strlen(lease_id) >= sizeof(blob.lease_id) ||
-	    store_connect(&m->store))
+	    session_connect(&m->session))
 		return;
 	memcpy(blob.lease_id, lease_id, strlen(lease_id) + 1);
-	call = az_lease(m->store.client, &blob, AZ_LEASE_RELEASE, 0, az_sync_done, &sync);
+	call = az_lease(m->session.client, &blob, AZ_LEASE_RELEASE, 0, az_sync_done, &sync);
 	if (call)
-		az_sync_wait(m->store.loop, &sync);
+		az_sync_wait(m->session.loop, &sync);
 }
 
 /* The paper's known issue 8.5: never answer with a drive that doesn't work. */
 static int take_away(struct mount *m, unsigned int index)
 {
 	struct driver_drive d;
-	bool orphan = !driver_look(index, &d) && !d.helper_pid;
+	bool orphan = !driver_query(index, &d) && !d.helper_pid;
 	json_t *record = runtime_load(index);
 	const char *lease = json_string_value(json_object_get(record, "lease_id"));
-	int status = take_down_index(index, true);
+	int status = detach_index(index, true);
 
 	agent_forget(&m->agent);
 	if (!status && orphan && lease)
@@ -124,7 +124,7 @@ static int take_away(struct mount *m, unsigned int index)
 	json_decref(record);
 	if (!status)
 		note("%s: /dev/cdrive%u was fenced, and was taken away; the blob is mounted afresh",
-		     m->store.text, index);
+		     m->session.text, index);
 	return status;
 }
 
@@ -147,10 +147,10 @@ static int ask_status(const struct mount *m, unsigned int index, json_t **answer
 
 	*answer = NULL;
 	do {
-		err = driver_look(index, &d);
+		err = driver_query(index, &d);
 		if (err)
-			return fail(EXIT_FAILED, "%s: /dev/cdrive%u: %s; try again", m->store.text,
-				    index, strerror(-err));
+			return fail(EXIT_FAILED, "%s: /dev/cdrive%u: %s; try again",
+				    m->session.text, index, strerror(-err));
 		*lost = d.state == CDRIVE_STATE_FENCED;
 		if (*lost)
 			return EXIT_OK;
@@ -163,7 +163,7 @@ static int ask_status(const struct mount *m, unsigned int index, json_t **answer
 		return fail(
 			d.helper_pid ? EXIT_FAILED : EXIT_UNREACHABLE,
 			"%s: is /dev/cdrive%u, whose helper %s; see the system log (journalctl -t clouddrive-agent)",
-			m->store.text, index,
+			m->session.text, index,
 			d.helper_pid ? "does not answer" :
 				       "is gone and could not be brought back yet");
 	return fail_answer(*answer);
@@ -176,20 +176,21 @@ static int hand_in(struct mount *m, unsigned int index)
 	json_t *answer;
 	int err, status;
 
-	status = store_connect(&m->store);
+	status = session_connect(&m->session);
 	if (!status)
-		status = store_wait(&m->store,
-				    az_get_properties(m->store.client, &m->store.blob, az_sync_done,
-						      &sync),
-				    &sync);
+		status = session_wait(&m->session,
+				      az_get_properties(m->session.client, &m->session.blob,
+							az_sync_done, &sync),
+				      &sync);
 	if (status)
 		return status;
-	err = ask(index, json_pack("{s:s, s:s}", "command", "credential", "sas", m->store.cred.sas),
+	err = ask(index,
+		  json_pack("{s:s, s:s}", "command", "credential", "sas", m->session.cred.sas),
 		  &answer);
 	if (err)
 		return fail(EXIT_FAILED,
 			    "%s: /dev/cdrive%u: its helper does not take the SAS: %s; try again",
-			    m->store.text, index, strerror(-err));
+			    m->session.text, index, strerror(-err));
 	status = fail_answer(answer);
 	json_decref(answer);
 	return status;
@@ -201,8 +202,8 @@ static int not_live(const struct mount *m, unsigned int index, const json_t *ans
 
 	return fail(EXIT_UNREACHABLE,
 		    "%s: is /dev/cdrive%u, whose requests wait: %s; see clouddrivectl status %s",
-		    m->store.text, index, error && *error ? error : "the service can't be reached",
-		    m->store.text);
+		    m->session.text, index,
+		    error && *error ? error : "the service can't be reached", m->session.text);
 }
 
 static int wait_until_live(const struct mount *m, unsigned int index, unsigned int seconds,
@@ -233,7 +234,8 @@ static int wait_until_live(const struct mount *m, unsigned int index, unsigned i
 
 static int use(struct mount *m, unsigned int index, const struct agent_info *agent, bool *lost)
 {
-	bool sas = !m->no_credential && m->store.cred.kind == AZ_CREDENTIAL_SAS && !agent->has_key;
+	bool sas = !m->no_credential && m->session.cred.kind == AZ_CREDENTIAL_SAS &&
+		   !agent->has_key;
 	json_t *answer;
 	int status;
 
@@ -255,7 +257,7 @@ static int elsewhere(const struct mount *m, unsigned int index, const char *how)
 	return fail(
 		EXIT_BUSY,
 		"%s: already mounted on this machine as /dev/cdrive%u%s; use it there, or unmount it first",
-		m->store.text, index, how);
+		m->session.text, index, how);
 }
 
 /* Whether it is what was asked for. */
@@ -292,7 +294,7 @@ static int attach_there(struct mount *m, const struct drive *d, bool *lost)
 	status = check_same(m, d);
 	if (status)
 		return status;
-	agent_look(index, &agent);
+	agent_query(index, &agent);
 	if (!agent.alive)
 		return start(m, d->driver.helper_pid ? "join" : "adopt", index, lost);
 	if (m->several)
@@ -313,14 +315,14 @@ static int try_attach(struct mount *m, bool *again)
 	status = drives_load(&drives);
 	if (status)
 		return status;
-	d = drives_by_url(&drives, &m->store.url);
+	d = drives_by_url(&drives, &m->session.url);
 	index = d ? d->driver.index : 0;
 	if (d)
 		status = attach_there(m, d, &lost);
 	else if (drives.count == CDRIVE_MAX_DRIVES)
 		status = fail(EXIT_FAILED,
 			      "%s: all %d drives of this machine are in use; unmount one first",
-			      m->store.text, CDRIVE_MAX_DRIVES);
+			      m->session.text, CDRIVE_MAX_DRIVES);
 	else
 		status = start(m, NULL, 0, &lost);
 	drives_free(&drives);
@@ -342,6 +344,6 @@ int attach(struct mount *m)
 	if (!status && again)
 		status = fail(EXIT_FAILED,
 			      "%s: is lost as soon as it is mounted; see the system log",
-			      m->store.text);
+			      m->session.text);
 	return status;
 }

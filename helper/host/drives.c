@@ -30,7 +30,7 @@ json_int_t drive_size(const struct drive *drive)
 	return (json_int_t)bytes;
 }
 
-int driver_look(unsigned int index, struct driver_drive *drive)
+int driver_query(unsigned int index, struct driver_drive *drive)
 {
 	struct driver *d;
 	int err;
@@ -117,7 +117,7 @@ static int find_by_url(struct drives *drives, const char *arg, struct drive **dr
 {
 	struct az_url url;
 	char why[256];
-	char *s = shown(arg);
+	char *s = redacted(arg);
 	int status = EXIT_OK;
 
 	if (az_url_parse(arg, &url, why, sizeof(why))) {

@@ -51,6 +51,6 @@ const char *drive_url(const struct drive *drive);
 const char *device_name(unsigned int index, char *buf);
 
 /* What the driver knows of a drive, as it is now; negative errno. */
-int driver_look(unsigned int index, struct driver_drive *drive);
+int driver_query(unsigned int index, struct driver_drive *drive);
 
 #endif

@@ -4,7 +4,7 @@
  *
  *	ctl/mount.c	the verb: what was asked for, in turn, and what is printed
  *	attach.c	from URL to device: a new drive, or one that is there
- *	place.c		from device to mount point
+ *	mountpoint.c	from device to mount point
  */
 #ifndef HOST_MOUNT_H
 #define HOST_MOUNT_H
@@ -13,18 +13,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ctl/store.h"
+#include "ctl/session.h"
 #include "host/start.h"
 
 struct mount {
 	/* as asked for */
-	struct store_options options;
+	struct session_options options;
 	const char *where; /* DIR as given, or NULL */
 	bool read_only, no_fs, fsck, foreground, json, force;
 	bool several; /* one of several URLs, of which a free one is meant */
 	uint64_t connections, park_limit, lifetime;
 
-	struct store store;
+	struct session session;
 	int no_credential; /* az_credential_load()'s error, and why */
 	char why[256];
 
@@ -40,10 +40,10 @@ struct mount {
 int attach(struct mount *m);
 
 /* Mounts the file system on it, unless it is mounted; likewise. */
-int place(struct mount *m);
+int mountpoint_mount(struct mount *m);
 /* EXIT_FAILED, with the message that a signal came, and what becomes of the drive. */
 int mount_interrupted(const struct mount *m);
 /* Before anything: whether DIR will do. */
-int place_check(struct mount *m);
+int mountpoint_check(struct mount *m);
 
 #endif

@@ -8,7 +8,7 @@
 #include <openssl/rand.h>
 #include <uuid/uuid.h>
 
-#include "image/making.h"
+#include "image/blob_writer.h"
 #include "vhd/footer.h"
 #include "vhd/mbr.h"
 
@@ -23,67 +23,67 @@ static uint64_t size_of(const struct create *c)
 	return c->vhd ? mbr_partition_size(c->size) : c->size;
 }
 
-static int put_mbr(const struct create *c, struct making *m)
+static int put_mbr(const struct create *c, struct blob_writer *w)
 {
 	unsigned char mbr[MBR_SIZE];
 	uint32_t signature;
 
 	if (RAND_bytes((unsigned char *)&signature, sizeof(signature)) != 1)
 		return job_fail(c->job, EXIT_FAILED, "no random numbers; try again");
-	mbr_make(mbr, c->size, c->format->type, signature ? signature : 1);
-	return making_put(m, 0, mbr, sizeof(mbr));
+	mbr_make(mbr, c->size, c->mkfs->type, signature ? signature : 1);
+	return blob_writer_put(w, 0, mbr, sizeof(mbr));
 }
 
-static int put_footer(const struct create *c, struct making *m)
+static int put_footer(const struct create *c, struct blob_writer *w)
 {
 	unsigned char footer[VHD_FOOTER_SIZE];
 	uuid_t id;
 
 	uuid_generate(id);
 	vhd_footer_make(footer, c->size, id, time(NULL));
-	return making_put(m, c->size, footer, sizeof(footer));
+	return blob_writer_put(w, c->size, footer, sizeof(footer));
 }
 
-static int fill(const struct create *c, struct making *m, int file)
+static int fill(const struct create *c, struct blob_writer *w, int file)
 {
 	struct scan scan;
 	int err = 0;
 
-	if (c->format) {
+	if (c->mkfs) {
 		scan_init(&scan, file, false, 0, size_of(c));
 		c->job->total = scan_estimate(file, 0, size_of(c));
-		err = making_send(m, &scan, start_of(c));
+		err = blob_writer_send(w, &scan, start_of(c));
 		scan_free(&scan);
 	}
-	if (!err && c->format && c->vhd)
-		err = put_mbr(c, m);
+	if (!err && c->mkfs && c->vhd)
+		err = put_mbr(c, w);
 	if (!err && c->vhd)
-		err = put_footer(c, m);
-	return err ? err : making_finish(m, NULL, NULL);
+		err = put_footer(c, w);
+	return err ? err : blob_writer_commit(w, NULL, NULL);
 }
 
 int create_run(struct create *c)
 {
 	char mark[AZ_MARK] = "create ";
-	struct making m = { 0 };
+	struct blob_writer w = { 0 };
 	uuid_t id;
 	int file = -1, err;
 
 	c->blob_size = c->size + (c->vhd ? VHD_FOOTER_SIZE : 0);
-	if (c->format) {
-		file = format_make(c->job, c->format, size_of(c), start_of(c), c->label);
+	if (c->mkfs) {
+		file = mkfs_run(c->job, c->mkfs, size_of(c), start_of(c), c->label);
 		if (file < 0)
 			return -1;
 	}
 	uuid_generate(id);
 	uuid_unparse_lower(id, mark + strlen(mark));
-	err = making_begin(&m, c->job, c->blob_size, mark);
+	err = blob_writer_begin(&w, c->job, c->blob_size, mark);
 	if (!err)
-		err = fill(c, &m, file);
-	if (err && m.there)
-		c->left = making_undo(&m) != 0;
-	c->pages = m.pages;
-	making_free(&m);
+		err = fill(c, &w, file);
+	if (err && w.there)
+		c->left = blob_writer_abort(&w) != 0;
+	c->pages = w.pages;
+	blob_writer_free(&w);
 	if (file >= 0)
 		close(file);
 	return err;

@@ -3,20 +3,20 @@
  * create.h - a new drive, with a file system
  *
  * Of a VHD: master boot record, partition, footer; of a raw blob the file system
- * is the whole.  It is made as making.h has it, and deleted again when that does
- * not come to its end.
+ * is the whole.  It is written by blob_writer.h, and deleted again when that does not
+ * come to its end.
  */
 #ifndef IMAGE_CREATE_H
 #define IMAGE_CREATE_H
 
-#include "image/format.h"
 #include "image/job.h"
+#include "image/mkfs.h"
 
 struct create {
 	struct job *job;
 	uint64_t size; /* of the disk */
 	bool vhd;
-	const struct format *format; /* NULL: without a file system */
+	const struct mkfs *mkfs; /* NULL: without a file system */
 	const char *label; /* or NULL */
 
 	/* what came of it */

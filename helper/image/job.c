@@ -117,7 +117,7 @@ static int try(struct job *job, job_call_fn start, void *arg, bool end, struct a
 	struct az_call *call = start(job, arg, &sync);
 	int err;
 
-	*res = (struct az_result){ .err = { .class = AZ_NO_ANSWER, .sent = true } };
+	*res = (struct az_result){ .err = { .class = AZ_NO_RESPONSE, .sent = true } };
 	if (!call)
 		return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
 	err = job_wait(job, &sync.done);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "image/making.h"
+#include "image/blob_writer.h"
 
 #define PIPE_START (1ull << 30) /* what the blob of a pipe begins with */
 #define PROBE_FROM (16ull << 20) /* is worth a call to learn of CRC64 */
@@ -56,7 +56,7 @@ static bool resumable(const struct image_file *f)
 }
 
 /* Nothing there: begin.  This very file's unfinished blob: go on. */
-static int begin(struct upload *u, struct making *m, const char *mark)
+static int begin(struct upload *u, struct blob_writer *w, const char *mark)
 {
 	struct job *job = u->job;
 	struct az_result res;
@@ -65,19 +65,19 @@ static int begin(struct upload *u, struct making *m, const char *mark)
 		if (!resumable(u->file) || strcmp(res.props.unfinished, mark) != 0 ||
 		    res.props.type != AZ_BLOB_PAGE || res.props.size != u->size)
 			return exists(job, &res.props);
-		return making_resume(m, job, &res.props, mark);
+		return blob_writer_resume(w, job, &res.props, mark);
 	}
 	if (job->error.failure != JOB_SERVICE || res.err.class != AZ_NOT_FOUND ||
 	    az_error_is(&res.err, "ContainerNotFound"))
 		return -1;
 	job->error = (struct job_error){ 0 };
-	return making_begin(m, job, u->size, mark);
+	return blob_writer_begin(w, job, u->size, mark);
 }
 
 /* --- the middle ------------------------------------------------------------------------ */
 
 /* A pipe's length is known when it has ended. */
-static int end_of_pipe(struct upload *u, struct making *m, const struct scan *scan)
+static int end_of_pipe(struct upload *u, struct blob_writer *w, const struct scan *scan)
 {
 	if (scan->have)
 		return job_fail(
@@ -88,10 +88,10 @@ static int end_of_pipe(struct upload *u, struct making *m, const struct scan *sc
 		return job_fail(u->job, EXIT_NOT_A_DRIVE,
 				"standard input: empty; give the image of a disk");
 	u->size = scan->pos;
-	return making_resize(m, u->size);
+	return blob_writer_resize(w, u->size);
 }
 
-static int send(struct upload *u, struct making *m)
+static int send(struct upload *u, struct blob_writer *w)
 {
 	struct image_file *f = u->file;
 	uint64_t end = f->vhd ? f->size - VHD_FOOTER_SIZE : f->size;
@@ -103,11 +103,11 @@ static int send(struct upload *u, struct making *m)
 		err = probe(u->job);
 	scan_init(&scan, f->fd, f->pipe, 0, end);
 	if (!err)
-		err = making_send(m, &scan, 0);
+		err = blob_writer_send(w, &scan, 0);
 	if (!err && f->pipe)
-		err = end_of_pipe(u, m, &scan);
+		err = end_of_pipe(u, w, &scan);
 	scan_free(&scan);
-	u->skipped = m->skipped;
+	u->skipped = w->skipped;
 	return err;
 }
 
@@ -143,13 +143,13 @@ static int compare(void *arg, uint64_t offset, const void *buf, size_t len)
 	return wrong;
 }
 
-static int complete(struct upload *u, struct making *m)
+static int complete(struct upload *u, struct blob_writer *w)
 {
 	struct image_file *f = u->file;
 
-	if (f->vhd && making_put(m, f->size - VHD_FOOTER_SIZE, f->footer, VHD_FOOTER_SIZE))
+	if (f->vhd && blob_writer_put(w, f->size - VHD_FOOTER_SIZE, f->footer, VHD_FOOTER_SIZE))
 		return -1;
-	return making_finish(m, u->verify ? compare : NULL, u);
+	return blob_writer_commit(w, u->verify ? compare : NULL, u);
 }
 
 /* --- the end ------------------------------------------------------------------------------ */
@@ -160,40 +160,40 @@ static bool service_said(const struct job *job, enum az_class class)
 }
 
 /* After a failure: what the same command can go on with stays. */
-static enum upload_left clean_up(const struct upload *u, struct making *m, bool goes_on)
+static enum upload_left clean_up(const struct upload *u, struct blob_writer *w, bool goes_on)
 {
-	if (!m->there || m->spoilt || service_said(u->job, AZ_NOT_FOUND))
+	if (!w->there || w->spoilt || service_said(u->job, AZ_NOT_FOUND))
 		return UPLOAD_NOTHING;
-	if (goes_on && m->unsure)
+	if (goes_on && w->unsure)
 		return UPLOAD_UNSURE;
-	if (goes_on && (m->resumed || m->present.n || m->sent.n))
+	if (goes_on && (w->resumed || w->present.n || w->sent.n))
 		return service_said(u->job, AZ_PRECONDITION) ? UPLOAD_TAKEN : UPLOAD_RESUMABLE;
-	return making_undo(m) ? UPLOAD_REST : UPLOAD_NOTHING;
+	return blob_writer_abort(w) ? UPLOAD_REST : UPLOAD_NOTHING;
 }
 
 int upload_run(struct upload *u)
 {
 	bool goes_on = resumable(u->file);
-	struct making m = { 0 };
+	struct blob_writer w = { 0 };
 	char mark[AZ_MARK];
 	int err;
 
 	u->size = u->file->pipe ? PIPE_START : u->file->size;
 	u->left = UPLOAD_NOTHING;
 	image_file_identity(u->file, mark, sizeof(mark));
-	err = begin(u, &m, mark);
+	err = begin(u, &w, mark);
 	if (!err)
-		err = send(u, &m);
+		err = send(u, &w);
 	/* What was sent of a file that has changed is of no use. */
 	if (!err && image_file_unchanged(u->job, u->file)) {
 		goes_on = false;
 		err = -1;
 	}
 	if (!err)
-		err = complete(u, &m);
+		err = complete(u, &w);
 	if (err)
-		u->left = clean_up(u, &m, goes_on);
-	u->pages = m.pages;
-	making_free(&m);
+		u->left = clean_up(u, &w, goes_on);
+	u->pages = w.pages;
+	blob_writer_free(&w);
 	return err;
 }

@@ -2,7 +2,7 @@
 /*
  * upload.h - from a local file to a blob
  *
- * The blob is made as making.h has it, with the file's footer, where it is a
+ * The blob is written by blob_writer.h, with the file's footer, where it is a
  * VHD, as the last page.  An upload that was interrupted leaves the unfinished
  * blob, with the file's identity as its mark (size, inode, times); the same
  * upload again sends what is missing.  What is there was sent from that very

@@ -28,7 +28,7 @@ is "$got $(cat "$tmp/stdout")" "0 clouddrivectl $(sed -n 's/^VERSION := //p' Mak
 # man page and the completion.
 options_of() {
 	sed -n 's/.*\(FLAG\|TEXT\|SIZE\|NUMBER\)("\([a-z-]*\)".*/--\2/p' "helper/ctl/$1.c"
-	! grep -q STORE_OPTIONS "helper/ctl/$1.c" || printf '%s\n' --key-file --allow-http
+	! grep -q SESSION_OPTIONS "helper/ctl/$1.c" || printf '%s\n' --key-file --allow-http
 }
 
 for verb in $verbs; do

@@ -266,7 +266,7 @@ static void busy_for_too_long(void **state)
 /* Nor anything but "busy". */
 static void unreachable_is_told_at_once(void **state)
 {
-	static const enum az_class classes[] = { AZ_UNREACHABLE, AZ_NO_ANSWER, AZ_UNTRUSTED,
+	static const enum az_class classes[] = { AZ_UNREACHABLE, AZ_NO_RESPONSE, AZ_UNTRUSTED,
 						 AZ_CORRUPT, AZ_DENIED };
 	struct az_props props;
 	struct az_error err;
@@ -365,7 +365,7 @@ static void resume_fails(void **state)
 		{ AZ_CONFLICT, 409, "LeaseIsBrokenAndCannotBeRenewed", "took or broke" },
 		{ AZ_NOT_FOUND, 404, "BlobNotFound", "deleted" },
 		{ AZ_UNREACHABLE, 0, "", "" },
-		{ AZ_NO_ANSWER, 0, "", "" },
+		{ AZ_NO_RESPONSE, 0, "", "" },
 		{ AZ_DENIED, 403, "AuthenticationFailed", "" },
 		{ AZ_CORRUPT, 200, "", "" },
 	};

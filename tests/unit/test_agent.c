@@ -17,7 +17,7 @@
 
 #include "agent/key.h"
 #include "agent/lock.h"
-#include "agent/pace.h"
+#include "agent/restart.h"
 #include "lib/loop.h"
 #include "lib/runtime.h"
 #include "lib/text.h"
@@ -30,49 +30,49 @@
 static void refreshes(void **state)
 {
 	(void)state;
-	assert_int_equal(pace_refresh_s(1800), 300);
-	assert_int_equal(pace_refresh_s(10), 1);
-	assert_int_equal(pace_refresh_s(20), 3);
-	assert_int_equal(pace_refresh_s(1), 1);
-	assert_int_equal(pace_refresh_s(86400), 14400);
+	assert_int_equal(key_refresh_s(1800), 300);
+	assert_int_equal(key_refresh_s(10), 1);
+	assert_int_equal(key_refresh_s(20), 3);
+	assert_int_equal(key_refresh_s(1), 1);
+	assert_int_equal(key_refresh_s(86400), 14400);
 }
 
 static void backs_off(void **state)
 {
 	static const unsigned int ms[] = { 0, 100, 200, 400, 800, 1600, 3200, 5000, 5000 };
-	struct pace p = { 0 };
+	struct restart r = { 0 };
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
-		assert_int_equal(pace_delay_ms(&p, LOOP_SEC(1000)), ms[i]);
-		pace_failed(&p);
+		assert_int_equal(restart_delay_ms(&r, LOOP_SEC(1000)), ms[i]);
+		restart_failed(&r);
 	}
 	for (i = 0; i < 1000; i++)
-		pace_failed(&p);
-	assert_int_equal(pace_delay_ms(&p, LOOP_SEC(1000)), PACE_MOST_MS);
-	pace_succeeded(&p);
-	assert_int_equal(pace_delay_ms(&p, LOOP_SEC(1000)), 0);
+		restart_failed(&r);
+	assert_int_equal(restart_delay_ms(&r, LOOP_SEC(1000)), RETRY_MOST_MS);
+	restart_succeeded(&r);
+	assert_int_equal(restart_delay_ms(&r, LOOP_SEC(1000)), 0);
 }
 
 /* Each start succeeds, and the helper dies at once. */
 static void slows_down_repeated_deaths(void **state)
 {
 	uint64_t now = LOOP_SEC(5000);
-	struct pace p = { 0 };
+	struct restart r = { 0 };
 	int i;
 
 	(void)state;
-	for (i = 0; i < PACE_STARTS; i++) {
-		assert_int_equal(pace_delay_ms(&p, now), 0);
-		pace_started(&p, now);
-		pace_succeeded(&p);
+	for (i = 0; i < RESTART_STARTS; i++) {
+		assert_int_equal(restart_delay_ms(&r, now), 0);
+		restart_started(&r, now);
+		restart_succeeded(&r);
 		now += LOOP_SEC(1);
 	}
-	assert_int_equal(pace_delay_ms(&p, now), PACE_MOST_MS);
+	assert_int_equal(restart_delay_ms(&r, now), RETRY_MOST_MS);
 	/* The first of the five is longer ago than the window then. */
-	now += LOOP_SEC(PACE_WINDOW_S) - LOOP_SEC(PACE_STARTS);
-	assert_int_equal(pace_delay_ms(&p, now), 0);
+	now += LOOP_SEC(RESTART_WINDOW_S) - LOOP_SEC(RESTART_STARTS);
+	assert_int_equal(restart_delay_ms(&r, now), 0);
 }
 
 /* --- what ----------------------------------------------------------------------------- */
@@ -201,10 +201,10 @@ static void agents_are_seen(void **state)
 	pid_t pid;
 
 	(void)state;
-	agent_look(3, &info);
+	agent_query(3, &info);
 	assert_false(info.alive);
 	pid = holder(60000);
-	agent_look(3, &info);
+	agent_query(3, &info);
 	assert_true(info.alive);
 	assert_true(info.has_key);
 	assert_int_equal(info.pid, pid);
@@ -213,7 +213,7 @@ static void agents_are_seen(void **state)
 	agent_wait_end(&info, 5);
 	waitpid(pid, NULL, 0);
 	/* What a killed one leaves is no agent, and is in nobody's way. */
-	agent_look(3, &info);
+	agent_query(3, &info);
 	assert_false(info.alive);
 	agent_unlock(agent_lock(3, false, 0), 3);
 }
@@ -234,11 +234,11 @@ static void locks_are_waited_for(void **state)
 	/* The holder removed its file; ours is another, which others see. */
 	pid = fork();
 	if (!pid) {
-		agent_look(3, &info);
+		agent_query(3, &info);
 		_exit(info.alive && !info.has_key ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &(int){ 0 }, 0), pid);
-	agent_look(3, &info);
+	agent_query(3, &info);
 	assert_true(info.alive);
 	assert_false(info.has_key);
 	assert_int_equal(info.pid, getpid());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * The client against a scripted server: what it sends, how often, and what it
- * makes of good answers.  Bad answers: test_answer.c.
+ * makes of good answers.  Bad answers: test_response.c.
  */
 #include "client_fixture.h"
 
@@ -149,7 +149,7 @@ static void write_is_never_sent_twice(void **state)
 			WAIT(az_raise_sequence(client, &blob, 8, az_sync_done, &s));
 		else
 			WAIT(az_delete_blob(client, &blob, false, az_sync_done, &s));
-		expect(AZ_NO_ANSWER, "closed before an answer");
+		expect(AZ_NO_RESPONSE, "closed before an answer");
 		assert_true(res.err.sent);
 		assert_true(az_error_maybe_applied(&res.err));
 		assert_int_equal(server.seen->requests, 2);
@@ -278,7 +278,7 @@ static void leases(void **state)
 	assert_false(head_has(4, "proposed"));
 	/* On a kept connection that turns out to be dead: not sent again. */
 	WAIT(az_lease(client, &blob, AZ_LEASE_BREAK, 0, az_sync_done, &s));
-	expect(AZ_NO_ANSWER, "");
+	expect(AZ_NO_RESPONSE, "");
 	stop_all();
 }
 

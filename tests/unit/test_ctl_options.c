@@ -215,7 +215,7 @@ static void what_is_wrong_is_named(void **state)
 
 static void shows(const char *arg, const char *expected)
 {
-	char *s = shown(arg);
+	char *s = redacted(arg);
 
 	assert_string_equal(s, expected);
 	free(s);

@@ -163,9 +163,9 @@ static void parks_for_trouble(void **state)
 
 	(void)state;
 	mounted();
-	a_call_fails(&first, AZ_NO_ANSWER);
-	a_call_fails(&first, AZ_NO_ANSWER);
-	a_call_fails(&second, AZ_NO_ANSWER);
+	a_call_fails(&first, AZ_NO_RESPONSE);
+	a_call_fails(&first, AZ_NO_RESPONSE);
+	a_call_fails(&second, AZ_NO_RESPONSE);
 	was_told(1, PARK);
 	drive_trouble(&t.drive, &first, "", NULL);
 	was_told(0);
@@ -185,7 +185,7 @@ static void says_why(void **state)
 	(void)state;
 	mounted();
 	assert_null(drive_parked_because(&t.drive));
-	a_call_fails(&r, AZ_NO_ANSWER);
+	a_call_fails(&r, AZ_NO_RESPONSE);
 	state_is(CDRIVE_STATE_PARKED);
 	assert_non_null(strstr(drive_parked_because(&t.drive), "can't write: no answer"));
 	drive_trouble(&t.drive, &r, "", NULL);

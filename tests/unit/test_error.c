@@ -54,7 +54,7 @@ static void table(void **state)
 		{ AZ_UNTRUSTED, 0, "", 7, false, false, "SSL_CERT_FILE" },
 		{ AZ_UNREACHABLE, 0, "", 7, true, false, "network" },
 		{ AZ_BUSY, 503, "ServerBusy", 7, true, true, "later" },
-		{ AZ_NO_ANSWER, 200, "", 7, true, true, "network" },
+		{ AZ_NO_RESPONSE, 200, "", 7, true, true, "network" },
 		{ AZ_CORRUPT, 200, "", 1, true, true, "check" },
 		{ AZ_REFUSED, 400, "InvalidInput", 1, false, false, "" },
 		{ AZ_LOCAL, 0, "", 1, false, false, "" },
@@ -132,7 +132,7 @@ static void texts(void **state)
 			    "403 AuthenticationFailed: the SAS expired at 2026-11-20T10:00:00Z");
 	e = error(AZ_BUSY, 502, "", "");
 	assert_string_equal(az_error_text(&e, buf, sizeof(buf)), "502 busy");
-	e = error(AZ_NO_ANSWER, 0, "", "no progress for 20.0 s");
+	e = error(AZ_NO_RESPONSE, 0, "", "no progress for 20.0 s");
 	assert_string_equal(az_error_text(&e, buf, sizeof(buf)),
 			    "no answer: no progress for 20.0 s");
 	e = error(AZ_CORRUPT, 206, "", "the checksum (CRC64) does not match");

@@ -170,9 +170,9 @@ static unsigned int strays(struct world *w)
 static void deal(struct world *w, unsigned int n, enum fate fate)
 {
 	static const enum az_class heard[FATES] = {
-		[FATE_LOSE] = AZ_NO_ANSWER,   [FATE_LOSE_HALF] = AZ_CORRUPT,
-		[FATE_LOSE_BUSY] = AZ_BUSY,   [FATE_HOLD] = AZ_NO_ANSWER,
-		[FATE_HOLD_BUSY] = AZ_BUSY,   [FATE_HOLD_SILENTLY] = AZ_NO_ANSWER,
+		[FATE_LOSE] = AZ_NO_RESPONSE, [FATE_LOSE_HALF] = AZ_CORRUPT,
+		[FATE_LOSE_BUSY] = AZ_BUSY,   [FATE_HOLD] = AZ_NO_RESPONSE,
+		[FATE_HOLD_BUSY] = AZ_BUSY,   [FATE_HOLD_SILENTLY] = AZ_NO_RESPONSE,
 		[FATE_DROP] = AZ_UNREACHABLE, [FATE_DROP_BUSY] = AZ_BUSY,
 	};
 	struct az_call *call = fake_calls;

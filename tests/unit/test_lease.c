@@ -196,13 +196,13 @@ static void forgotten_and_ours(void **state)
 	assert_string_equal(call->lease_id, "0123");
 	assert_int_equal(t.lease.state, LEASE_FORGOTTEN);
 	/* The answer is lost: the same again. */
-	fake_fail(call, AZ_NO_ANSWER, 0, "");
+	fake_fail(call, AZ_NO_RESPONSE, 0, "");
 	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
 	call = only(FAKE_LEASE);
 	assert_int_equal(call->action, AZ_LEASE_ACQUIRE);
 	fake_ok(call);
 	assert_int_equal(t.lease.state, LEASE_REACQUIRED);
-	fake_fail(only(FAKE_PROPS), AZ_NO_ANSWER, 0, "");
+	fake_fail(only(FAKE_PROPS), AZ_NO_RESPONSE, 0, "");
 	fake_loop_run(LOOP_MS(2 * RETRY_FIRST_MS + 1));
 	fake_ok(only(FAKE_LEASE));
 	fake_ok_number(only(FAKE_PROPS), NUMBER);
@@ -244,7 +244,7 @@ static void forgotten_while_raising(void **state)
 {
 	working(state);
 	lease_doubt_write(&t.lease, NUMBER);
-	fake_fail(only(FAKE_RAISE), AZ_NO_ANSWER, 0, "");
+	fake_fail(only(FAKE_RAISE), AZ_NO_RESPONSE, 0, "");
 	lease_doubt(&t.lease);
 	fake_fail(only(FAKE_LEASE), AZ_CONFLICT, 409, "LeaseNotPresentWithLeaseOperation");
 	is_lost("another machine"); /* nothing is acquired */
@@ -323,7 +323,7 @@ static void no_answer_no_deadline(void **state)
 {
 	(void)state;
 	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
-	fake_fail(only(FAKE_LEASE), AZ_NO_ANSWER, 0, "");
+	fake_fail(only(FAKE_LEASE), AZ_NO_RESPONSE, 0, "");
 	fake_loop_run(LOOP_MS(RETRY_MOST_MS));
 	fake_fail(only(FAKE_LEASE), AZ_BUSY, 503, "ServerBusy");
 	assert_int_equal(t.deadlines, 0);

@@ -78,7 +78,7 @@ static void started_by_an_ended_one(void **state)
 	second = (struct az_sync){ 0 };
 	assert_non_null(az_put_page(client, &blob, 0, 512, 7, &source, start_another, NULL));
 	assert_int_equal(az_sync_wait(loop, &second), 0);
-	expect(AZ_NO_ANSWER, "no answer for 0.3 s");
+	expect(AZ_NO_RESPONSE, "no answer for 0.3 s");
 	res = second.res;
 	expect(AZ_OK, "");
 	opt = (struct az_client_options)PATIENT;
@@ -168,7 +168,7 @@ static void vanished_on_the_way(void **state)
 	START(script);
 	start = loop_now();
 	PUT(SIZE);
-	expect(AZ_NO_ANSWER, "no acknowledgement for 0.5 s");
+	expect(AZ_NO_RESPONSE, "no acknowledgement for 0.5 s");
 	assert_true(res.err.sent);
 	assert_true(az_error_maybe_applied(&res.err));
 	assert_true(loop_now() - start < LOOP_SEC(30));
@@ -187,8 +187,8 @@ static void vanished_before_the_answer(void **state)
 	START(script);
 	start = loop_now();
 	PUT(512);
-	if (res.err.class != AZ_NO_ANSWER) /* or the kernel was faster */
-		expect(AZ_NO_ANSWER, "no acknowledgement for 3.0 s");
+	if (res.err.class != AZ_NO_RESPONSE) /* or the kernel was faster */
+		expect(AZ_NO_RESPONSE, "no acknowledgement for 3.0 s");
 	assert_true(res.err.sent);
 	assert_true(loop_now() - start < LOOP_SEC(35));
 	opt = (struct az_client_options)PATIENT;
@@ -215,7 +215,7 @@ static void forgotten_connections(void **state)
 	assert_int_equal(server.seen->connections, SIBLINGS);
 	start = loop_now();
 	PUT(512);
-	expect(AZ_NO_ANSWER, "no acknowledgement for 3.0 s");
+	expect(AZ_NO_RESPONSE, "no acknowledgement for 3.0 s");
 	/* It may have been read, as far as we know. */
 	assert_true(res.err.sent && az_error_maybe_applied(&res.err));
 	assert_true(loop_now() - start < LOOP_SEC(15));
@@ -256,7 +256,7 @@ static void all_forgotten_at_once(void **state)
 	for (int i = 0; i < N; i++) {
 		assert_int_equal(az_sync_wait(loop, &s[i]), 0);
 		res = s[i].res;
-		expect(AZ_NO_ANSWER, "no acknowledgement for 3.0 s");
+		expect(AZ_NO_RESPONSE, "no acknowledgement for 3.0 s");
 	}
 	PUT(512);
 	expect(AZ_OK, "");

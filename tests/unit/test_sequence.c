@@ -54,7 +54,7 @@ static void a_lost_raise_is_repeated(void **state)
 		struct az_call *call = fake_find(FAKE_RAISE);
 
 		assert_int_equal(call->number, NUMBER + 1);
-		fake_fail(call, AZ_NO_ANSWER, 0, "");
+		fake_fail(call, AZ_NO_RESPONSE, 0, "");
 		assert_null(fake_find(FAKE_RAISE));
 		is_raising();
 		/* Another doubt adds nothing. */

@@ -179,7 +179,7 @@ static void a_lost_answer(void **state)
 	(void)state;
 	pagemap_set(t.store.map, 512 * KIB, 4096);
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
-	fake_fail(only(FAKE_PUT), AZ_NO_ANSWER, 0, "");
+	fake_fail(only(FAKE_PUT), AZ_NO_RESPONSE, 0, "");
 	raise = only(FAKE_RAISE);
 	assert_int_equal(raise->number, NUMBER + 1);
 	/* Nothing goes out until the number is raised, reads included. */
@@ -203,7 +203,7 @@ static void a_lost_answer(void **state)
 
 static void every_way_not_to_know(void **state)
 {
-	static const enum az_class classes[] = { AZ_NO_ANSWER, AZ_BUSY, AZ_CORRUPT };
+	static const enum az_class classes[] = { AZ_NO_RESPONSE, AZ_BUSY, AZ_CORRUPT };
 	static const uint32_t ops[] = { CDRIVE_OP_WRITE, CDRIVE_OP_DISCARD,
 					CDRIVE_OP_WRITE_ZEROES };
 
@@ -246,7 +246,7 @@ static void a_write_that_was_overtaken(void **state)
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
 	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
 	second = fake_calls->next;
-	fake_fail(fake_calls, AZ_NO_ANSWER, 0, "");
+	fake_fail(fake_calls, AZ_NO_RESPONSE, 0, "");
 	raise = fake_find(FAKE_RAISE);
 
 	/* Refused while the raise is still unanswered: it was applied. */
@@ -276,7 +276,7 @@ static void a_refusal_of_the_old_number(void **state)
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
 	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
 	second = fake_calls->next;
-	fake_fail(fake_calls, AZ_NO_ANSWER, 0, "");
+	fake_fail(fake_calls, AZ_NO_RESPONSE, 0, "");
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
 	fake_fail(second, AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
 	assert_int_equal(only(FAKE_PUT)->offset, 64 * KIB);
@@ -294,9 +294,9 @@ static void a_second_lost_answer(void **state)
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
 	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
 	second = fake_calls->next;
-	fake_fail(fake_calls, AZ_NO_ANSWER, 0, "");
+	fake_fail(fake_calls, AZ_NO_RESPONSE, 0, "");
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
-	fake_fail(second, AZ_NO_ANSWER, 0, "");
+	fake_fail(second, AZ_NO_RESPONSE, 0, "");
 	assert_null(fake_find(FAKE_RAISE));
 	fake_loop_run(WAIT);
 	assert_int_equal(fake_in_flight, 2);

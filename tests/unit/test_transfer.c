@@ -44,7 +44,7 @@ static void answer(void *arg)
 	busy--;
 	if (failures) {
 		failures--;
-		res.err.class = AZ_NO_ANSWER;
+		res.err.class = AZ_NO_RESPONSE;
 	}
 	call->done(call->arg, &res);
 	free(call);

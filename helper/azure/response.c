@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * answer.c - the body of an answer, and the verdict on the whole
+ * response.c - the body of a response, and the verdict on the whole
  *
- * An answer counts as success only when everything about it is as it must be:
+ * A response counts as success only when everything about it is as it must be:
  * the one status that the call expects, the marks of a blob service, our own
  * request id where it is repeated, the length and range that were asked for,
  * the checksum.  Anything else of a 2xx is AZ_CORRUPT, and what reached the
@@ -18,16 +18,16 @@
 #include "lib/crc64.h"
 #include "lib/date.h"
 
-bool az_answer_has_sum(const struct az_call *call)
+bool az_response_has_sum(const struct az_call *call)
 {
-	return call->sum == AZ_SUM_CRC64 ? call->ans.crc64[0] : call->ans.md5[0];
+	return call->sum == AZ_SUM_CRC64 ? call->response.crc64[0] : call->response.md5[0];
 }
 
-/* A read's checksum is being found out: this answer shows what the service
+/* A read's checksum is being found out: this response shows what the service
  * can't do (Azurite refuses the header, or ignores it with --loose). */
 static bool sum_unsupported(const struct az_call *call)
 {
-	const struct az_answer *a = &call->ans;
+	const struct az_response *a = &call->response;
 
 	if (call->op->kind != AZ_KIND_READ || call->sum != AZ_SUM_CRC64 ||
 	    call->client->sum == AZ_SUM_CRC64 || !call->client->md5 || !a->has_request_id)
@@ -40,10 +40,10 @@ static bool sum_unsupported(const struct az_call *call)
 
 static const char foreign[] = "the answer is to another request (x-ms-client-request-id)";
 
-/* What is wrong with the headers of an answer with the expected status. */
+/* What is wrong with the headers of a response with the expected status. */
 static const char *check_headers(struct az_call *call)
 {
-	const struct az_answer *a = &call->ans;
+	const struct az_response *a = &call->response;
 
 	if (!a->has_request_id || !a->has_version)
 		return "the answer is not from a blob service";
@@ -57,7 +57,7 @@ static const char *check_headers(struct az_call *call)
 /* At the first byte of a body: where does it go? */
 static bool judge_headers(struct az_call *call)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 	const char *wrong;
 
 	a->judged = true;
@@ -75,7 +75,7 @@ static bool judge_headers(struct az_call *call)
 
 static bool sink_body(struct az_call *call, const char *buf, size_t len)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 	int err;
 
 	if (a->received + len > call->len) {
@@ -99,7 +99,7 @@ static bool sink_body(struct az_call *call, const char *buf, size_t len)
 
 static bool other_body(struct az_call *call, const char *buf, size_t len)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 	bool error = a->status != call->op->expect;
 
 	if ((error || call->op->kind != AZ_KIND_LIST) && a->received + len > AZ_MAX_ERROR_BODY) {
@@ -107,7 +107,7 @@ static bool other_body(struct az_call *call, const char *buf, size_t len)
 		return false;
 	}
 	/* The XML of an error is a courtesy (the status decides, and the code
-	 * is in a header too); that of a page list is the answer. */
+	 * is in a header too); that of a page list is the response. */
 	if (call->xml && az_xml_feed(call->xml, buf, len) && !error) {
 		az_call_fail(call, AZ_CORRUPT, "the page list makes no sense");
 		return false;
@@ -115,10 +115,10 @@ static bool other_body(struct az_call *call, const char *buf, size_t len)
 	return true;
 }
 
-size_t az_answer_body(char *buf, size_t size, size_t n, void *arg)
+size_t az_response_body(char *buf, size_t size, size_t n, void *arg)
 {
 	struct az_call *call = arg;
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 	size_t len = size * n;
 	bool ok;
 
@@ -139,7 +139,7 @@ size_t az_answer_body(char *buf, size_t size, size_t n, void *arg)
 
 static enum az_class class_of_status(const struct az_call *call)
 {
-	long status = call->ans.status;
+	long status = call->response.status;
 
 	if (status == 401 || status == 403 || status == 407)
 		return AZ_DENIED;
@@ -149,7 +149,7 @@ static enum az_class class_of_status(const struct az_call *call)
 		return AZ_CONFLICT;
 	if (status == 412)
 		return AZ_PRECONDITION;
-	if (status == 501 || status == 505 || !strcmp(call->ans.code, "FeatureNotSupported"))
+	if (status == 501 || status == 505 || !strcmp(call->response.code, "FeatureNotSupported"))
 		return AZ_REFUSED;
 	if (status == 408 || status == 429 || status >= 500)
 		return AZ_BUSY;
@@ -170,7 +170,7 @@ static enum az_class class_of_curl(const struct az_call *call, CURLcode code)
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_INVALIDCERTSTATUS:
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		return call->sent ? AZ_NO_ANSWER : AZ_UNTRUSTED;
+		return call->sent ? AZ_NO_RESPONSE : AZ_UNTRUSTED;
 	case CURLE_OUT_OF_MEMORY: /* after sending: also a header without end */
 		return call->sent ? AZ_CORRUPT : AZ_LOCAL;
 	case CURLE_WEIRD_SERVER_REPLY:
@@ -185,7 +185,7 @@ static enum az_class class_of_curl(const struct az_call *call, CURLcode code)
 	case CURLE_SSL_CIPHER:
 		return AZ_LOCAL;
 	default:
-		return call->sent ? AZ_NO_ANSWER : AZ_UNREACHABLE;
+		return call->sent ? AZ_NO_RESPONSE : AZ_UNREACHABLE;
 	}
 }
 
@@ -209,7 +209,7 @@ static void set_message(struct az_error *e, const char *s)
 static void hint_denied(const struct az_call *call, struct az_error *e)
 {
 	const struct az_credential *cred = call->blob.cred;
-	int64_t now = time(NULL), off = call->ans.date > 0 ? call->ans.date - now : 0;
+	int64_t now = time(NULL), off = call->response.date > 0 ? call->response.date - now : 0;
 	int64_t expiry = az_credential_expiry(cred);
 	char when[DATE_SECONDS];
 
@@ -237,17 +237,17 @@ static void hint_denied(const struct az_call *call, struct az_error *e)
  * request, so it is one more way not to know.  The service itself never redirects.  Of
  * a gateway's 502 to 504 the class says as much.
  */
-static bool from_elsewhere(const struct az_answer *a)
+static bool from_elsewhere(const struct az_response *a)
 {
 	if (a->status >= 300 && a->status < 400)
 		return true;
 	return !a->has_request_id && (a->status < 500 || a->status == 501 || a->status == 505);
 }
 
-/* A whole answer came, and it is not the expected status. */
+/* A whole response came, and it is not the expected status. */
 static void judge_refusal(struct az_call *call, struct az_error *e)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 
 	if (call->xml)
 		az_xml_finish(call->xml);
@@ -287,25 +287,27 @@ static const char *check_sum(struct az_call *call)
 	unsigned char md[EVP_MAX_MD_SIZE];
 	char text[CRC64_TEXT];
 
-	if (!az_answer_has_sum(call)) {
+	if (!az_response_has_sum(call)) {
 		/* Put Page: Azure returns the one it computed; Azurite none. */
 		return call->op->kind == AZ_KIND_READ ? "the answer has no checksum" : NULL;
 	}
 	if (call->sum == AZ_SUM_CRC64) {
 		crc64_text(call->crc, text);
-		return strcmp(text, call->ans.crc64) ? "the checksum (CRC64) does not match" : NULL;
+		return strcmp(text, call->response.crc64) ? "the checksum (CRC64) does not match" :
+							    NULL;
 	}
 	if (call->op->kind == AZ_KIND_READ) {
 		EVP_DigestFinal_ex(call->md5, md, NULL);
 		base64_encode(md, 16, call->md5_text);
 	}
-	return strcmp(call->md5_text, call->ans.md5) ? "the checksum (MD5) does not match" : NULL;
+	return strcmp(call->md5_text, call->response.md5) ? "the checksum (MD5) does not match" :
+							    NULL;
 }
 
-/* A whole answer with the expected status: NULL, or what is wrong with it. */
+/* A whole response with the expected status: NULL, or what is wrong with it. */
 static const char *judge_success(struct az_call *call)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 	const char *wrong = check_headers(call);
 
 	if (wrong)
@@ -328,13 +330,13 @@ static void judge_failure(struct az_call *call, CURLcode code, struct az_error *
 		e->class = class_of_curl(call, code);
 		set_message(e, call->curl_text[0] ? call->curl_text : curl_easy_strerror(code));
 	}
-	if (e->class == AZ_CORRUPT && !call->ans.has_request_id)
+	if (e->class == AZ_CORRUPT && !call->response.has_request_id)
 		e->hint = AZ_HINT_NOT_BLOB_SERVICE;
 }
 
-enum az_verdict az_answer_judge(struct az_call *call, CURLcode code, struct az_result *res)
+enum az_verdict az_response_judge(struct az_call *call, CURLcode code, struct az_result *res)
 {
-	struct az_answer *a = &call->ans;
+	struct az_response *a = &call->response;
 	struct az_error *e = &res->err;
 	struct az_client *c = call->client;
 	const char *wrong;

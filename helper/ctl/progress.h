@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * work.h - verbs that take long: a job (image/job.h) on a store's blob
+ * progress.h - verbs that take long: a job (image/job.h) on a session's blob, and how
+ * far it is
  *
  * While it goes on, a terminal shows a bar, with the rate and the time left; a
  * file or pipe gets a line for every tenth, at most one in two seconds.
  */
-#ifndef CTL_WORK_H
-#define CTL_WORK_H
+#ifndef CTL_PROGRESS_H
+#define CTL_PROGRESS_H
 
-#include "ctl/store.h"
+#include "ctl/session.h"
 #include "image/job.h"
 
-struct work {
+struct progress {
 	struct job job;
-	struct store *store;
+	struct session *session;
 
 	struct loop_timer timer;
 	uint64_t started, shown; /* when */
@@ -23,26 +24,22 @@ struct work {
 };
 
 /* Makes the job, and catches signals.  EXIT_OK or a message. */
-int work_start(struct work *w, struct store *s, uint64_t connections);
+int progress_start(struct progress *p, struct session *s, uint64_t connections);
 
 /* From now on how far it is is shown; and no more, so that something else can be said. */
-void work_show(struct work *w);
-void work_hide(struct work *w);
+void progress_show(struct progress *p);
+void progress_hide(struct progress *p);
 
 /* The end of all. */
-void work_end(struct work *w);
+void progress_end(struct progress *p);
 
 /* Says what went wrong, and what is left (a sentence, or NULL); the exit status. */
-int work_fail(struct work *w, const char *left);
+int progress_fail(struct progress *p, const char *left);
 
 /* "1.2G at 210M/s in 5.9 s, 320 transactions": of @bytes moved since the start. */
-const char *work_text(const struct work *w, uint64_t bytes, char *buf, size_t len);
+const char *progress_text(const struct progress *p, uint64_t bytes, char *buf, size_t len);
 
 /* Seconds since the start. */
-double work_seconds(const struct work *w);
-
-/* Calls at once, unless told otherwise.  More is not faster where the service is near:
- * what 16 have in flight (64 MiB) leaves the processors' caches. */
-#define WORK_CONNECTIONS 8
+double progress_seconds(const struct progress *p);
 
 #endif

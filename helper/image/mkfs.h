@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * format.h - a file system, made by its own tool in a sparse local file
+ * mkfs.h - making a file system, by its own tool in a sparse local file
  *
  * So neither the module nor root is needed, and what goes to the blob is what the
  * tool wrote, which is little.  The file has no name, and is gone with us however
  * we end.  It is in memory (memfd) or in $TMPDIR (/var/tmp), whichever takes the
  * tool's zeroes for holes.
  */
-#ifndef IMAGE_FORMAT_H
-#define IMAGE_FORMAT_H
+#ifndef IMAGE_MKFS_H
+#define IMAGE_MKFS_H
 
 #include "image/job.h"
 
-struct format {
+struct mkfs {
 	const char *name; /* "ext4" */
 	uint8_t type; /* of its partition */
 	size_t longest_label; /* in bytes */
@@ -23,16 +23,16 @@ struct format {
 };
 
 /* NULL when there is none of that name. */
-const struct format *format_find(const char *name);
+const struct mkfs *mkfs_find(const char *name);
 
 /* Is the tool there?  0 or -1. */
-int format_check(struct job *job, const struct format *f);
+int mkfs_check(struct job *job, const struct mkfs *f);
 
 /*
  * A file of @size bytes with the file system, labelled @label (NULL: not); that
  * begins at @offset of its disk, which it may want to know.  A descriptor, or -1.
  */
-int format_make(struct job *job, const struct format *f, uint64_t size, uint64_t offset,
-		const char *label);
+int mkfs_run(struct job *job, const struct mkfs *f, uint64_t size, uint64_t offset,
+	     const char *label);
 
 #endif

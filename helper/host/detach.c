@@ -5,7 +5,7 @@
  * complete it may take any time, and when none does for a while this program
  * stops waiting.
  */
-#include "host/takedown.h"
+#include "host/detach.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -54,13 +54,13 @@ static void completed(unsigned int index, char *buf, size_t len)
 	snprintf(buf, len, "%s %s %s", reads, writes, discards);
 }
 
-static int patience(unsigned int index, bool force)
+static int umount_timeout_ms(unsigned int index, bool force)
 {
 	struct driver_drive d;
 
 	if (force)
 		return FORCED_MS;
-	if (driver_look(index, &d) || d.state != CDRIVE_STATE_LIVE)
+	if (driver_query(index, &d) || d.state != CDRIVE_STATE_LIVE)
 		return PARKED_MS;
 	return STUCK_MS;
 }
@@ -81,7 +81,7 @@ static int watch_child(pid_t pid, unsigned int index, bool force)
 		if (strcmp(before, now) != 0)
 			since = loop_now();
 		memcpy(before, now, sizeof(before));
-		if (loop_now() - since > LOOP_MS(patience(index, force)))
+		if (loop_now() - since > LOOP_MS(umount_timeout_ms(index, force)))
 			break;
 	}
 	close(p.fd);
@@ -106,7 +106,7 @@ static int umount_watched(const char *dir, unsigned int index, bool force)
 static int umount_stuck(const char *dir, unsigned int index)
 {
 	struct driver_drive d;
-	bool waits = !driver_look(index, &d) && d.helper_pid && d.state == CDRIVE_STATE_PARKED;
+	bool waits = !driver_query(index, &d) && d.helper_pid && d.state == CDRIVE_STATE_PARKED;
 
 	return fail(
 		waits ? EXIT_UNREACHABLE : EXIT_FAILED,
@@ -150,7 +150,7 @@ static int umount_all(unsigned int index, bool force)
 
 /* --- the device ------------------------------------------------------------------ */
 
-static int detach_patiently(unsigned int index, bool force)
+static int detach_retrying(unsigned int index, bool force)
 {
 	uint64_t end = loop_now() + LOOP_MS(OPEN_MS);
 	struct driver *d;
@@ -168,8 +168,8 @@ static int detach_patiently(unsigned int index, bool force)
 static int detach_orphan(unsigned int index, bool force)
 {
 	struct driver_drive d;
-	bool fenced = !driver_look(index, &d) && d.state == CDRIVE_STATE_FENCED;
-	int err = detach_patiently(index, force);
+	bool fenced = !driver_query(index, &d) && d.state == CDRIVE_STATE_FENCED;
+	int err = detach_retrying(index, force);
 
 	if (err == -EBUSY)
 		return fail(
@@ -204,7 +204,7 @@ static int detach_from_helper(unsigned int index, pid_t helper)
 static int no_answer(unsigned int index, bool force, int err)
 {
 	struct driver_drive now;
-	int look = driver_look(index, &now);
+	int look = driver_query(index, &now);
 
 	if (look == -ENODEV || look == -ENOENT) {
 		runtime_remove(index);
@@ -220,7 +220,7 @@ static int no_answer(unsigned int index, bool force, int err)
 		index, look ? 0 : (int)now.helper_pid, strerror(-err));
 }
 
-static int helper_patience(const struct drive *drive, bool force)
+static int helper_timeout_ms(const struct drive *drive, bool force)
 {
 	if (drive->driver.state == CDRIVE_STATE_FENCED)
 		return HELPER_FENCED_MS;
@@ -233,7 +233,7 @@ static void wait_for_helper(unsigned int index)
 	uint64_t end = loop_now() + LOOP_MS(HELPER_BACK_MS);
 	struct driver_drive d;
 
-	while (!driver_look(index, &d) && !d.helper_pid && d.state != CDRIVE_STATE_FENCED &&
+	while (!driver_query(index, &d) && !d.helper_pid && d.state != CDRIVE_STATE_FENCED &&
 	       loop_now() < end)
 		usleep(50000);
 }
@@ -248,8 +248,8 @@ static int ask_to_unmount(const struct drive *drive, bool force, json_t **answer
 	int err;
 
 	for (;;) {
-		err = runtime_ask(index, question, answer, helper_patience(drive, force));
-		if ((err != -ENOENT && err != -ECONNREFUSED) || driver_look(index, &d) ||
+		err = runtime_ask(index, question, answer, helper_timeout_ms(drive, force));
+		if ((err != -ENOENT && err != -ECONNREFUSED) || driver_query(index, &d) ||
 		    !d.helper_pid || d.state == CDRIVE_STATE_FENCED || loop_now() > end)
 			break;
 		usleep(50000);
@@ -258,7 +258,7 @@ static int ask_to_unmount(const struct drive *drive, bool force, json_t **answer
 	return err;
 }
 
-static int detach(const struct drive *drive, bool force)
+static int detach_by_helper(const struct drive *drive, bool force)
 {
 	unsigned int index = drive->driver.index;
 	json_t *answer;
@@ -277,37 +277,37 @@ static int detach(const struct drive *drive, bool force)
 	return status;
 }
 
-static int take_down_patiently(const struct drive *drive, bool force)
+static int unmount_and_detach(const struct drive *drive, bool force)
 {
 	unsigned int index = drive->driver.index;
 	struct drive now = *drive;
 	struct agent_info agent;
 	int err, status;
 
-	agent_look(index, &agent);
+	agent_query(index, &agent);
 	if (agent.alive && !force && !now.driver.helper_pid) {
 		wait_for_helper(index);
-		err = driver_look(index, &now.driver);
+		err = driver_query(index, &now.driver);
 		if (err)
 			return err == -ENODEV || err == -ENOENT ? EXIT_OK : EXIT_FAILED;
 	}
 	status = umount_all(index, force);
 	if (!status)
-		status = detach(&now, force);
+		status = detach_by_helper(&now, force);
 	/* It has seen the drive go, and ends: nothing of it is left when this returns. */
 	if (!status)
 		agent_wait_end(&agent, AGENT_S);
 	return status;
 }
 
-int take_down(const struct drive *drive, bool force)
+int detach_drive(const struct drive *drive, bool force)
 {
 	const char *made = json_string_value(json_object_get(drive->record, "made_mount_point"));
 	bool fenced = drive->driver.state == CDRIVE_STATE_FENCED;
 	int status;
 
 	/* Whoever has something open on a fenced drive gets errors anyway. */
-	status = take_down_patiently(drive, force || fenced);
+	status = unmount_and_detach(drive, force || fenced);
 	if (!status && fenced && !force)
 		note("/dev/cdrive%u: was fenced; what was not written before that is lost, check the file system with fsck",
 		     drive->driver.index);
@@ -317,18 +317,18 @@ int take_down(const struct drive *drive, bool force)
 	return status;
 }
 
-int take_down_index(unsigned int index, bool force)
+int detach_index(unsigned int index, bool force)
 {
 	struct drive drive = { 0 };
 	int err, status;
 
-	err = driver_look(index, &drive.driver);
+	err = driver_query(index, &drive.driver);
 	if (err == -ENODEV || err == -ENOENT)
 		return EXIT_OK;
 	if (err)
 		return fail(EXIT_FAILED, "/dev/cdrive%u: %s", index, strerror(-err));
 	drive.record = runtime_load(index);
-	status = take_down(&drive, force);
+	status = detach_drive(&drive, force);
 	json_decref(drive.record);
 	return status;
 }

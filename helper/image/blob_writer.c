@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "image/making.h"
+#include "image/blob_writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,9 +20,9 @@
 
 static struct az_call *start_create(struct job *job, void *arg, struct az_sync *sync)
 {
-	struct making *m = arg;
+	struct blob_writer *w = arg;
 
-	return az_create_unfinished(job->client, job->blob, m->size, m->mark, m->sequence,
+	return az_create_unfinished(job->client, job->blob, w->size, w->mark, w->sequence,
 				    az_sync_done, sync);
 }
 
@@ -38,47 +38,47 @@ static int look_up(struct job *job, struct az_result *res)
 	return err;
 }
 
-static bool is_ours(const struct making *m, const struct az_props *props)
+static bool is_ours(const struct blob_writer *w, const struct az_props *props)
 {
-	return !strcmp(props->unfinished, m->mark) && props->sequence_number == m->sequence;
+	return !strcmp(props->unfinished, w->mark) && props->sequence_number == w->sequence;
 }
 
 /* So it is finished by us; it may have been mounted since, which raises the number. */
-static bool was_ours(const struct making *m, const struct az_props *props)
+static bool was_ours(const struct blob_writer *w, const struct az_props *props)
 {
-	return !props->unfinished[0] && props->sequence_number - m->sequence < MOUNTS_SINCE;
+	return !props->unfinished[0] && props->sequence_number - w->sequence < MOUNTS_SINCE;
 }
 
 /* Was it made?  When that can't be found out, it may be. */
-static bool may_be_there(struct making *m)
+static bool may_be_there(struct blob_writer *w)
 {
 	struct az_result now;
 
-	if (look_up(m->job, &now))
+	if (look_up(w->job, &now))
 		return now.err.class != AZ_NOT_FOUND;
-	return is_ours(m, &now.props);
+	return is_ours(w, &now.props);
 }
 
 /* Not repeated: a second one could not tell its own first from another's. */
-int making_begin(struct making *m, struct job *job, uint64_t size, const char *mark)
+int blob_writer_begin(struct blob_writer *w, struct job *job, uint64_t size, const char *mark)
 {
 	struct az_result res;
 	int err;
 
-	*m = (struct making){ .job = job, .mark = mark, .size = size };
-	if (RAND_bytes((unsigned char *)&m->sequence, sizeof(m->sequence)) != 1)
+	*w = (struct blob_writer){ .job = job, .mark = mark, .size = size };
+	if (RAND_bytes((unsigned char *)&w->sequence, sizeof(w->sequence)) != 1)
 		return job_fail(job, EXIT_FAILED, "no random numbers; try again");
-	m->sequence = m->sequence >> (64 - SEQUENCE_BITS) | 1;
-	err = job_call_once(job, start_create, m, &res);
-	m->there = !res.err.class || (az_error_maybe_applied(&res.err) && may_be_there(m));
+	w->sequence = w->sequence >> (64 - SEQUENCE_BITS) | 1;
+	err = job_call_once(job, start_create, w, &res);
+	w->there = !res.err.class || (az_error_maybe_applied(&res.err) && may_be_there(w));
 	return err;
 }
 
 static struct az_call *start_raise(struct job *job, void *arg, struct az_sync *sync)
 {
-	struct making *m = arg;
+	struct blob_writer *w = arg;
 
-	return az_raise_sequence(job->client, job->blob, m->sequence, az_sync_done, sync);
+	return az_raise_sequence(job->client, job->blob, w->sequence, az_sync_done, sync);
 }
 
 struct listing {
@@ -120,11 +120,12 @@ static int list(struct job *job, struct ranges *ranges, struct az_result *res)
 	return 0;
 }
 
-int making_resume(struct making *m, struct job *job, const struct az_props *props, const char *mark)
+int blob_writer_resume(struct blob_writer *w, struct job *job, const struct az_props *props,
+		       const char *mark)
 {
 	struct az_result res;
 
-	*m = (struct making){
+	*w = (struct blob_writer){
 		.job = job,
 		.mark = mark,
 		.there = true,
@@ -132,10 +133,10 @@ int making_resume(struct making *m, struct job *job, const struct az_props *prop
 		.size = props->size,
 		.sequence = props->sequence_number + 1,
 	};
-	if (job_call(job, start_raise, m, &res))
+	if (job_call(job, start_raise, w, &res))
 		return -1;
-	m->sequence = res.props.sequence_number;
-	return list(job, &m->present, &res);
+	w->sequence = res.props.sequence_number;
+	return list(job, &w->present, &res);
 }
 
 static struct az_call *start_resize(struct job *job, void *arg, struct az_sync *sync)
@@ -143,30 +144,30 @@ static struct az_call *start_resize(struct job *job, void *arg, struct az_sync *
 	return az_resize(job->client, job->blob, *(uint64_t *)arg, az_sync_done, sync);
 }
 
-int making_resize(struct making *m, uint64_t size)
+int blob_writer_resize(struct blob_writer *w, uint64_t size)
 {
 	struct az_result res;
 
-	if (job_call(m->job, start_resize, &size, &res))
+	if (job_call(w->job, start_resize, &size, &res))
 		return -1;
-	m->size = size;
+	w->size = size;
 	return 0;
 }
 
 struct put {
-	struct making *making;
+	struct blob_writer *writer;
 	uint64_t offset;
 	uint32_t len;
 	const unsigned char *buf;
 };
 
-static struct az_call *put_page(struct making *m, uint64_t offset, uint32_t len,
+static struct az_call *put_page(struct blob_writer *w, uint64_t offset, uint32_t len,
 				const unsigned char *buf, az_done_fn done, void *arg)
 {
 	const struct az_source source = { .memory = buf };
-	struct job *job = m->job;
+	struct job *job = w->job;
 
-	return az_put_page(job->client, job->blob, offset, len, m->sequence, &source, done, arg);
+	return az_put_page(job->client, job->blob, offset, len, w->sequence, &source, done, arg);
 }
 
 static struct az_call *start_put(struct job *job, void *arg, struct az_sync *sync)
@@ -174,23 +175,23 @@ static struct az_call *start_put(struct job *job, void *arg, struct az_sync *syn
 	struct put *p = arg;
 
 	(void)job;
-	return put_page(p->making, p->offset, p->len, p->buf, az_sync_done, sync);
+	return put_page(p->writer, p->offset, p->len, p->buf, az_sync_done, sync);
 }
 
-static void sent(struct making *m, uint64_t offset, uint32_t len)
+static void sent(struct blob_writer *w, uint64_t offset, uint32_t len)
 {
-	ranges_add(&m->sent, offset, len);
-	m->pages += len / AZ_PAGE;
+	ranges_add(&w->sent, offset, len);
+	w->pages += len / AZ_PAGE;
 }
 
-int making_put(struct making *m, uint64_t offset, const void *buf, uint32_t len)
+int blob_writer_put(struct blob_writer *w, uint64_t offset, const void *buf, uint32_t len)
 {
-	struct put p = { m, offset, len, buf };
+	struct put p = { w, offset, len, buf };
 	struct az_result res;
 
-	if (job_call(m->job, start_put, &p, &res))
+	if (job_call(w->job, start_put, &p, &res))
 		return -1;
-	sent(m, offset, len);
+	sent(w, offset, len);
 	return 0;
 }
 
@@ -198,103 +199,103 @@ int making_put(struct making *m, uint64_t offset, const void *buf, uint32_t len)
 
 static void on_pipe(void *arg, uint32_t events)
 {
-	struct making *m = arg;
+	struct blob_writer *w = arg;
 
 	(void)events;
-	loop_fd_del(m->job->loop, &m->watch);
-	transfer_more(m->transfer);
+	loop_fd_del(w->job->loop, &w->watch);
+	transfer_more(w->transfer);
 }
 
-static enum transfer_next wait_for_pipe(struct making *m)
+static enum transfer_next wait_for_pipe(struct blob_writer *w)
 {
-	int err = loop_fd_add(m->job->loop, &m->watch, m->scan->fd, EPOLLIN, on_pipe, m);
+	int err = loop_fd_add(w->job->loop, &w->watch, w->scan->fd, EPOLLIN, on_pipe, w);
 
 	if (!err)
 		return TRANSFER_WAIT;
-	job_fail(m->job, EXIT_FAILED, "standard input: %s; try again", strerror(-err));
+	job_fail(w->job, EXIT_FAILED, "standard input: %s; try again", strerror(-err));
 	return TRANSFER_FAILED;
 }
 
 static void go_on(void *arg)
 {
-	struct making *m = arg;
+	struct blob_writer *w = arg;
 
-	transfer_more(m->transfer);
+	transfer_more(w->transfer);
 }
 
-static enum transfer_next breathe(struct making *m)
+static enum transfer_next breathe(struct blob_writer *w)
 {
-	loop_timer_arm(m->job->loop, &m->breath, 0);
+	loop_timer_arm(w->job->loop, &w->breath, 0);
 	return TRANSFER_WAIT;
 }
 
-static enum transfer_next no_read(struct making *m, int err)
+static enum transfer_next no_read(struct blob_writer *w, int err)
 {
 	if (err == -ENODATA)
 		job_fail(
-			m->job, EXIT_FAILED,
+			w->job, EXIT_FAILED,
 			"the file became shorter while it was uploaded; upload it when nothing writes to it");
 	else
-		job_fail(m->job, EXIT_FAILED, "the file can't be read: %s; %s", strerror(-err),
+		job_fail(w->job, EXIT_FAILED, "the file can't be read: %s; %s", strerror(-err),
 			 err == -ENOMEM ? "free some memory" : "check the disk that it is on");
 	return TRANSFER_FAILED;
 }
 
 /* What has been seen of the file, less what is on its way. */
-static void show(struct making *m)
+static void show(struct blob_writer *w)
 {
-	m->job->done = m->scan->seen > m->on_the_way ? m->scan->seen - m->on_the_way : 0;
+	w->job->done = w->scan->seen > w->on_the_way ? w->scan->seen - w->on_the_way : 0;
 }
 
-static enum transfer_next sends(struct making *m, const struct piece *p)
+static enum transfer_next sends(struct blob_writer *w, const struct piece *p)
 {
-	m->on_the_way += p->len;
-	show(m);
+	w->on_the_way += p->len;
+	show(w);
 	return TRANSFER_PIECE;
 }
 
 static enum transfer_next next(void *arg, struct piece *p)
 {
-	struct making *m = arg;
-	uint64_t there = m->skipped;
+	struct blob_writer *w = arg;
+	uint64_t there = w->skipped;
 	int found;
 
-	if (m->held) {
-		if (m->held->offset + m->held->len > m->size)
+	if (w->held) {
+		if (w->held->offset + w->held->len > w->size)
 			return TRANSFER_END; /* of this round */
-		*p = *m->held;
-		free(m->held);
-		m->held = NULL;
-		return sends(m, p);
+		*p = *w->held;
+		free(w->held);
+		w->held = NULL;
+		return sends(w, p);
 	}
 	for (;;) {
-		if (m->skipped - there > BREATH)
-			return breathe(m);
-		found = scan_next(m->scan, &p->buf, &p->offset, &p->len);
+		if (w->skipped - there > BREATH)
+			return breathe(w);
+		found = scan_next(w->scan, &p->buf, &p->offset, &p->len);
 		if (found == SCAN_END)
 			return TRANSFER_END;
 		if (found == SCAN_WAIT)
-			return wait_for_pipe(m);
+			return wait_for_pipe(w);
 		if (found == SCAN_PAUSE)
-			return breathe(m);
+			return breathe(w);
 		if (found < 0)
-			return no_read(m, found);
-		p->offset += m->base;
-		if (!ranges_hold(&m->present, p->offset, p->len))
+			return no_read(w, found);
+		p->offset += w->base;
+		if (!ranges_hold(&w->present, p->offset, p->len))
 			break;
-		ranges_add(&m->sent, p->offset, p->len);
-		m->skipped += p->len;
-		show(m);
-		scan_recycle(m->scan, p->buf);
+		ranges_add(&w->sent, p->offset, p->len);
+		w->skipped += p->len;
+		show(w);
+		scan_recycle(w->scan, p->buf);
 	}
-	if (p->offset + p->len <= m->size)
-		return sends(m, p);
-	m->held = malloc(sizeof(*p));
-	if (!m->held) {
-		scan_recycle(m->scan, p->buf);
-		return no_read(m, -ENOMEM);
+	if (p->offset + p->len <= w->size)
+		return sends(w, p);
+	w->held = malloc(sizeof(*p));
+	if (!w->held) {
+		scan_recycle(w->scan, p->buf);
+		return no_read(w, -ENOMEM);
 	}
-	*m->held = *p;
+	*w->held = *p;
 	return TRANSFER_END;
 }
 
@@ -305,21 +306,21 @@ static struct az_call *start(void *arg, struct piece *p, az_done_fn done, void *
 
 static int arrived(void *arg, struct piece *p)
 {
-	struct making *m = arg;
+	struct blob_writer *w = arg;
 
-	sent(m, p->offset, p->len);
-	m->on_the_way -= p->len;
-	show(m);
-	scan_recycle(m->scan, p->buf);
+	sent(w, p->offset, p->len);
+	w->on_the_way -= p->len;
+	show(w);
+	scan_recycle(w->scan, p->buf);
 	return 0;
 }
 
 static void dropped(void *arg, struct piece *p)
 {
-	struct making *m = arg;
+	struct blob_writer *w = arg;
 
-	m->on_the_way -= p->len;
-	scan_recycle(m->scan, p->buf);
+	w->on_the_way -= p->len;
+	scan_recycle(w->scan, p->buf);
 }
 
 static const struct transfer_ops sending = {
@@ -329,81 +330,81 @@ static const struct transfer_ops sending = {
 	.dropped = dropped,
 };
 
-int making_send(struct making *m, struct scan *scan, uint64_t base)
+int blob_writer_send(struct blob_writer *w, struct scan *scan, uint64_t base)
 {
 	int err;
 
-	m->scan = scan;
-	m->base = base;
-	m->watch.fd = -1;
-	loop_timer_init(&m->breath, go_on, m);
+	w->scan = scan;
+	w->base = base;
+	w->watch.fd = -1;
+	loop_timer_init(&w->breath, go_on, w);
 	for (;;) {
-		err = transfer_run(m->job, &sending, m, &m->transfer);
-		loop_timer_cancel(m->job->loop, &m->breath);
-		if (m->watch.fd >= 0)
-			loop_fd_del(m->job->loop, &m->watch);
-		if (err || !m->held)
+		err = transfer_run(w->job, &sending, w, &w->transfer);
+		loop_timer_cancel(w->job->loop, &w->breath);
+		if (w->watch.fd >= 0)
+			loop_fd_del(w->job->loop, &w->watch);
+		if (err || !w->held)
 			break;
-		err = making_resize(m, 2 * m->size);
+		err = blob_writer_resize(w, 2 * w->size);
 		if (err)
 			break;
 	}
-	if (m->held)
-		scan_recycle(scan, m->held->buf);
-	free(m->held);
-	m->held = NULL;
-	m->scan = NULL;
+	if (w->held)
+		scan_recycle(scan, w->held->buf);
+	free(w->held);
+	w->held = NULL;
+	w->scan = NULL;
 	return err;
 }
 
 /* --- the end ------------------------------------------------------------------------ */
 
-static int not_ours(struct making *m)
+static int not_ours(struct blob_writer *w)
 {
-	m->there = false;
-	return job_fail(m->job, EXIT_FAILED,
+	w->there = false;
+	return job_fail(w->job, EXIT_FAILED,
 			"%s: somebody else has deleted or taken it meanwhile; choose another name",
-			m->job->name);
+			w->job->name);
 }
 
-static int lacks(struct making *m, const struct range *r)
+static int lacks(struct blob_writer *w, const struct range *r)
 {
-	m->spoilt = true;
+	w->spoilt = true;
 	return job_fail(
-		m->job, EXIT_FAILED,
+		w->job, EXIT_FAILED,
 		"the service lacks some of the %llu bytes at %llu that it had accepted; delete the blob and begin again",
 		(unsigned long long)r->len, (unsigned long long)r->offset);
 }
 
-/* What is checked is one version of the blob: that of m->etag. */
-static int check_ranges(struct making *m)
+/* What is checked is one version of the blob: that of w->etag. */
+static int check_ranges(struct blob_writer *w)
 {
 	struct ranges there = { 0 };
 	struct az_result res;
-	int err = job_properties(m->job, &res);
+	int err = job_properties(w->job, &res);
 
-	if (!err && !is_ours(m, &res.props))
-		err = not_ours(m);
+	if (!err && !is_ours(w, &res.props))
+		err = not_ours(w);
 	if (err)
 		return err;
-	memcpy(m->etag, res.props.etag, sizeof(m->etag));
-	m->job->blob->if_match = m->etag[0] ? m->etag : NULL;
-	err = list(m->job, &there, &res);
-	m->job->blob->if_match = NULL;
-	if (!err && m->sent.failed)
-		err = job_fail(m->job, EXIT_FAILED, "out of memory; free some and try again");
-	for (size_t i = 0; !err && i < m->sent.n; i++)
-		if (!ranges_hold(&there, m->sent.v[i].offset, m->sent.v[i].len))
-			err = lacks(m, &m->sent.v[i]);
+	memcpy(w->etag, res.props.etag, sizeof(w->etag));
+	w->job->blob->if_match = w->etag[0] ? w->etag : NULL;
+	err = list(w->job, &there, &res);
+	w->job->blob->if_match = NULL;
+	if (!err && w->sent.failed)
+		err = job_fail(w->job, EXIT_FAILED, "out of memory; free some and try again");
+	for (size_t i = 0; !err && i < w->sent.n; i++)
+		if (!ranges_hold(&there, w->sent.v[i].offset, w->sent.v[i].len))
+			err = lacks(w, &w->sent.v[i]);
 	ranges_free(&there);
 	return err;
 }
 
 struct reading {
-	struct making *m;
-	making_compare_fn compare;
+	struct blob_writer *w;
+	blob_compare_fn compare;
 	void *arg;
-	size_t range; /* in m->sent */
+	size_t range; /* in w->sent */
 	uint64_t at; /* in it */
 };
 
@@ -412,15 +413,15 @@ static enum transfer_next next_back(void *arg, struct piece *p)
 	struct reading *r = arg;
 	const struct range *range;
 
-	if (r->range == r->m->sent.n)
+	if (r->range == r->w->sent.n)
 		return TRANSFER_END;
-	range = &r->m->sent.v[r->range];
+	range = &r->w->sent.v[r->range];
 	p->offset = range->offset + r->at;
 	p->len = range->len - r->at < AZ_MAX_TRANSFER ? (uint32_t)(range->len - r->at) :
 							AZ_MAX_TRANSFER;
 	p->buf = malloc(p->len);
 	if (!p->buf)
-		return no_read(r->m, -ENOMEM);
+		return no_read(r->w, -ENOMEM);
 	r->at += p->len;
 	if (r->at == range->len) {
 		r->range++;
@@ -437,7 +438,7 @@ static int to_memory(void *arg, const void *buf, size_t len, uint64_t pos)
 
 static struct az_call *start_back(void *arg, struct piece *p, az_done_fn done, void *done_arg)
 {
-	struct job *job = ((struct reading *)arg)->m->job;
+	struct job *job = ((struct reading *)arg)->w->job;
 	const struct az_sink sink = { to_memory, p->buf };
 
 	return az_get_range(job->client, job->blob, p->offset, p->len, &sink, done, done_arg);
@@ -449,12 +450,12 @@ static int arrived_back(void *arg, struct piece *p)
 	int wrong = r->compare(r->arg, p->offset, p->buf, p->len);
 
 	free(p->buf);
-	r->m->job->done += p->len;
+	r->w->job->done += p->len;
 	if (!wrong)
 		return 0;
-	r->m->spoilt = !r->m->job->error.failure;
+	r->w->spoilt = !r->w->job->error.failure;
 	return job_fail(
-		r->m->job, EXIT_FAILED,
+		r->w->job, EXIT_FAILED,
 		"what was read back at %llu is not what was sent; delete the blob and begin again",
 		(unsigned long long)p->offset);
 }
@@ -483,39 +484,39 @@ static struct az_call *start_finish(struct job *job, void *arg, struct az_sync *
  * the call is on its way, its answer can be lost, and then the repetition is refused
  * for what the first did.
  */
-static int take_mark(struct making *m)
+static int take_mark(struct blob_writer *w)
 {
-	struct job *job = m->job;
+	struct job *job = w->job;
 	struct az_result res, now;
 	int err;
 
-	job->blob->if_match = m->etag[0] ? m->etag : NULL;
-	err = job_call_last(job, start_finish, m, &res);
+	job->blob->if_match = w->etag[0] ? w->etag : NULL;
+	err = job_call_last(job, start_finish, w, &res);
 	job->blob->if_match = NULL;
 	if (err && res.err.class) {
 		err = look_up(job, &now);
-		m->there = err ? now.err.class != AZ_NOT_FOUND : is_ours(m, &now.props);
-		m->unsure = m->there && (err || az_error_maybe_applied(&res.err));
-		if (err || !was_ours(m, &now.props))
+		w->there = err ? now.err.class != AZ_NOT_FOUND : is_ours(w, &now.props);
+		w->unsure = w->there && (err || az_error_maybe_applied(&res.err));
+		if (err || !was_ours(w, &now.props))
 			return -1;
 	}
 	job->error = (struct job_error){ 0 };
 	return 0;
 }
 
-int making_finish(struct making *m, making_compare_fn compare, void *arg)
+int blob_writer_commit(struct blob_writer *w, blob_compare_fn compare, void *arg)
 {
-	struct reading r = { .m = m, .compare = compare, .arg = arg };
-	int err = check_ranges(m);
+	struct reading r = { .w = w, .compare = compare, .arg = arg };
+	int err = check_ranges(w);
 
 	if (!err && compare) {
-		m->job->done = 0;
-		m->job->total = ranges_total(&m->sent);
-		m->job->blob->if_match = m->etag;
-		err = transfer_run(m->job, &reading_back, &r, NULL);
-		m->job->blob->if_match = NULL;
+		w->job->done = 0;
+		w->job->total = ranges_total(&w->sent);
+		w->job->blob->if_match = w->etag;
+		err = transfer_run(w->job, &reading_back, &r, NULL);
+		w->job->blob->if_match = NULL;
 	}
-	return err ? err : take_mark(m);
+	return err ? err : take_mark(w);
 }
 
 static struct az_call *start_delete(struct job *job, void *arg, struct az_sync *sync)
@@ -525,9 +526,9 @@ static struct az_call *start_delete(struct job *job, void *arg, struct az_sync *
 }
 
 /* The one that was looked at, and no other of its name. */
-static int delete_ours(struct making *m, const struct az_props *props)
+static int delete_ours(struct blob_writer *w, const struct az_props *props)
 {
-	struct job *job = m->job;
+	struct job *job = w->job;
 	struct az_result res;
 	char etag[sizeof(props->etag)];
 	int err;
@@ -542,9 +543,9 @@ static int delete_ours(struct making *m, const struct az_props *props)
 	return res.err.class == AZ_PRECONDITION ? -EAGAIN : err;
 }
 
-int making_undo(struct making *m)
+int blob_writer_abort(struct blob_writer *w)
 {
-	struct job *job = m->job;
+	struct job *job = w->job;
 	struct job_error why = job->error;
 	int err = -EAGAIN;
 
@@ -556,15 +557,15 @@ int making_undo(struct making *m)
 		err = job_properties(job, &now);
 		if (err && now.err.class == AZ_NOT_FOUND)
 			err = 0;
-		else if (!err && is_ours(m, &now.props))
-			err = delete_ours(m, &now.props);
+		else if (!err && is_ours(w, &now.props))
+			err = delete_ours(w, &now.props);
 	}
 	job->error = why;
 	return err;
 }
 
-void making_free(struct making *m)
+void blob_writer_free(struct blob_writer *w)
 {
-	ranges_free(&m->present);
-	ranges_free(&m->sent);
+	ranges_free(&w->present);
+	ranges_free(&w->sent);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "image/format.h"
+#include "image/mkfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,17 +36,17 @@ static const char *const xfs_arguments[] = { "-q", "-f", "-K", "-s", "size=4096"
 static const char *const ntfs_arguments[] = { "-Q", "-F",  "-q", "-s", "512",
 					      "-H", "255", "-S", "63", NULL };
 
-static const struct format formats[] = {
+static const struct mkfs table[] = {
 	{ "ext4", MBR_LINUX, 16, "mkfs.ext4", "e2fsprogs", true, false, ext4_arguments },
 	{ "xfs", MBR_LINUX, 12, "mkfs.xfs", "xfsprogs", false, true, xfs_arguments },
 	{ "ntfs", MBR_NTFS, 128, "mkntfs", "ntfs-3g", false, false, ntfs_arguments },
 };
 
-const struct format *format_find(const char *name)
+const struct mkfs *mkfs_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
-		if (!strcmp(formats[i].name, name))
-			return &formats[i];
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (!strcmp(table[i].name, name))
+			return &table[i];
 	return NULL;
 }
 
@@ -71,7 +71,7 @@ static char *find_tool(const char *tool)
 	return found;
 }
 
-int format_check(struct job *job, const struct format *f)
+int mkfs_check(struct job *job, const struct mkfs *f)
 {
 	char *path = find_tool(f->tool);
 
@@ -185,7 +185,7 @@ static int wait_for(struct run *r, pid_t pid, int output)
 	return err ? -1 : status;
 }
 
-static int run(struct job *job, const struct format *f, char *argv[], int file)
+static int run(struct job *job, const struct mkfs *f, char *argv[], int file)
 {
 	struct run r = { .job = job };
 	char *path = find_tool(f->tool);
@@ -193,7 +193,7 @@ static int run(struct job *job, const struct format *f, char *argv[], int file)
 	pid_t pid;
 
 	if (!path)
-		return format_check(job, f);
+		return mkfs_check(job, f);
 	if (pipe2(pipes, O_CLOEXEC)) {
 		free(path);
 		return job_fail(job, EXIT_FAILED, "%s: %s; try again", f->tool, strerror(errno));
@@ -215,7 +215,7 @@ static int run(struct job *job, const struct format *f, char *argv[], int file)
 
 /* --- the file --------------------------------------------------------------------------- */
 
-static int sparse_file(struct job *job, const struct format *f, uint64_t size)
+static int sparse_file(struct job *job, const struct mkfs *f, uint64_t size)
 {
 	const char *dir = getenv("TMPDIR");
 	int fd, high;
@@ -238,8 +238,8 @@ static int sparse_file(struct job *job, const struct format *f, uint64_t size)
 	return high;
 }
 
-int format_make(struct job *job, const struct format *f, uint64_t size, uint64_t offset,
-		const char *label)
+int mkfs_run(struct job *job, const struct mkfs *f, uint64_t size, uint64_t offset,
+	     const char *label)
 {
 	char *argv[MAX_ARGUMENTS], start[24], file[24];
 	size_t n = 1;

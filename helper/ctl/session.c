@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/store.h"
+#include "ctl/session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 static int bad_url(const char *arg, const char *why)
 {
-	char *s = shown(arg);
+	char *s = redacted(arg);
 	int status;
 
 	status = fail(EXIT_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
@@ -20,7 +20,7 @@ static int bad_url(const char *arg, const char *why)
 	return status;
 }
 
-int store_url(struct store *s, const struct store_options *o)
+int session_url(struct session *s, const struct session_options *o)
 {
 	char why[256];
 	int err;
@@ -47,7 +47,7 @@ int store_url(struct store *s, const struct store_options *o)
 
 /* All that is wrong with a credential is status 4, before and after the
  * service was asked. */
-int store_credential(struct store *s, const struct store_options *o)
+int session_credential(struct session *s, const struct session_options *o)
 {
 	char why[256];
 	int err;
@@ -58,7 +58,7 @@ int store_credential(struct store *s, const struct store_options *o)
 	return EXIT_OK;
 }
 
-int store_connect(struct store *s)
+int session_connect(struct session *s)
 {
 	static const struct az_client_options options;
 
@@ -71,17 +71,17 @@ int store_connect(struct store *s)
 	return EXIT_OK;
 }
 
-int store_open(struct store *s, const struct store_options *o)
+int session_open(struct session *s, const struct session_options *o)
 {
 	int status;
 
-	status = store_url(s, o);
+	status = session_url(s, o);
 	if (!status)
-		status = store_credential(s, o);
-	return status ? status : store_connect(s);
+		status = session_credential(s, o);
+	return status ? status : session_connect(s);
 }
 
-void store_close(struct store *s)
+void session_close(struct session *s)
 {
 	if (s->client)
 		az_client_free(s->client);
@@ -130,7 +130,7 @@ static const char *advice(const struct az_error *e)
 	return az_error_advice(e);
 }
 
-int store_fail(struct store *s, const struct az_error *e, const char *left)
+int session_fail(struct session *s, const struct az_error *e, const char *left)
 {
 	const char *words = in_words(e);
 	const char *and = left ? ". " : "";
@@ -148,11 +148,11 @@ int store_fail(struct store *s, const struct az_error *e, const char *left)
 	return fail(az_error_exit(e), "%s: %s; %s%s%s", s->text, text, advice(e), and, left);
 }
 
-int store_wait(struct store *s, struct az_call *call, struct az_sync *sync)
+int session_wait(struct session *s, struct az_call *call, struct az_sync *sync)
 {
 	if (!call || az_sync_wait(s->loop, sync))
 		return fail(EXIT_FAILED, "out of memory");
 	if (sync->res.err.class)
-		return store_fail(s, &sync->res.err, NULL);
+		return session_fail(s, &sync->res.err, NULL);
 	return EXIT_OK;
 }

@@ -30,7 +30,7 @@ struct bad {
 static const struct bad reads[] = {
 	BAD("SSH-2.0-OpenSSH_9.2p1\r\n", AZ_CORRUPT, ""),
 	BAD("\r\n\r\n", AZ_CORRUPT, ""),
-	BAD("HTTP/1.1 206", AZ_NO_ANSWER, ""),
+	BAD("HTTP/1.1 206", AZ_NO_RESPONSE, ""),
 	BAD("HTTP/9.9 206 x\r\n\r\n", AZ_CORRUPT, ""),
 	BAD("HTTP/1.1 999999 x\r\n\r\n", AZ_CORRUPT, ""),
 	BAD("HTTP/1.1 2x6 x\r\n\r\n", AZ_CORRUPT, ""),
@@ -73,7 +73,7 @@ static const struct bad reads[] = {
 	BAD("HTTP/1.1 206 x\r\n" MARKS "Content-Length: 1024\r\n" RANGE SUM "\r\n" BODY BODY,
 	    AZ_CORRUPT, "length"),
 	BAD("HTTP/1.1 206 x\r\n" MARKS "Content-Length: 512\r\n" RANGE SUM "\r\n" ZEROES,
-	    AZ_NO_ANSWER, ""),
+	    AZ_NO_RESPONSE, ""),
 	BAD("HTTP/1.1 206 x\r\n" MARKS RANGE SUM "\r\n" ZEROES, AZ_CORRUPT, "less came"),
 	BAD("HTTP/1.1 206 x\r\n" MARKS RANGE SUM "\r\n" BODY "0", AZ_CORRUPT, "more came"),
 	BAD("HTTP/1.1 206 x\r\n" MARKS "Content-Length: 0\r\n" RANGE SUM "\r\n", AZ_CORRUPT,
@@ -84,13 +84,13 @@ static const struct bad reads[] = {
 	    ""),
 	BAD("HTTP/1.1 206 x\r\n" MARKS "Transfer-Encoding: chunked\r\n" RANGE SUM "\r\n"
 	    "zz\r\n" BODY,
-	    AZ_NO_ANSWER, ""),
+	    AZ_NO_RESPONSE, ""),
 	BAD("HTTP/1.1 206 x\r\n" MARKS "Transfer-Encoding: chunked\r\n" RANGE SUM "\r\n"
 	    "80\r\n" ZEROES "\r\n0\r\n\r\n",
 	    AZ_CORRUPT, "less came"),
 	BAD("HTTP/1.1 206 x\r\n" MARKS "Transfer-Encoding: chunked\r\n" RANGE SUM "\r\n"
 	    "80\r\n" ZEROES "\r\n",
-	    AZ_NO_ANSWER, ""),
+	    AZ_NO_RESPONSE, ""),
 	/* what a trailer says is too late */
 	BAD("HTTP/1.1 206 x\r\n" RANGE SUM "Transfer-Encoding: chunked\r\n\r\n200\r\n" BODY
 	    "\r\n0\r\n" MARKS "\r\n",
@@ -104,7 +104,7 @@ static const struct bad reads[] = {
 	    AZ_NOT_FOUND, "404 ContainerNotFound"),
 	BAD("HTTP/1.1 404 x\r\n" MARKS "\r\n<Error><Code>Conta", AZ_NOT_FOUND, "404"),
 	BAD("HTTP/1.1 404 x\r\n" MARKS "Content-Length: 100\r\n\r\n<Error><Code>Conta",
-	    AZ_NO_ANSWER, ""),
+	    AZ_NO_RESPONSE, ""),
 	BAD("HTTP/1.1 412 x\r\n" MARKS "\r\n<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>",
 	    AZ_PRECONDITION, "412"),
 	BAD("HTTP/1.1 409 x\r\n" MARKS "\r\n<Error><Code>InvalidBlobType</Code></Error>",
@@ -116,7 +116,7 @@ static const struct bad reads[] = {
 	BAD("HTTP/1.1 500 x\r\n\r\n", AZ_BUSY, "500"),
 	BAD("HTTP/1.1 503 x\r\n" MARKS "x-ms-error-code: ServerBusy\r\n\r\n", AZ_BUSY,
 	    "503 ServerBusy"),
-	BAD("HTTP/1.1 100 Continue\r\n\r\n", AZ_NO_ANSWER, ""),
+	BAD("HTTP/1.1 100 Continue\r\n\r\n", AZ_NO_RESPONSE, ""),
 	BAD("HTTP/1.1 404 x\r\n" MARKS "x-ms-client-request-id: another\r\n\r\n", AZ_CORRUPT,
 	    "another request"),
 	BAD("HTTP/1.1 204 x\r\n" MARKS "\r\n", AZ_CORRUPT, "unexpected status 204"),
@@ -160,7 +160,7 @@ static const struct bad writes[] = {
 	BAD("HTTP/1.1 201 x\r\n" MARKS "x-ms-blob-sequence-number: many\r\n"
 	    "Content-Length: 0\r\n\r\n",
 	    AZ_CORRUPT, "sequence-number"),
-	BAD("HTTP/1.1 201 x\r\n" MARKS "Content-Length: 9\r\n\r\n", AZ_NO_ANSWER, ""),
+	BAD("HTTP/1.1 201 x\r\n" MARKS "Content-Length: 9\r\n\r\n", AZ_NO_RESPONSE, ""),
 	BAD("HTTP/1.1 500 x\r\n" MARKS "Content-Length: 0\r\n\r\n", AZ_BUSY, "500"),
 	BAD("HTTP/1.1 2011 x\r\n" MARKS "Content-Length: 0\r\n\r\n", AZ_CORRUPT, ""),
 	BAD("HTTP/1.1 201x\r\n" MARKS "Content-Length: 0\r\n\r\n", AZ_CORRUPT, "status line"),
@@ -261,7 +261,7 @@ static void cut_anywhere(void **state)
 	open_client();
 	for (int i = 0; i < n; i++) {
 		GET(512);
-		if (res.err.class != AZ_NO_ANSWER && res.err.class != AZ_CORRUPT)
+		if (res.err.class != AZ_NO_RESPONSE && res.err.class != AZ_CORRUPT)
 			fail_msg("cut after %d bytes: class %d", i, res.err.class);
 		assert_true(res.err.sent);
 	}
@@ -319,16 +319,16 @@ static void resets(void **state)
 	PUT(512);
 	/* Whether the request was sent before the reset is the kernel's luck. */
 	if (res.err.class != AZ_UNREACHABLE)
-		expect(AZ_NO_ANSWER, "");
+		expect(AZ_NO_RESPONSE, "");
 	stop_all();
 	START(in_body);
 	PUT(SIZE);
-	expect(AZ_NO_ANSWER, "");
+	expect(AZ_NO_RESPONSE, "");
 	assert_true(res.err.sent);
 	stop_all();
 	START(at_end);
 	PUT(512);
-	expect(AZ_NO_ANSWER, "");
+	expect(AZ_NO_RESPONSE, "");
 	assert_int_equal(server.seen->requests, 1);
 	stop_all();
 }
@@ -368,14 +368,14 @@ static void slow_servers(void **state)
 	START(hang);
 	start = loop_now();
 	PUT(512);
-	expect(AZ_NO_ANSWER, "no answer for 0.4 s");
+	expect(AZ_NO_RESPONSE, "no answer for 0.4 s");
 	assert_true(res.err.sent);
 	assert_true(loop_now() - start >= LOOP_MS(400));
 	assert_true(loop_now() - start < LOOP_SEC(30));
 	stop_all();
 	START(half);
 	PUT(512);
-	expect(AZ_NO_ANSWER, "no answer");
+	expect(AZ_NO_RESPONSE, "no answer");
 	stop_all();
 	trickle[0] = range_reply(512, crc_header(512));
 	trickle[0].pause_ms = 10; /* for eight seconds always something */

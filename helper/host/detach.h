@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* takedown.h - unmounting a drive's file systems and detaching it */
-#ifndef HOST_TAKEDOWN_H
-#define HOST_TAKEDOWN_H
+/* detach.h - unmounting a drive's file systems and detaching it */
+#ifndef HOST_DETACH_H
+#define HOST_DETACH_H
 
 #include <stdbool.h>
 
@@ -14,9 +14,9 @@
  * drive's agent has ended, too, when this returns.  EXIT_OK, or a status with its
  * message.  Returns in bounded time whatever the service or the helper does.
  */
-int take_down(const struct drive *drive, bool force);
+int detach_drive(const struct drive *drive, bool force);
 
 /* The same for the drive @index, looked up anew. */
-int take_down_index(unsigned int index, bool force);
+int detach_index(unsigned int index, bool force);
 
 #endif

@@ -13,7 +13,7 @@
 #include "host/mounts.h"
 #include "lib/runtime.h"
 
-int place_check(struct mount *m)
+int mountpoint_check(struct mount *m)
 {
 	struct stat st;
 	size_t n;
@@ -68,16 +68,16 @@ static int check_filesystem(struct mount *m, const struct filesystem *fs)
 	if (agent_interrupted(&m->agent))
 		return EXIT_OK;
 	if (bad)
-		return fail(EXIT_FAILED, "%s: its %s file system: %s", m->store.text, fs->type,
+		return fail(EXIT_FAILED, "%s: its %s file system: %s", m->session.text, fs->type,
 			    why);
 	if (*why)
-		note("%s: %s", m->store.text, why);
+		note("%s: %s", m->session.text, why);
 	return EXIT_OK;
 }
 
 static enum mounts_how how_to_mount(const struct mount *m)
 {
-	if (m->store.url.snapshot)
+	if (m->session.url.snapshot)
 		return MOUNTS_SNAPSHOT;
 	return m->read_only ? MOUNTS_READ : MOUNTS_WRITE;
 }
@@ -89,7 +89,7 @@ static int mount_filesystem(struct mount *m)
 	int err, status;
 
 	if (filesystem_find(m->index, &fs, why, sizeof(why)))
-		return fail(EXIT_FAILED, "%s: %s", m->store.text, why);
+		return fail(EXIT_FAILED, "%s: %s", m->session.text, why);
 	status = m->fsck ? check_filesystem(m, &fs) : EXIT_OK;
 	if (!status && agent_interrupted(&m->agent))
 		return mount_interrupted(m);
@@ -104,7 +104,7 @@ static int mount_filesystem(struct mount *m)
 	if (m->made_dir)
 		rmdir(m->dir);
 	return fail(EXIT_FAILED, "%s: its %s file system can't be mounted at %s: %s%s",
-		    m->store.text, fs.type, m->dir, why,
+		    m->session.text, fs.type, m->dir, why,
 		    err == -ENODEV ? "" : "; check it with --fsck");
 }
 
@@ -134,7 +134,7 @@ static void write_down(const struct mount *m)
 	json_decref(changes);
 }
 
-int place(struct mount *m)
+int mountpoint_mount(struct mount *m)
 {
 	int status;
 
@@ -142,7 +142,7 @@ int place(struct mount *m)
 		return EXIT_OK;
 	if (still_mounted(m)) {
 		if (m->fsck)
-			note("%s: mounted already, and so not checked", m->store.text);
+			note("%s: mounted already, and so not checked", m->session.text);
 		return EXIT_OK;
 	}
 	status = mount_filesystem(m);
