@@ -61,8 +61,8 @@ function rule(name, holds, answer) {
 }
 
 class Answer {
-  constructor(title, status, headers, body) {
-    Object.assign(this, { title, status, headers, body });
+  constructor(title, { status, headers, names, body }) {
+    Object.assign(this, { title, status, headers, names, body });
     this.code = headers['x-ms-error-code'];
   }
 
@@ -209,22 +209,26 @@ export function hmac(text, secret = key) {
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 
-function exchange(method, target, headers, body, retry = true) {
+function exchange(method, target, headers, body, connections = agent) {
   return new Promise((resolve, reject) => {
     const request = http.request(
-      { agent, host: endpoint.hostname, port: endpoint.port, method, path: target, headers },
+      { agent: connections, host: endpoint.hostname, port: endpoint.port, method, path: target, headers },
       (response) => {
         const parts = [];
         response.on('data', (part) => parts.push(part));
         response.on('error', reject);
         response.on('end', () =>
-          resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
+          resolve({
+            status: response.statusCode, headers: response.headers, body: Buffer.concat(parts),
+            names: response.rawHeaders.filter((_, i) => i % 2 === 0),
+          }));
       },
     );
     request.setTimeout(20000, () => request.destroy(new Error(`${method} ${target}: no answer in 20 s`)));
     request.on('error', (error) => {
-      // A connection that the server had closed meanwhile is no fault of either.
-      if (retry && request.reusedSocket && error.code === 'ECONNRESET') {
+      // A connection that the server had closed meanwhile is no fault of either; others
+      // may be closed as well, so that a new one is made.
+      if (request.reusedSocket && error.code === 'ECONNRESET') {
         resolve(exchange(method, target, headers, body, false));
       } else {
         reject(new Failure(`${method} ${target.slice(0, 200)}: ${error.message}`));
@@ -237,10 +241,11 @@ function exchange(method, target, headers, body, retry = true) {
 /*
  * One request. auth: undefined for the account's key, null for none, a string
  * for a SAS, { account, key } for another's. edit(headers) changes what was
- * signed; lite signs by SharedKeyLite.
+ * signed; lite signs by SharedKeyLite; also, [name, value] pairs, are sent as they
+ * are, unsigned.
  */
 export async function send(method, path, query = '', headers = {}, body = undefined, how = {}) {
-  const { auth, edit, lite } = how;
+  const { auth, edit, lite, also } = how;
   const full = { 'x-ms-version': VERSION, 'x-ms-client-request-id': randomUUID() };
   if (body !== undefined || method === 'PUT' || method === 'POST') {
     full['content-length'] = String(body?.length ?? 0);
@@ -265,9 +270,10 @@ export async function send(method, path, query = '', headers = {}, body = undefi
   edit?.(full);
   const target = query ? `${path}?${query}` : path;
   const sent = Date.now();
-  const got = await exchange(method, target, full, body);
+  const sending = also ? [['Host', endpoint.host], ...Object.entries(full), ...also].flat() : full;
+  const got = await exchange(method, target, sending, body);
   const shown = `${method} ${decodeURI(path).split('/').slice(3).join('/').slice(0, 60)}?${query.replace(/&?sig=.*/, '')}`;
-  const answer = new Answer(shown, got.status, got.headers, got.body);
+  const answer = new Answer(shown, got);
   judge(answer, { method, headers: full, sent });
   return answer;
 }
