@@ -88,9 +88,11 @@ static void read_parts(const struct ds_request *r)
 
 	if (!ds_range_of(r, &range, &has) && has)
 		promise(range.first <= range.last);
-	if (!ds_conditions_parse(r, &conditions)) {
-		ds_conditions_check(&conditions, 1, DATE_TICKS, true);
-		ds_conditions_check(&conditions, 1, DATE_TICKS, false);
+	promise(ds_range_asked(r, &range) <= has);
+	for (int read = 0; read < 2; read++) {
+		if (ds_conditions_parse(r, read, &conditions))
+			continue;
+		ds_conditions_check(&conditions, 1, DATE_TICKS, read);
 		ds_conditions_check_absent(&conditions);
 		ds_conditions_check_sequence(&conditions, 1);
 	}

@@ -57,7 +57,7 @@ static enum ds_err judge(const char *match, const char *none, const char *since,
 	if (unmodified)
 		ds_request_header(req, "If-Unmodified-Since", unmodified);
 	assert_int_equal(req->bad, DS_OK);
-	err = ds_conditions_parse(req, &c);
+	err = ds_conditions_parse(req, read, &c);
 	return err ? err : ds_conditions_check(&c, ETAG, modified, read);
 }
 
@@ -70,7 +70,10 @@ static void combinations(void **state)
 		{ .read = DS_OK },
 		{ SAME, NULL, NULL, NULL, DS_OK, DS_OK },
 		{ "*", NULL, NULL, NULL, DS_OK, DS_OK },
-		{ OTHER ", " SAME, NULL, NULL, NULL, DS_OK, DS_OK },
+		{ OTHER ", " SAME, NULL, NULL, NULL, DS_OK,
+		  ERR_MultipleConditionHeadersNotSupported },
+		{ NULL, OTHER "," SAME, NULL, NULL, ERR_ConditionNotMet_304,
+		  ERR_MultipleConditionHeadersNotSupported },
 		{ "0x8DF47D317456A4B", NULL, NULL, NULL, DS_OK, DS_OK },
 		{ OTHER, NULL, NULL, NULL, ERR_ConditionNotMet, ERR_ConditionNotMet },
 		{ "\"\"", NULL, NULL, NULL, ERR_ConditionNotMet, ERR_ConditionNotMet },
@@ -83,19 +86,41 @@ static void combinations(void **state)
 		{ NULL, NULL, NULL, BEFORE, ERR_ConditionNotMet, ERR_ConditionNotMet },
 		{ NULL, NULL, NULL, MODIFIED, DS_OK, DS_OK },
 		{ NULL, NULL, NULL, AFTER, DS_OK, DS_OK },
-		/* The two pairs: both of the one, either of the other. */
+		/* The two pairs: a read judges both of them, a write the ETag. */
 		{ SAME, NULL, NULL, AFTER, DS_OK, DS_OK },
-		{ SAME, NULL, NULL, BEFORE, ERR_ConditionNotMet, ERR_ConditionNotMet },
+		{ SAME, NULL, NULL, BEFORE, ERR_ConditionNotMet, DS_OK },
 		{ OTHER, NULL, NULL, AFTER, ERR_ConditionNotMet, ERR_ConditionNotMet },
-		{ NULL, SAME, BEFORE, NULL, DS_OK, DS_OK },
+		{ NULL, SAME, BEFORE, NULL, DS_OK, ERR_ConditionNotMet },
 		{ NULL, OTHER, AFTER, NULL, DS_OK, DS_OK },
 		{ NULL, SAME, AFTER, NULL, ERR_ConditionNotMet_304, ERR_ConditionNotMet },
-		/* What can't be combined. */
-		{ SAME, OTHER, NULL, NULL, ERR_MultipleConditionHeadersNotSupported,
+		/* What a write can't combine. */
+		{ SAME, OTHER, NULL, NULL, DS_OK, ERR_MultipleConditionHeadersNotSupported },
+		{ SAME, SAME, NULL, NULL, ERR_ConditionNotMet_304,
 		  ERR_MultipleConditionHeadersNotSupported },
-		{ SAME, NULL, BEFORE, NULL, ERR_MultipleConditionHeadersNotSupported,
+		{ OTHER, SAME, NULL, NULL, ERR_ConditionNotMet,
 		  ERR_MultipleConditionHeadersNotSupported },
-		{ NULL, NULL, BEFORE, AFTER, ERR_MultipleConditionHeadersNotSupported,
+		{ SAME, NULL, BEFORE, NULL, DS_OK, ERR_MultipleConditionHeadersNotSupported },
+		{ NULL, NULL, BEFORE, AFTER, DS_OK, ERR_MultipleConditionHeadersNotSupported },
+		{ NULL, NULL, AFTER, AFTER, ERR_ConditionNotMet_304,
+		  ERR_MultipleConditionHeadersNotSupported },
+		{ SAME, OTHER, AFTER, AFTER, DS_OK, ERR_MultipleConditionHeadersNotSupported },
+		/* Ours are strong. */
+		{ "W/" SAME, NULL, NULL, NULL, ERR_ConditionNotMet, ERR_ConditionNotMet },
+		{ NULL, "W/" SAME, NULL, NULL, ERR_ConditionNotMet_304, ERR_ConditionNotMet },
+		{ NULL, "W/" OTHER, NULL, NULL, DS_OK, DS_OK },
+		/* What is no ETag. */
+		{ "", NULL, NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, "", NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, "\"0x8DF47D317456A4B", NULL, NULL, ERR_InvalidHeaderValue,
+		  ERR_InvalidHeaderValue },
+		{ NULL, SAME "x", NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, SAME SAME, NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, SAME ",", NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, ",", NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, "a b", NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, "W/", NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, "W/*", NULL, NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
+		{ NULL, "*, " OTHER, NULL, NULL, ERR_InvalidHeaderValue,
 		  ERR_MultipleConditionHeadersNotSupported },
 		{ NULL, NULL, "yesterday", NULL, ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
 		{ NULL, NULL, NULL, "", ERR_InvalidHeaderValue, ERR_InvalidHeaderValue },
@@ -112,6 +137,22 @@ static void combinations(void **state)
 	}
 }
 
+/* Before 2013-08-15 a read had the conditions of a write. */
+static void old_reads(void **state)
+{
+	struct ds_conditions c;
+
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		ds_request_begin(req, "GET", "/account1/abc/b");
+		ds_request_header(req, "x-ms-version", old ? "2012-02-12" : "2013-08-15");
+		ds_request_header(req, "If-Match", SAME);
+		ds_request_header(req, "If-None-Match", OTHER);
+		assert_int_equal(ds_conditions_parse(req, true, &c),
+				 old ? ERR_MultipleConditionHeadersNotSupported : DS_OK);
+	}
+}
+
 static enum ds_err sequence(const char *name, const char *value, uint64_t number)
 {
 	struct ds_conditions c;
@@ -119,7 +160,7 @@ static enum ds_err sequence(const char *name, const char *value, uint64_t number
 
 	ds_request_begin(req, "PUT", "/account1/abc/b?comp=page");
 	ds_request_header(req, name, value);
-	err = ds_conditions_parse(req, &c);
+	err = ds_conditions_parse(req, false, &c);
 	return err ? err : ds_conditions_check_sequence(&c, number);
 }
 
@@ -208,6 +249,13 @@ static void own_range_wins(void **state)
 	assert_int_equal(ds_range_of(req, &r, &has), DS_OK);
 	assert_true(has);
 	assert_int_equal(r.first, 10);
+	assert_true(ds_range_asked(req, &r));
+	/* A read passes over one that is none; it is not replaced by the other. */
+	ds_request_begin(req, "GET", "/account1/abc/b");
+	ds_request_header(req, "Range", "bytes=0-9");
+	ds_request_header(req, "x-ms-range", "bytes=9-0");
+	assert_int_equal(ds_range_of(req, &r, &has), ERR_InvalidHeaderValue);
+	assert_false(ds_range_asked(req, &r));
 }
 
 static void dates(void **state)
@@ -280,6 +328,11 @@ static void names(void **state)
 		{ "/account1/abc?restype=container", DS_OK, "abc", NULL },
 		{ "/account1/abc", DS_OK, "$root", "abc" },
 		{ "/account1/$root/x", DS_OK, "$root", "x" },
+		{ "/account1/$root/x/y", ERR_InvalidResourceName, NULL, NULL },
+		{ "/account1/$root/x%2Fy", ERR_InvalidResourceName, NULL, NULL },
+		{ "/account1/$root/x\\", ERR_InvalidResourceName, NULL, NULL },
+		{ "/account1/x%5Cy", ERR_InvalidResourceName, NULL, NULL },
+		{ "/account1/abc/a\\b%5cc", DS_OK, "abc", "a/b/c" },
 		{ "/account1/abc/", DS_OK, "abc", NULL },
 		{ "/account1/abc/a%2Fb", DS_OK, "abc", "a/b" },
 		{ "/account1/abc/../../etc/passwd", DS_OK, "abc", "../../etc/passwd" },
@@ -362,10 +415,15 @@ static void bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(combinations),	  cmocka_unit_test(sequence_numbers),
-		cmocka_unit_test(etags),	  cmocka_unit_test(ranges),
-		cmocka_unit_test(own_range_wins), cmocka_unit_test(dates),
-		cmocka_unit_test(names),	  cmocka_unit_test(bounds),
+		cmocka_unit_test(combinations),
+		cmocka_unit_test(old_reads),
+		cmocka_unit_test(sequence_numbers),
+		cmocka_unit_test(etags),
+		cmocka_unit_test(ranges),
+		cmocka_unit_test(own_range_wins),
+		cmocka_unit_test(dates),
+		cmocka_unit_test(names),
+		cmocka_unit_test(bounds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -157,7 +157,7 @@ static bool sort_headers(struct ds_request *r, int (*compare)(const char *, cons
 	bool changed = false;
 
 	for (size_t i = 1; i < r->ms_count; i++) {
-		struct ds_pair p = r->ms[i];
+		struct ds_ms p = r->ms[i];
 		size_t at = i;
 
 		for (; at && compare(r->ms[at - 1].name, p.name) > 0; at--)

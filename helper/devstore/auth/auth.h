@@ -47,7 +47,7 @@ struct ds_accounts {
 
 /* What an operation asks of a signature. */
 struct ds_need {
-	char resource; /* 's', 'c' or 'o' of an account SAS */
+	char resource; /* 's', 'c' or 'o' of an account SAS; '\0': any */
 	const char *account; /* one of these permissions; "": no account SAS will do */
 	const char *service; /* the same for a service SAS */
 	bool snapshot_of; /* a SAS of the blob is one of its snapshots too */
@@ -86,6 +86,12 @@ enum ds_err ds_authorize(struct ds_accounts *a, struct ds_request *r, const stru
 enum ds_err ds_sas_check(struct ds_accounts *a, struct ds_account *account, struct ds_request *r,
 			 const struct ds_need *need, ds_policy_fn policy, void *arg, int64_t now,
 			 struct ds_grant *grant);
+
+/* Whether these are permissions of a service SAS or stored access policy, each once
+ * and in the order that "Create a service SAS" demands: "racwdxltmeop".  What newer
+ * versions added (y, i, f) stands at different places in its table and in Microsoft's
+ * libraries, and may stand anywhere.  An account SAS has no order. */
+bool ds_sas_permissions(const char *s);
 
 /* The HMAC-SHA256 of @s under the account's key. */
 bool ds_account_mac(struct ds_account *account, const struct text *s, unsigned char mac[DS_MAC]);

@@ -223,9 +223,26 @@ static enum ds_err check_account(const struct ds_request *r, const struct token 
 {
 	if (!strchr(or_empty(ds_query(r, "ss")), 'b'))
 		return ERR_AuthorizationServiceMismatch;
-	if (!strchr(or_empty(ds_query(r, "srt")), need->resource))
+	if (need->resource && !strchr(or_empty(ds_query(r, "srt")), need->resource))
 		return ERR_AuthorizationResourceTypeMismatch;
 	return any_of(k->permissions, need->account) ? DS_OK : ERR_AuthorizationPermissionMismatch;
+}
+
+bool ds_sas_permissions(const char *s)
+{
+	static const char ordered[] = "racwdxltmeop", others[] = "yif";
+	const char *last = NULL;
+
+	for (size_t i = 0; s[i]; i++) {
+		const char *at = strchr(ordered, s[i]);
+
+		if ((!at && !strchr(others, s[i])) || memchr(s, s[i], i))
+			return false;
+		if (at && last && at < last)
+			return false;
+		last = at ? at : last;
+	}
+	return true;
 }
 
 static void fill_grant(const struct ds_request *r, const struct token *k, struct ds_grant *grant)
@@ -251,6 +268,8 @@ enum ds_err ds_sas_check(struct ds_accounts *a, struct ds_account *account, stru
 	if (!valid_version(k.version) || ds_query(r, "skoid"))
 		return refuse(a, "Signature fields not well formed.");
 	if (k.resource && !resource_fits(r, &k, need))
+		return refuse(a, "Signature fields not well formed.");
+	if (k.resource && k.permissions && !ds_sas_permissions(k.permissions))
 		return refuse(a, "Signature fields not well formed.");
 	if (k.resource)
 		service_string(&a->string, r, &k);

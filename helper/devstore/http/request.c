@@ -136,7 +136,9 @@ enum ds_err ds_check_container(const char *s)
 	return DS_OK;
 }
 
-static enum ds_err check_blob(const char *s)
+/* A blob's name, in which a backslash is a slash; the root container has no
+ * folders. */
+static enum ds_err take_blob(const char *container, char *s)
 {
 	size_t chars, segments = 1;
 
@@ -144,8 +146,13 @@ static enum ds_err check_blob(const char *s)
 		return ERR_InvalidResourceName;
 	if (!chars || chars > 1024)
 		return ERR_OutOfRangeInput;
-	for (; *s; s++)
+	for (; *s; s++) {
+		if (*s == '\\')
+			*s = '/';
 		segments += *s == '/';
+	}
+	if (segments > 1 && !strcmp(container, "$root"))
+		return ERR_InvalidResourceName;
 	return segments > 254 ? ERR_OutOfRangeInput : DS_OK;
 }
 
@@ -166,6 +173,7 @@ enum ds_err ds_split_path(struct ds_arena *a, const char *path, size_t len, bool
 			  const char **blob_out)
 {
 	const char *end = path + len, *slash;
+	char *blob;
 	enum ds_err err;
 
 	*account_out = *container_out = *blob_out = NULL;
@@ -184,8 +192,8 @@ enum ds_err ds_split_path(struct ds_arena *a, const char *path, size_t len, bool
 	/* A blob of the root container may be named without it. */
 	if (!slash && !container) {
 		*container_out = "$root";
-		*blob_out = decode(a, path, (size_t)(end - path), false);
-		return *blob_out ? check_blob(*blob_out) : ERR_InvalidUri;
+		*blob_out = blob = decode(a, path, (size_t)(end - path), false);
+		return blob ? take_blob(*container_out, blob) : ERR_InvalidUri;
 	}
 	*container_out = decode(a, path, (size_t)((slash ? slash : end) - path), false);
 	if (!*container_out)
@@ -193,8 +201,8 @@ enum ds_err ds_split_path(struct ds_arena *a, const char *path, size_t len, bool
 	err = ds_check_container(*container_out);
 	if (err || !slash || slash + 1 == end)
 		return err;
-	*blob_out = decode(a, slash + 1, (size_t)(end - slash - 1), false);
-	return *blob_out ? check_blob(*blob_out) : ERR_InvalidUri;
+	*blob_out = blob = decode(a, slash + 1, (size_t)(end - slash - 1), false);
+	return blob ? take_blob(*container_out, blob) : ERR_InvalidUri;
 }
 
 enum ds_err ds_split_query(struct ds_arena *a, const char *s, struct ds_pair *query, size_t *count)
@@ -343,6 +351,20 @@ static enum ds_header header_of(const char *lower)
 	return H_COUNT;
 }
 
+/* @lower is @name in lower case, @known the same kept for ever, or NULL. */
+static void add_ms(struct ds_request *r, const char *known, const char *lower, const char *name,
+		   const char *value)
+{
+	struct ds_ms h = { .value = value };
+
+	h.name = known ? known : ds_arena_copy(&r->arena, lower, strlen(lower));
+	h.sent = strcmp(lower, name) != 0 ? ds_arena_copy(&r->arena, name, strlen(name)) : h.name;
+	if (!h.name || !h.sent || r->ms_count == DS_MAX_MS)
+		spoil(r, ERR_InvalidInput);
+	else
+		r->ms[r->ms_count++] = h;
+}
+
 void ds_request_header(struct ds_request *r, const char *name, const char *value)
 {
 	size_t len = strlen(value);
@@ -378,14 +400,5 @@ void ds_request_header(struct ds_request *r, const char *name, const char *value
 	}
 	if (!ms)
 		return;
-	if (r->ms_count == DS_MAX_MS) {
-		spoil(r, ERR_InvalidInput);
-		return;
-	}
-	r->ms[r->ms_count].name = h != H_COUNT ? spellings[h] : ds_arena_copy(&r->arena, lower, n);
-	r->ms[r->ms_count].value = v;
-	if (r->ms[r->ms_count].name)
-		r->ms_count++;
-	else
-		spoil(r, ERR_InvalidInput);
+	add_ms(r, h != H_COUNT ? spellings[h] : NULL, lower, name, v);
 }

@@ -38,12 +38,14 @@ enum ds_method { DS_GET, DS_HEAD, DS_PUT, DS_POST, DS_DELETE, DS_OPTIONS, DS_OTH
 	X(CONTENT_LENGTH, "content-length")                              \
 	X(CONTENT_MD5, "content-md5")                                    \
 	X(CONTENT_TYPE, "content-type")                                  \
+	X(CORS_METHOD, "access-control-request-method")                  \
 	X(DATE, "date")                                                  \
 	X(HOST, "host")                                                  \
 	X(IF_MATCH, "if-match")                                          \
 	X(IF_MODIFIED_SINCE, "if-modified-since")                        \
 	X(IF_NONE_MATCH, "if-none-match")                                \
 	X(IF_UNMODIFIED_SINCE, "if-unmodified-since")                    \
+	X(ORIGIN, "origin")                                              \
 	X(RANGE, "range")                                                \
 	X(TRANSFER_ENCODING, "transfer-encoding")                        \
 	X(BLOB_CACHE_CONTROL, "x-ms-blob-cache-control")                 \
@@ -98,6 +100,13 @@ struct ds_pair {
 	const char *name, *value;
 };
 
+/* An x-ms-* header. */
+struct ds_ms {
+	const char *name; /* in lower case */
+	const char *value;
+	const char *sent; /* the name as it came */
+};
+
 struct ds_arena_chunk {
 	struct ds_arena_chunk *next;
 	char data[];
@@ -132,7 +141,7 @@ struct ds_request {
 	size_t queries;
 
 	const char *header[H_COUNT];
-	struct ds_pair ms[DS_MAX_MS]; /* all x-ms-*; names in lower case; as they came */
+	struct ds_ms ms[DS_MAX_MS]; /* all x-ms-*, in the order in which they came */
 	size_t ms_count;
 
 	unsigned char *body; /* malloc'ed, all of it, when there is one */
@@ -153,7 +162,7 @@ const char *ds_query(const struct ds_request *r, const char *name);
 /* "Naming and referencing containers, blobs, and metadata" */
 enum ds_err ds_check_container(const char *name);
 /* Splits a URI's path into account, container and blob, and checks the
- * names. */
+ * names.  A backslash in a blob's is a slash. */
 enum ds_err ds_split_path(struct ds_arena *a, const char *path, size_t len, bool container,
 			  const char **account_out, const char **container_out,
 			  const char **blob_out);

@@ -224,8 +224,7 @@ static void make_plan(struct ds_http *h)
 
 	if (!h->server->faults->rules)
 		return;
-	if (ds_range_of(r, &e.range, &e.has_range))
-		e.has_range = false;
+	e.has_range = ds_range_asked(r, &e.range);
 	e.bytes = h->expected;
 	if (!e.bytes && e.has_range && e.op == OP_GetBlob && e.range.last != UINT64_MAX)
 		e.bytes = e.range.last - e.range.first + 1;

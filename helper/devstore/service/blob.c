@@ -91,7 +91,7 @@ enum ds_err ds_call_replace(struct ds_call *c, struct ds_object **old)
 	*old = NULL;
 	if (ds_query(&c->req, "snapshot"))
 		return ERR_InvalidQueryParameterValue;
-	err = ds_conditions_parse(&c->req, &conditions);
+	err = ds_conditions_parse(&c->req, false, &conditions);
 	if (err)
 		return err;
 	err = ds_call_blob(c, old);
@@ -166,7 +166,9 @@ static enum ds_err put_blob(struct ds_call *c, struct ds_object *obj, const stru
 
 	if (!take_headers(c, obj))
 		return ERR_InternalError;
-	err = ds_call_take_metadata(c, obj);
+	err = ds_call_check_md5(c, H_BLOB_CONTENT_MD5);
+	if (!err)
+		err = ds_call_take_metadata(c, obj);
 	if (!err)
 		err = (obj->type == DS_PAGE_BLOB ? page_blob_size : block_blob_size)(c, obj);
 	if (!err)
@@ -332,18 +334,17 @@ static enum ds_err get_range(struct ds_call *c, struct ds_object *obj)
 {
 	bool md5 = truth(c->req.header[H_RANGE_GET_MD5]);
 	bool crc = truth(c->req.header[H_RANGE_GET_CRC64]);
-	struct ds_range range = { 0, UINT64_MAX };
-	bool ranged;
+	struct ds_range range;
+	bool ranged = ds_range_asked(&c->req, &range);
 	uint64_t len;
 	enum ds_err err;
 
-	err = ds_range_of(&c->req, &range, &ranged);
-	if (err)
-		return err;
+	if (!ranged)
+		range = (struct ds_range){ 0, UINT64_MAX };
 	if ((md5 || crc) && (!ranged || (md5 && crc)))
 		return ERR_InvalidHeaderValue;
 	if (ranged && range.first >= obj->size)
-		return ERR_InvalidRange;
+		return ds_call_beyond(c, obj);
 	len = obj->size - range.first;
 	if (range.last - range.first < len)
 		len = range.last - range.first + 1;
@@ -448,10 +449,7 @@ enum ds_err ds_op_SnapshotBlob(struct ds_call *c)
 	err = ds_call_blob(c, &obj);
 	if (err)
 		return err;
-	/* No write in the sense of leases, one in that of conditions. */
-	err = ds_call_check_read(c, obj);
-	if (err == ERR_ConditionNotMet_304)
-		err = ERR_ConditionNotMet;
+	err = ds_call_check_beside(c, obj);
 	if (!err && obj->copy == DS_COPY_PENDING)
 		err = ERR_PendingCopyOperation;
 	if (!err && obj->incremental)

@@ -31,7 +31,10 @@ struct ds_call;
 enum ds_class { DS_CLASS_WRITE, DS_CLASS_READ, DS_CLASS_LIST, DS_CLASS_OTHER, DS_CLASSES };
 
 /* X(name, class, resource, account SAS, service SAS): the name is Azure's; the
- * three others are struct ds_need. */
+ * three others are struct ds_need.  Unsupported is all that Azure has and devstore
+ * has not, Unknown what Azure hasn't either; whoever is authorised for anything
+ * may learn which. */
+#define DS_ANY "racwdxyltfmeopiu"
 #define DS_OPS(X)                                           \
 	X(ListContainers, LIST, 's', "l", "")               \
 	X(GetAccountInformation, OTHER, 's', "rwdlacu", "") \
@@ -62,7 +65,9 @@ enum ds_class { DS_CLASS_WRITE, DS_CLASS_READ, DS_CLASS_LIST, DS_CLASS_OTHER, DS
 	X(ClearPages, WRITE, 'o', "w", "w")                 \
 	X(PutPageFromURL, WRITE, 'o', "w", "w")             \
 	X(GetPageRanges, OTHER, 'o', "r", "r")              \
-	X(Unsupported, OTHER, 'o', "", "")
+	X(PreflightBlobRequest, OTHER, 's', "", "")         \
+	X(Unsupported, OTHER, '\0', DS_ANY, DS_ANY)         \
+	X(Unknown, OTHER, '\0', DS_ANY, DS_ANY)
 
 enum ds_op {
 #define X(name, class, resource, account, service) OP_##name,
@@ -108,6 +113,7 @@ struct ds_call {
 	const char *detail; /* why it was refused */
 	const char *source; /* of a copy, as it is shown */
 	unsigned int retry_after; /* seconds, of an error that passes */
+	const char *content_range; /* of a range that can't be had */
 	struct ds_response response;
 };
 
@@ -132,17 +138,24 @@ struct storage_key ds_call_key(const struct ds_call *c);
 /* Lease id and conditions of the request, against the object. */
 enum ds_err ds_call_check_read(struct ds_call *c, const struct ds_object *obj);
 enum ds_err ds_call_check_write(struct ds_call *c, const struct ds_object *obj);
+/* Of a change that a lease doesn't protect against: a snapshot, a container's
+ * metadata and policies. */
+enum ds_err ds_call_check_beside(struct ds_call *c, const struct ds_object *obj);
 /* What every write of a blob begins with: the blob, held, which is a page blob
  * (@page) or any, no snapshot, not being copied to, and allowed to be written. */
 enum ds_err ds_call_write_blob(struct ds_call *c, bool page, struct ds_object **out);
 /* x-ms-lease-id in the form of leases; *id is NULL where there is none. */
 enum ds_err ds_call_lease_id(struct ds_call *c, enum ds_header which, const char **id);
+/* InvalidRange, with the size that there is. */
+enum ds_err ds_call_beyond(struct ds_call *c, const struct ds_object *obj);
 /* After a change: a new ETag, the record saved. */
 enum ds_err ds_call_changed(struct ds_call *c, struct ds_object *obj);
 enum ds_err ds_call_save(struct ds_call *c, struct ds_object *obj);
 
 /* Verifies Content-MD5 and x-ms-content-crc64 of the body, and answers one. */
 enum ds_err ds_call_verify_body(struct ds_call *c);
+/* InvalidMd5, where a header is there that is no MD5 in base64. */
+enum ds_err ds_call_check_md5(const struct ds_call *c, enum ds_header which);
 /* x-ms-meta-* as the object's metadata. */
 enum ds_err ds_call_take_metadata(struct ds_call *c, struct ds_object *obj);
 bool ds_call_has_metadata(const struct ds_call *c);

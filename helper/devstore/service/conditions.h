@@ -5,6 +5,12 @@
  * And the three conditions on a page blob's sequence number ("Put Page").
  * Pure: they are read from a request, and judged against an ETag, a time and
  * a number.
+ *
+ * Reads since version 2013-08-15 may have any combination of the four, and lists
+ * of ETags: If-Match && If-Unmodified-Since && (If-None-Match || If-Modified-Since).
+ * Writes, and older reads, have one ETag each and one condition, or one of two
+ * pairs, of which the ETag's decides: If-Match (If-Unmodified-Since) and
+ * If-None-Match (If-Modified-Since).
  */
 #ifndef DEVSTORE_CONDITIONS_H
 #define DEVSTORE_CONDITIONS_H
@@ -16,7 +22,8 @@
 #include "devstore/http/request.h"
 
 struct ds_conditions {
-	const char *if_match, *if_none_match; /* as they came; NULL: none */
+	bool combined; /* the rule of reads since 2013-08-15 */
+	const char *if_match, *if_none_match; /* as they came, well-formed; NULL: none */
 	int64_t modified_since, unmodified_since; /* ticks, of whole seconds; 0: none */
 	bool has_eq, has_le, has_lt;
 	uint64_t eq, le, lt;
@@ -25,7 +32,8 @@ struct ds_conditions {
 #define DS_ETAG_TEXT 20
 void ds_etag_text(uint64_t etag, char text[DS_ETAG_TEXT]); /* with its quotes */
 
-enum ds_err ds_conditions_parse(const struct ds_request *r, struct ds_conditions *c);
+/* @read: an operation that reads. */
+enum ds_err ds_conditions_parse(const struct ds_request *r, bool read, struct ds_conditions *c);
 /* Of a copy's source: x-ms-source-if-…; no sequence numbers. */
 enum ds_err ds_conditions_parse_source(const struct ds_request *r, struct ds_conditions *c);
 

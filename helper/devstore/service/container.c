@@ -162,9 +162,7 @@ static enum ds_err change(struct ds_call *c,
 	err = ds_call_container(c, &obj);
 	if (err)
 		return err;
-	err = ds_call_check_read(c, obj);
-	if (err == ERR_ConditionNotMet_304)
-		err = ERR_ConditionNotMet;
+	err = ds_call_check_beside(c, obj);
 	if (!err)
 		err = take(c, obj);
 	if (!err) {
@@ -192,6 +190,8 @@ static enum ds_err take_policies(struct ds_call *c, struct ds_object *obj)
 	enum ds_err err;
 
 	err = check_public_access(c);
+	if (!err && c->req.header[H_CONTENT_MD5])
+		err = ds_call_verify_body(c);
 	if (err)
 		return err;
 	if (c->req.body_len) {

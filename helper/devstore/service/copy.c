@@ -38,22 +38,25 @@ enum ds_err ds_copy_source_key(struct ds *ds, const char *url, const char *host,
 	size_t len;
 
 	if (strlen(url) > MAX_URL)
-		return ERR_InvalidSourceBlobUrl;
+		return ERR_InvalidHeaderValue;
 	if (!strncasecmp(url, "http://", 7))
 		url += 7;
 	else if (!strncasecmp(url, "https://", 8))
 		url += 8;
 	else
-		return ERR_InvalidSourceBlobUrl;
+		return ERR_InvalidHeaderValue;
 	path = strchr(url, '/');
 	if (!path)
-		return ERR_InvalidSourceBlobUrl;
+		return ERR_InvalidHeaderValue;
 	len = (size_t)(path - url);
 	if (!is_here(url, len, host) && !is_here(url, len, ds->host))
 		return ERR_CannotVerifyCopySource_400;
 	ds_request_begin(r, "GET", path);
 	if (r->bad || !r->blob)
-		return ERR_InvalidSourceBlobUrl;
+		return ERR_InvalidHeaderValue;
+	/* A version of a blob that has none. */
+	if (ds_query(r, "versionid"))
+		return ERR_CannotVerifyCopySource;
 	*key = (struct storage_key){ .account = r->account,
 				     .container = r->container,
 				     .blob = r->blob,
@@ -120,6 +123,9 @@ static enum ds_err find_source(struct ds_call *c, bool key_is_enough, struct ds_
 	if (!url)
 		return ERR_MissingRequiredHeader;
 	err = ds_copy_source_key(c->ds, url, c->req.header[H_HOST], &key);
+	/* Its page has a code of its own for that. */
+	if (err == ERR_InvalidHeaderValue && c->op == OP_IncrementalCopyBlob)
+		err = ERR_InvalidSourceBlobUrl;
 	if (!err)
 		err = authorize_source(c, key_is_enough);
 	if (err)
@@ -218,6 +224,52 @@ static enum ds_err copy_onto_itself(struct ds_call *c, struct ds_object *obj)
 	return err;
 }
 
+static int digest(EVP_MD_CTX *md, struct ds_object *from)
+{
+	size_t chunk = from->size < DS_MAX_PAGES ? (size_t)from->size : DS_MAX_PAGES;
+	unsigned char *data = malloc(chunk + DS_PAGE); /* of a block blob's last page, all */
+	int err = data ? 0 : -ENOMEM;
+
+	for (uint64_t at = 0; at < from->size && !err; at += chunk) {
+		size_t len = from->size - at < chunk ? (size_t)(from->size - at) : chunk;
+		size_t pages = (len + DS_PAGE - 1) / DS_PAGE * DS_PAGE;
+
+		err = storage_read(from->data, at, data, pages);
+		if (!err && !EVP_DigestUpdate(md, data, len))
+			err = -EIO;
+	}
+	free(data);
+	return err;
+}
+
+/* "Copy Blob From URL": x-ms-source-content-md5 of all that is copied. */
+static enum ds_err verify_whole_source(struct ds_call *c, struct ds_object *from)
+{
+	const char *given = c->req.header[H_SOURCE_CONTENT_MD5];
+	EVP_MD_CTX *md;
+	unsigned char sum[16];
+	char text[BASE64_SIZE(sizeof(sum))];
+	enum ds_err err = ds_call_check_md5(c, H_SOURCE_CONTENT_MD5);
+
+	if (err || !given)
+		return err;
+	md = EVP_MD_CTX_new();
+	if (!md || !EVP_DigestInit_ex(md, EVP_md5(), NULL))
+		err = ERR_InternalError;
+	if (!err)
+		err = ds_error_of(digest(md, from));
+	if (!err && !EVP_DigestFinal_ex(md, sum, NULL))
+		err = ERR_InternalError;
+	EVP_MD_CTX_free(md);
+	if (err)
+		return err;
+	base64_encode(sum, sizeof(sum), text);
+	if (strcmp(text, given) != 0)
+		return ERR_Md5Mismatch;
+	ds_response_field(c, "Content-MD5", given);
+	return DS_OK;
+}
+
 static enum ds_err copy(struct ds_call *c, struct ds_object *from, bool sync)
 {
 	const struct storage_key key = ds_call_key(c);
@@ -227,7 +279,9 @@ static enum ds_err copy(struct ds_call *c, struct ds_object *from, bool sync)
 
 	if (sync && from->size > MAX_SYNC)
 		return ERR_InvalidOperation;
-	err = ds_call_replace(c, &old);
+	err = verify_whole_source(c, from);
+	if (!err)
+		err = ds_call_replace(c, &old);
 	if (err)
 		return err;
 	if (old && old->type != from->type) {
@@ -253,6 +307,10 @@ enum ds_err ds_op_CopyBlob(struct ds_call *c)
 	struct ds_object *from;
 	enum ds_err err;
 
+	if (requires_sync && !sync && strcasecmp(requires_sync, "false") != 0)
+		return ERR_InvalidHeaderValue;
+	if (!sync && c->req.header[H_SOURCE_CONTENT_MD5])
+		return ERR_UnsupportedHeader; /* "Copy Blob" has none */
 	err = find_source(c, !sync, &from);
 	if (err)
 		return err;
@@ -432,7 +490,11 @@ static enum ds_err verify_source(struct ds_call *c, const void *data, size_t len
 	char text[BASE64_SIZE(sizeof(md5))];
 	size_t md5_len;
 
+	if (md5_text && crc_text)
+		return ERR_BothCrc64AndMd5HeaderPresent;
 	if (md5_text) {
+		if (ds_call_check_md5(c, H_SOURCE_CONTENT_MD5))
+			return ERR_InvalidMd5;
 		if (!EVP_Q_digest(NULL, "MD5", NULL, data, len, md5, &md5_len))
 			return ERR_InternalError;
 		base64_encode(md5, md5_len, text);
@@ -450,10 +512,14 @@ static enum ds_err verify_source(struct ds_call *c, const void *data, size_t len
 
 static enum ds_err pages_ranges(struct ds_call *c, struct ds_range *range, struct ds_range *source)
 {
-	const char *text = c->req.header[H_SOURCE_RANGE];
+	const char *text = c->req.header[H_SOURCE_RANGE], *write = c->req.header[H_PAGE_WRITE];
 	bool has;
 	enum ds_err err;
 
+	if (!write)
+		return ERR_MissingRequiredHeader;
+	if (strcasecmp(write, "update") != 0)
+		return ERR_InvalidHeaderValue;
 	err = ds_range_of(&c->req, range, &has);
 	if (err)
 		return err;

@@ -30,17 +30,22 @@
 	X(BlobOverwritten, 409,                                                                    \
 	  "The blob has been recreated since the previous snapshot was taken.")                    \
 	X(BlobNotFound, 404, "The specified blob does not exist.")                                 \
+	X(BothCrc64AndMd5HeaderPresent, 400,                                                       \
+	  "Both x-ms-content-crc64 header and Content-MD5 header are present.")                    \
 	X(CannotVerifyCopySource, 404, "The specified blob does not exist.")                       \
 	Y(CannotVerifyCopySource_403, CannotVerifyCopySource, 403,                                 \
 	  "This request is not authorized to read the copy source.")                               \
 	Y(CannotVerifyCopySource_400, CannotVerifyCopySource, 400,                                 \
 	  "Could not verify the copy source within this server.")                                  \
+	X(ConditionHeadersNotSupported, 400, "Condition headers are not supported.")               \
 	X(ConditionNotMet, 412,                                                                    \
 	  "The condition specified using HTTP conditional header(s) is not met.")                  \
 	Y(ConditionNotMet_304, ConditionNotMet, 304,                                               \
 	  "The condition specified using HTTP conditional header(s) is not met.")                  \
 	X(ContainerAlreadyExists, 409, "The specified container already exists.")                  \
 	X(ContainerNotFound, 404, "The specified container does not exist.")                       \
+	X(CorsPreflightFailure, 403,                                                               \
+	  "CORS not enabled or no matching rule found for this request.")                          \
 	X(CopyIdMismatch, 409,                                                                     \
 	  "The specified copy ID did not match the copy ID for the pending copy operation.")       \
 	X(Crc64Mismatch, 400,                                                                      \

@@ -127,7 +127,7 @@ static enum ds_err lease_object(struct ds_call *c, struct ds_object *obj)
 	struct ds_lease before = obj->lease;
 	enum ds_err err;
 
-	err = ds_conditions_parse(&c->req, &conditions);
+	err = ds_conditions_parse(&c->req, false, &conditions);
 	if (!err)
 		err = ds_conditions_check(&conditions, obj->etag, obj->modified, false);
 	if (!err)

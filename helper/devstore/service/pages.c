@@ -35,7 +35,7 @@ enum ds_err ds_call_write_pages(struct ds_call *c, const struct ds_range *range,
 	err = ds_call_write_blob(c, true, out);
 	if (err)
 		return err;
-	err = ds_conditions_parse(&c->req, &conditions);
+	err = ds_conditions_parse(&c->req, false, &conditions);
 	if (!err)
 		err = ds_conditions_check_sequence(&conditions, (*out)->sequence);
 	if (!err && range->last >= (*out)->size)

@@ -165,7 +165,9 @@ enum ds_err ds_op_SetBlobProperties(struct ds_call *c)
 	err = ds_call_write_blob(c, false, &obj);
 	if (err)
 		return err;
-	err = sequence(c, obj, &number);
+	err = ds_call_check_md5(c, H_BLOB_CONTENT_MD5);
+	if (!err)
+		err = sequence(c, obj, &number);
 	if (!err)
 		err = new_size(c, obj, &size);
 	if (!err)

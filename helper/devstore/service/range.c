@@ -30,3 +30,10 @@ enum ds_err ds_range_of(const struct ds_request *r, struct ds_range *range, bool
 		return ERR_InvalidHeaderValue;
 	return DS_OK;
 }
+
+bool ds_range_asked(const struct ds_request *r, struct ds_range *range)
+{
+	bool has;
+
+	return !ds_range_of(r, range, &has) && has;
+}

@@ -21,7 +21,10 @@ struct ds_range {
 /* "bytes=FIRST-LAST" or "bytes=FIRST-". */
 bool ds_range_parse(const char *text, struct ds_range *range);
 
-/* x-ms-range, which wins, or Range; *has is false when there is neither. */
+/* Of a write: x-ms-range, which wins, or Range; *has is false when there is neither. */
 enum ds_err ds_range_of(const struct ds_request *r, struct ds_range *range, bool *has);
+/* Of a read, where one that is malformed, or of a form that Azure doesn't know
+ * (suffixes, several), counts as none (RFC 9110, 14.2). */
+bool ds_range_asked(const struct ds_request *r, struct ds_range *range);
 
 #endif

@@ -67,15 +67,13 @@ static enum ds_err bounds(struct ds_call *c, const struct ds_object *obj, uint64
 			  uint64_t *end)
 {
 	struct ds_range range;
-	bool has;
-	enum ds_err err = ds_range_of(&c->req, &range, &has);
 
 	*from = 0;
 	*end = obj->size;
-	if (err || !has)
-		return err;
+	if (!ds_range_asked(&c->req, &range))
+		return DS_OK;
 	if (range.first >= obj->size)
-		return ERR_InvalidRange;
+		return ds_call_beyond(c, obj);
 	*from = range.first - range.first % DS_PAGE;
 	if (range.last < obj->size)
 		*end = (range.last / DS_PAGE + 1) * DS_PAGE;
@@ -161,8 +159,6 @@ enum ds_err ds_op_GetPageRanges(struct ds_call *c)
 	struct ds_object *obj;
 	enum ds_err err;
 
-	if (c->req.header[H_PREVIOUS_SNAPSHOT_URL])
-		return ERR_UnsupportedHeader; /* for managed disks */
 	err = ds_call_blob(c, &obj);
 	if (err)
 		return err;

@@ -128,6 +128,7 @@ static void fail(struct ds_call *c, enum ds_err err)
 	ds_response_field(c, "x-ms-error-code", e->code);
 	if (c->retry_after)
 		ds_response_number(c, "Retry-After", c->retry_after);
+	ds_response_field(c, "Content-Range", c->content_range);
 	if (c->req.method != DS_HEAD && e->status != 304)
 		error_document(c, e);
 }

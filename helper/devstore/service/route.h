@@ -7,7 +7,10 @@
 
 #include "devstore/service/call.h"
 
-/* OP_Unsupported: none that is served here. */
+/* OP_Unsupported: one of Azure's that is not served here; OP_Unknown: none. */
 enum ds_op ds_route(const struct ds_request *r);
+
+/* What is wrong with a request that is OP_Unknown. */
+enum ds_err ds_route_error(const struct ds_request *r);
 
 #endif

@@ -12,11 +12,13 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "devstore/service/parameters.h"
 #include "devstore/service/route.h"
 #include "lib/base64.h"
 #include "lib/crc64.h"
 #include "lib/date.h"
 
+#define METADATA "x-ms-meta-"
 #define MD5_LEN 16
 #define MD5_TEXT BASE64_SIZE(MD5_LEN)
 
@@ -72,6 +74,7 @@ void ds_call_reset(struct ds_call *c)
 	c->writes = false;
 	c->detail = NULL;
 	c->retry_after = 0;
+	c->content_range = NULL;
 	c->now = date_now();
 	c->mono = loop_now();
 	make_request_id(c);
@@ -131,10 +134,16 @@ enum ds_err ds_call_admit(struct ds_call *c)
 	if (err)
 		return err;
 	c->op = ds_route(&c->req);
+	c->grant = (struct ds_grant){ 0 };
+	/* Browsers ask without saying who they are. */
+	if (c->op == OP_PreflightBlobRequest)
+		return DS_OK;
 	err = ds_authorize(&c->ds->accounts, &c->req, &ds_ops[c->op].need, ds_find_policy, c->ds,
 			   c->now, &c->grant);
 	c->detail = c->ds->accounts.detail;
-	return err ? err : check_form(&c->req);
+	if (!err)
+		err = check_form(&c->req);
+	return err ? err : ds_check_parameters(&c->req, c->op);
 }
 
 void ds_call_run(struct ds_call *c)
@@ -150,57 +159,23 @@ void ds_call_refuse(struct ds_call *c, enum ds_err err)
 	ds_response_finish(c, err);
 }
 
-/* Whether comp is one of Azure's at all. */
-static bool known_comp(const char *comp)
-{
-	static const char *const known[] = {
-		"acl",
-		"appendblock",
-		"batch",
-		"block",
-		"blocklist",
-		"blobs",
-		"copy",
-		"expiry",
-		"immutabilityPolicies",
-		"incrementalcopy",
-		"lease",
-		"legalhold",
-		"list",
-		"metadata",
-		"page",
-		"pagelist",
-		"properties",
-		"query",
-		"seal",
-		"snapshot",
-		"stats",
-		"tags",
-		"tier",
-		"undelete",
-		"userdelegationkey",
-	};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (!strcmp(comp, known[i]))
-			return true;
-	return false;
-}
-
 enum ds_err ds_op_Unsupported(struct ds_call *c)
 {
-	const char *comp = ds_query(&c->req, "comp");
+	(void)c;
+	return ERR_NotImplemented;
+}
 
-	if (comp && !known_comp(comp))
-		return ERR_InvalidQueryParameterValue;
-	switch (c->req.method) {
-	case DS_POST:
-	case DS_OPTIONS:
-	case DS_OTHER_METHOD:
-		return ERR_UnsupportedHttpVerb;
-	default:
-		return ERR_NotImplemented;
-	}
+enum ds_err ds_op_Unknown(struct ds_call *c)
+{
+	return ds_route_error(&c->req);
+}
+
+/* "Preflight Blob Request": there are no rules that could allow anything. */
+enum ds_err ds_op_PreflightBlobRequest(struct ds_call *c)
+{
+	const char *const *h = c->req.header;
+
+	return h[H_ORIGIN] && h[H_CORS_METHOD] ? ERR_CorsPreflightFailure : ERR_InvalidHeaderValue;
 }
 
 /* "Get Account Information" */
@@ -277,7 +252,8 @@ enum ds_err ds_call_lease_id(struct ds_call *c, enum ds_header which, const char
 	return DS_OK;
 }
 
-static enum ds_err check(struct ds_call *c, const struct ds_object *obj, bool read)
+/* @write: in the sense of leases; @read: in that of conditions. */
+static enum ds_err check(struct ds_call *c, const struct ds_object *obj, bool write, bool read)
 {
 	bool container = obj->type == DS_CONTAINER;
 	struct ds_conditions conditions;
@@ -286,10 +262,10 @@ static enum ds_err check(struct ds_call *c, const struct ds_object *obj, bool re
 
 	err = ds_call_lease_id(c, H_LEASE_ID, &id);
 	if (!err)
-		err = (read ? ds_lease_check_read : ds_lease_check_write)(&obj->lease, c->mono, id,
-									  container);
+		err = (write ? ds_lease_check_write : ds_lease_check_read)(&obj->lease, c->mono, id,
+									   container);
 	if (!err)
-		err = ds_conditions_parse(&c->req, &conditions);
+		err = ds_conditions_parse(&c->req, read, &conditions);
 	if (!err)
 		err = ds_conditions_check(&conditions, obj->etag, obj->modified, read);
 	return err;
@@ -297,12 +273,17 @@ static enum ds_err check(struct ds_call *c, const struct ds_object *obj, bool re
 
 enum ds_err ds_call_check_read(struct ds_call *c, const struct ds_object *obj)
 {
-	return check(c, obj, true);
+	return check(c, obj, false, true);
 }
 
 enum ds_err ds_call_check_write(struct ds_call *c, const struct ds_object *obj)
 {
-	return check(c, obj, false);
+	return check(c, obj, true, false);
+}
+
+enum ds_err ds_call_check_beside(struct ds_call *c, const struct ds_object *obj)
+{
+	return check(c, obj, false, false);
 }
 
 enum ds_err ds_call_write_blob(struct ds_call *c, bool page, struct ds_object **out)
@@ -353,13 +334,33 @@ enum ds_err ds_call_number(struct ds_call *c, enum ds_header which, uint64_t *nu
 		       ERR_InvalidHeaderValue;
 }
 
+enum ds_err ds_call_beyond(struct ds_call *c, const struct ds_object *obj)
+{
+	c->content_range =
+		ds_arena_printf(&c->req.arena, "bytes */%llu", (unsigned long long)obj->size);
+	return ERR_InvalidRange;
+}
+
+static bool read_md5(const char *text, unsigned char md5[MD5_LEN])
+{
+	return base64_decode(text, strlen(text), md5, MD5_LEN) == MD5_LEN;
+}
+
+enum ds_err ds_call_check_md5(const struct ds_call *c, enum ds_header which)
+{
+	unsigned char md5[MD5_LEN];
+
+	return !c->req.header[which] || read_md5(c->req.header[which], md5) ? DS_OK :
+									      ERR_InvalidMd5;
+}
+
 static enum ds_err verify_md5(struct ds_call *c)
 {
 	unsigned char given[MD5_LEN], md5[MD5_LEN];
 	const char *text = c->req.header[H_CONTENT_MD5];
 	size_t len;
 
-	if (base64_decode(text, strlen(text), given, sizeof(given)) != MD5_LEN)
+	if (!read_md5(text, given))
 		return ERR_InvalidMd5;
 	if (!EVP_Q_digest(NULL, "MD5", NULL, c->req.body, c->req.body_len, md5, &len))
 		return ERR_InternalError;
@@ -377,7 +378,7 @@ enum ds_err ds_call_verify_body(struct ds_call *c)
 
 	if (c->req.header[H_CONTENT_MD5]) {
 		/* One or the other ("Put Page"). */
-		return text ? ERR_InvalidInput : verify_md5(c);
+		return text ? ERR_BothCrc64AndMd5HeaderPresent : verify_md5(c);
 	}
 	if (text && base64_decode(text, strlen(text), given, sizeof(given)) != sizeof(given))
 		return ERR_InvalidHeaderValue;
@@ -390,7 +391,7 @@ enum ds_err ds_call_verify_body(struct ds_call *c)
 
 static bool metadata_name(const char *s)
 {
-	/* A C# identifier, of which HTTP leaves the ASCII ones. */
+	/* A C# identifier, of which HTTP leaves the ASCII ones; in lower case here. */
 	if (!(*s >= 'a' && *s <= 'z') && *s != '_')
 		return false;
 	for (; *s; s++)
@@ -399,10 +400,43 @@ static bool metadata_name(const char *s)
 	return true;
 }
 
+static bool metadata_value(const char *s)
+{
+	for (; *s; s++)
+		if (*s != '\t' && (*s < ' ' || *s > '~'))
+			return false;
+	return true;
+}
+
+static bool is_metadata(const struct ds_ms *h)
+{
+	return !strncmp(h->name, METADATA, sizeof(METADATA) - 1);
+}
+
+/* Whether another header before it says the same name, in whatever case. */
+static bool said_before(const struct ds_request *r, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (!strcmp(r->ms[j].name, r->ms[i].name))
+			return true;
+	return false;
+}
+
+static enum ds_err check_metadata(const struct ds_request *r, size_t i)
+{
+	const char *name = r->ms[i].name + sizeof(METADATA) - 1;
+
+	if (!*name)
+		return ERR_EmptyMetadataKey;
+	return metadata_name(name) && metadata_value(r->ms[i].value) && !said_before(r, i) ?
+		       DS_OK :
+		       ERR_InvalidMetadata;
+}
+
 bool ds_call_has_metadata(const struct ds_call *c)
 {
 	for (size_t i = 0; i < c->req.ms_count; i++)
-		if (!strncmp(c->req.ms[i].name, "x-ms-meta-", 10))
+		if (is_metadata(&c->req.ms[i]))
 			return true;
 	return false;
 }
@@ -413,24 +447,24 @@ enum ds_err ds_call_take_metadata(struct ds_call *c, struct ds_object *obj)
 	size_t total = 0;
 
 	for (size_t i = 0; i < c->req.ms_count; i++) {
-		const struct ds_pair *p = &c->req.ms[i];
-		enum ds_err err = DS_OK;
+		const struct ds_ms *h = &c->req.ms[i];
+		enum ds_err err;
 
-		if (strncmp(p->name, "x-ms-meta-", 10) != 0)
+		if (!is_metadata(h))
 			continue;
-		total += strlen(p->name) - 10 + strlen(p->value);
-		if (!p->name[10])
-			err = ERR_EmptyMetadataKey;
-		else if (!metadata_name(p->name + 10))
-			err = ERR_InvalidMetadata;
-		else if (total > DS_MAX_METADATA)
+		total += strlen(h->name) - (sizeof(METADATA) - 1) + strlen(h->value);
+		err = check_metadata(&c->req, i);
+		if (!err && total > DS_MAX_METADATA)
 			err = ERR_MetadataTooLarge;
 		if (err) {
 			text_free(&t);
 			return err;
 		}
-		text_addn(&t, p->name, strlen(p->name) + 1);
-		text_addn(&t, p->value, strlen(p->value) + 1);
+		/* The name keeps the case that it has. */
+		text_add(&t, METADATA);
+		text_addn(&t, h->sent + sizeof(METADATA) - 1,
+			  strlen(h->sent) - (sizeof(METADATA) - 1) + 1);
+		text_addn(&t, h->value, strlen(h->value) + 1);
 	}
 	if (t.failed) {
 		text_free(&t);

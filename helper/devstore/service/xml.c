@@ -154,8 +154,8 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
 		else
 			memcpy(p->id, r->text, r->len + 1);
 	} else if (e == PERMISSION) {
-		if (r->len >= sizeof(p->permissions) || strspn(r->text, "racwdxyltmeopi") != r->len)
-			refuse(r, ERR_InvalidInput);
+		if (r->len >= sizeof(p->permissions) || !ds_sas_permissions(r->text))
+			refuse(r, ERR_InvalidXmlDocument);
 		else
 			memcpy(p->permissions, r->text, r->len + 1);
 	} else if (e == START) {

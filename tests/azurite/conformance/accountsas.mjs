@@ -53,6 +53,10 @@ export default function define(check) {
     (await under(await newBlob(), { sp: 'c' }).create(512)).must(403);
     (await under(await noBlob(), { sp: 'rdla' }).create(512)).must(403, MISMATCH);
   });
+  check('permissions in any order', async () => {
+    (await under(await newBlob(), { sp: 'wr' }).get()).must(200);
+    (await under(await newBlob(), { sp: 'cldwr' }).put(0, bytes(512))).must(201);
+  });
   check('containers made with c or w, deleted with d', async () => {
     for (const sp of ['c', 'w']) {
       const container = new Container(newName(), { auth: accountSas({ srt: 'c', sp }) });

@@ -46,7 +46,8 @@ export default function define(check) {
   });
   check('Put Page with both: 400', async () => {
     const blob = await newBlob();
-    (await blob.put(0, bytes(512), { 'content-md5': md5(bytes(512)), 'x-ms-content-crc64': crc64(bytes(512)) })).must(400);
+    (await blob.put(0, bytes(512), { 'content-md5': md5(bytes(512)), 'x-ms-content-crc64': crc64(bytes(512)) }))
+      .must(400, 'BothCrc64AndMd5HeaderPresent');
     is(await blob.ranges(), '', 'ranges');
   });
   check('Put Page with neither answers with the CRC64', async () => {

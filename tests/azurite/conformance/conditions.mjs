@@ -89,6 +89,8 @@ export default function define(check) {
     (await blob.get({ 'if-none-match': etag, 'if-modified-since': headers['last-modified'] })).must(304);
     (await blob.get({ 'if-none-match': OTHER, 'if-modified-since': LONG_AGO })).must(200);
   });
+  combinations(check);
+  etags(check);
   check('a write by one who saw an older version: refused', async () => {
     const blob = await newBlob();
     const { etag } = await blob.head();
@@ -98,6 +100,96 @@ export default function define(check) {
   });
 
   sequence(check);
+}
+
+// Since 2013-08-15: If-Match && If-Unmodified-Since && (If-None-Match || If-Modified-Since)
+function combinations(check) {
+  for (const name of ['Get Blob', 'Get Blob Properties']) {
+    check(`${name}: any combination`, async () => {
+      const blob = await newBlob();
+      const { etag, headers } = await blob.head();
+      const date = headers['last-modified'];
+      for (const [status, four] of [
+        [200, { 'if-match': etag, 'if-none-match': OTHER }],
+        [304, { 'if-match': etag, 'if-none-match': etag }],
+        [412, { 'if-match': OTHER, 'if-none-match': etag }],
+        [200, { 'if-match': etag, 'if-modified-since': LONG_AGO }],
+        [304, { 'if-match': etag, 'if-modified-since': date }],
+        [200, { 'if-unmodified-since': date, 'if-modified-since': LONG_AGO }],
+        [412, { 'if-unmodified-since': LONG_AGO, 'if-none-match': OTHER }],
+        [200, { 'if-match': etag, 'if-unmodified-since': date, 'if-none-match': etag, 'if-modified-since': LONG_AGO }],
+        [304, { 'if-match': etag, 'if-unmodified-since': date, 'if-none-match': etag, 'if-modified-since': date }],
+        [412, { 'if-match': etag, 'if-unmodified-since': LONG_AGO, 'if-none-match': OTHER, 'if-modified-since': LONG_AGO }],
+      ]) {
+        (await READS[name](blob, four)).must(status, status === 412 ? 'ConditionNotMet' : undefined);
+      }
+    });
+  }
+  for (const [name, use] of Object.entries(WRITES)) {
+    check(`${name}: one condition, or one of the two pairs`, async () => {
+      const blob = await newBlob(4096);
+      const { etag, headers } = (await blob.head()).must(200);
+      for (const two of [
+        { 'if-match': etag, 'if-none-match': OTHER },
+        { 'if-match': etag, 'if-modified-since': LONG_AGO },
+        { 'if-unmodified-since': soon(), 'if-none-match': OTHER },
+        { 'if-unmodified-since': soon(), 'if-modified-since': LONG_AGO },
+      ]) {
+        (await use(blob, two)).must(400, 'MultipleConditionHeadersNotSupported');
+      }
+      // Of a pair the ETag's condition is the one that counts.
+      (await use(blob, { 'if-match': OTHER, 'if-unmodified-since': soon() })).must(412, 'ConditionNotMet');
+      (await use(blob, { 'if-none-match': etag, 'if-modified-since': LONG_AGO })).must(412, 'ConditionNotMet');
+      is((await blob.head()).etag, etag, 'the ETag afterwards');
+      (await use(blob, { 'if-none-match': OTHER, 'if-modified-since': headers['last-modified'] })).must([200, 201, 202]);
+    });
+  }
+}
+
+function etags(check) {
+  for (const [name, use] of Object.entries(READS)) {
+    check(`${name}: one of several ETags`, async () => {
+      const blob = await newBlob(4096);
+      const { etag } = (await blob.head()).must(200);
+      (await use(blob, { 'if-match': `${OTHER},${etag}` })).must([200, 206]);
+      (await use(blob, { 'if-match': `${OTHER},"0x1"` })).must(412);
+      (await use(blob, { 'if-none-match': `${OTHER},${etag}` })).must(304);
+      (await use(blob, { 'if-none-match': `${OTHER},"0x1"` })).must([200, 206]);
+    });
+  }
+  for (const [name, use] of Object.entries(WRITES)) {
+    check(`${name}: several ETags: 400`, async () => {
+      const blob = await newBlob(4096);
+      const { etag } = (await blob.head()).must(200);
+      for (const list of [`"0x1", ${etag}`, `${etag},"0x1"`, `"0x1",${etag}`, `${etag},*`, `*,${etag}`, `${etag},${etag}`]) {
+        (await use(blob, { 'if-match': list })).must(400, 'MultipleConditionHeadersNotSupported');
+        (await use(blob, { 'if-none-match': list })).must(400, 'MultipleConditionHeadersNotSupported');
+      }
+      is((await blob.head()).etag, etag, 'the ETag afterwards');
+    });
+    check(`${name}: a weak ETag is not the blob's, and is no other's`, async () => {
+      const blob = await newBlob(4096);
+      const { etag } = (await blob.head()).must(200);
+      (await use(blob, { 'if-match': `W/${etag}` })).must([400, 412]);
+      (await use(blob, { 'if-none-match': `W/${etag}` })).must([400, 412]);
+      is((await blob.head()).etag, etag, 'the ETag afterwards');
+    });
+    check(`${name}: what is no ETag: refused`, async () => {
+      const blob = await newBlob(4096);
+      const { etag } = (await blob.head()).must(200);
+      for (const none of ['"', etag.slice(0, -1), `${etag}x`, `x y`, `${etag},`, 'W/', ',']) {
+        (await use(blob, { 'if-match': none })).must([400, 412]);
+        (await use(blob, { 'if-none-match': none })).must(400, 'InvalidHeaderValue');
+      }
+      is((await blob.head()).etag, etag, 'the ETag afterwards');
+    });
+    check(`${name}: an ETag without quotes`, async () => {
+      const blob = await newBlob(4096);
+      const { etag } = (await blob.head()).must(200);
+      (await use(blob, { 'if-none-match': etag.slice(1, -1) })).must(412, 'ConditionNotMet');
+      (await use(blob, { 'if-match': etag.slice(1, -1) })).must([200, 201, 202]);
+    });
+  }
 }
 
 function sequence(check) {

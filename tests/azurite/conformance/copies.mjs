@@ -141,11 +141,21 @@ export default function define(check) {
     const nowhere = (await noBlob()).url().replace(/\/c-[^/]*\//, '/no-such-container/');
     (await (await noBlob()).copy(nowhere)).must(404, ['ContainerNotFound', 'CannotVerifyCopySource', 'BlobNotFound']);
   });
-  for (const url of ['nonsense', '/relative', 'ftp://example.com/c/b', 'http://']) {
-    check(`the source ${url}: 400`, async () => {
-      (await (await noBlob()).copy(url)).must(400);
+  for (const url of ['nonsense', '/relative', 'ftp://example.com/c/b', 'http://', '//example.com/c/b', 'http:/c/b', 'x'.repeat(3000)]) {
+    check(`the source ${url.slice(0, 30)}: 400`, async () => {
+      const to = await noBlob();
+      (await to.copy(url)).must(400, 'InvalidHeaderValue');
+      (await to.copy(url, { 'x-ms-requires-sync': 'true' })).must(400, 'InvalidHeaderValue');
+      (await to.head()).must(404);
     });
   }
+  check('a source that is no blob: 400', async () => {
+    const from = await source();
+    for (const url of [from.url().replace(/[^/]*$/, ''), from.url().replace(/\/c-[^/]*\/.*/, ''), from.url().replace(/[^/]*$/, '%zz')]) {
+      (await (await noBlob()).copy(url)).must([400, 404]);
+    }
+  });
+  synchronous(check);
   check('if the source fits', async () => {
     const [from, to] = [await source(), await noBlob()];
     const { etag } = await from.head();
@@ -186,6 +196,47 @@ export default function define(check) {
   });
 
   fromUrl(check);
+}
+
+// "Copy Blob From URL".
+function synchronous(check) {
+  const copy = async (headers = {}) => {
+    const [from, to] = [await source(), await noBlob()];
+    const answer = await to.copy(from.url(serviceSas(from, { sp: 'r' })), { 'x-ms-requires-sync': 'true', ...headers });
+    return { to, answer };
+  };
+  check('synchronous: the answer, and the copy', async () => {
+    const { to, answer } = await copy();
+    answer.must(202).has({ etag: /^"/, 'x-ms-copy-id': /./, 'x-ms-copy-status': 'success' });
+    same((await to.get()).must(200).body, whole(), 'the copy');
+  });
+  check('synchronous: with the MD5 of the source', async () => {
+    const { to, answer } = await copy({ 'x-ms-source-content-md5': md5(whole()) });
+    answer.must(202).has({ 'content-md5': md5(whole()) });
+    same((await to.get()).must(200).body, whole(), 'the copy');
+  });
+  check('synchronous: with another MD5: 400, and nothing is copied', async () => {
+    const { to, answer } = await copy({ 'x-ms-source-content-md5': md5(bytes(1)) });
+    answer.must(400, 'Md5Mismatch');
+    (await to.head()).must(404);
+  });
+  check('synchronous: with what is no MD5: 400, and nothing is copied', async () => {
+    for (const none of ['x', 'YWJj', '!!!!']) {
+      const { to, answer } = await copy({ 'x-ms-source-content-md5': none });
+      answer.must(400, ['InvalidMd5', 'InvalidHeaderValue']);
+      (await to.head()).must(404);
+    }
+  });
+  check('synchronous: x-ms-requires-sync that is neither true nor false: 400', async () => {
+    const { to, answer } = await copy({ 'x-ms-requires-sync': 'perhaps' });
+    answer.must(400, 'InvalidHeaderValue');
+    (await to.head()).must(404);
+  });
+  check('asynchronous: the MD5 of the source is not passed over', async () => {
+    const { to, answer } = await copy({ 'x-ms-requires-sync': null, 'x-ms-source-content-md5': md5(bytes(1)) });
+    answer.must(400);
+    (await to.head()).must(404);
+  });
 }
 
 function fromUrl(check) {
@@ -239,6 +290,19 @@ function fromUrl(check) {
     (await put(to, from, { 'x-ms-lease-id': B })).must(412, 'LeaseIdMismatchWithBlobOperation');
     is(await to.ranges(), '', 'ranges');
     (await put(to, from, { 'x-ms-lease-id': A, 'x-ms-if-sequence-number-eq': 2 })).must(201);
+  });
+  check('Put Page From URL: a checksum that is none, or two: 400', async () => {
+    const [from, to] = [await source(), await newBlob(8192)];
+    (await put(to, from, { 'x-ms-source-content-md5': 'YWJj' })).must(400, 'InvalidMd5');
+    (await put(to, from, { 'x-ms-source-content-md5': md5(data), 'x-ms-source-content-crc64': crc64(data) })).must(400);
+    is(await to.ranges(), '', 'ranges');
+  });
+  check('Put Page From URL: nothing is cleared from there: 400', async () => {
+    const [from, to] = [await source(), await newBlob(8192)];
+    (await to.put(0, bytes(1024))).must(201);
+    (await put(to, from, { 'x-ms-page-write': 'clear' })).must(400, 'InvalidHeaderValue');
+    (await put(to, from, { 'x-ms-page-write': null })).must(400, 'MissingRequiredHeader');
+    same((await to.read(0, 1024)).must(206).body, bytes(1024), 'the range');
   });
   check('Put Page From URL: a source that may not be read', async () => {
     const [from, to] = [await source(), await newBlob(8192)];

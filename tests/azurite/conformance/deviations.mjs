@@ -4,10 +4,17 @@
 // says which checks fail there (names; a * at the end stands for any ending, and
 // all that it stands for must fail), with what (a regular expression on the
 // failure), why, and the page of learn.microsoft.com/rest/api/storageservices/
-// that decides. `sometimes` marks what is left to chance there.
+// that decides. `sometimes` marks what is left to chance there, `ends` what the
+// server doesn't survive.
 // Documentation/devstore-differences.rst tells it in prose.
 
 const azurite = [
+  {
+    why: 'a source to clear pages from is ignored',
+    page: 'put-page-from-url',
+    checks: ['copies: Put Page From URL: nothing is cleared from there: 400'],
+    says: /got 201/,
+  },
   {
     why: 'not implemented',
     page: 'put-page-from-url',
@@ -158,6 +165,18 @@ const azurite = [
     says: /got 20[01]|9223372036854776000|412 SequenceNumberConditionNotMet/,
   },
   {
+    why: 'x-ms-blob-content-md5 of Set Blob Properties is any text',
+    page: 'set-blob-properties',
+    checks: ['properties: no x-ms-blob-content-md5 of *'],
+    says: /got 200/,
+  },
+  {
+    why: 'of two names that differ in case only, both are kept',
+    page: 'naming-and-referencing-containers--blobs--and-metadata',
+    checks: ['properties: metadata: the same name twice, in whatever case: 400'],
+    says: /got 200/,
+  },
+  {
     why: 'a sequence number without an action is ignored',
     page: 'set-blob-properties',
     checks: ['properties: sequence number: a number without an action: 400'],
@@ -215,6 +234,12 @@ const azurite = [
     says: /got 206/,
   },
   {
+    why: 'some malformed ranges end it, others are errors',
+    page: 'specifying-the-range-header-for-blob-service-operations',
+    checks: ['reads: malformed *'],
+    ends: true,
+  },
+  {
     why: 'not implemented: all ranges come at once',
     page: 'get-page-ranges',
     checks: ['ranges: in parts, with maxresults and marker'],
@@ -249,6 +274,24 @@ const azurite = [
     says: /got 304/,
   },
   {
+    why: 'Snapshot Blob has the conditions of reads',
+    page: 'specifying-conditional-headers-for-blob-service-operations',
+    checks: [
+      'conditions: Snapshot Blob: one condition, or one of the two pairs', 'conditions: Snapshot Blob: several ETags: 400',
+      'conditions: Snapshot Blob: an ETag without quotes',
+    ],
+    says: /got (201|304|412)/,
+  },
+  {
+    why: 'an ETag is any text, and a weak one another',
+    page: 'specifying-conditional-headers-for-blob-service-operations',
+    checks: ['Put Blob', 'Put Page', 'Clear Pages', 'Set Blob Properties', 'Set Blob Metadata', 'Lease Blob', 'Snapshot Blob', 'Delete Blob']
+      .flatMap((use) => [
+        `conditions: ${use}: a weak ETag is not the blob's, and is no other's`, `conditions: ${use}: what is no ETag: refused`,
+      ]),
+    says: /got 20[012]/,
+  },
+  {
     why: 'a copy shows what is written to its source later',
     page: 'copy-blob',
     checks: ['copies: the copy and its source go their own ways'],
@@ -261,10 +304,32 @@ const azurite = [
     says: /the SAS is shown/,
   },
   {
-    why: 'any scheme will do',
+    why: 'any scheme will do, and no host is one',
     page: 'copy-blob',
-    checks: ['copies: the source ftp://example.com/c/b: 400'],
-    says: /404 CannotVerifyCopySource/,
+    checks: ['copies: the source ftp://example.com/c/b: 400', 'copies: the source http:/c/b: 400'],
+    says: /404 (CannotVerifyCopySource|BlobNotFound)/,
+  },
+  {
+    why: 'an internal error',
+    page: 'copy-blob',
+    checks: ['copies: a source that is no blob: 400'],
+    says: /got 500/,
+  },
+  {
+    why: 'the MD5 of the source is ignored',
+    page: 'copy-blob-from-url',
+    checks: [
+      'copies: synchronous: with what is no MD5: 400, and nothing is copied',
+      'copies: synchronous: with another MD5: 400, and nothing is copied', 'copies: synchronous: with the MD5 of the source',
+      'copies: asynchronous: the MD5 of the source is not passed over',
+    ],
+    says: /got 202|content-md5 is absent/,
+  },
+  {
+    why: 'what is not true is false',
+    page: 'copy-blob-from-url',
+    checks: ['copies: synchronous: x-ms-requires-sync that is neither true nor false: 400'],
+    says: /got 202/,
   },
   {
     why: 'x-ms-source-lease-id is ignored',
@@ -330,6 +395,12 @@ const azurite = [
     says: /403 AuthorizationFailure, expected 200/,
   },
   {
+    why: 'permissions may have any order',
+    page: 'create-service-sas',
+    checks: ['servicesas: permissions out of order, or twice: 403', 'servicesas: permissions of a policy out of order, or twice: 400'],
+    says: /got 200/,
+  },
+  {
     why: 'where a policy is named, the token\'s own fields are not looked at',
     page: 'define-stored-access-policy',
     checks: ['servicesas: the same in both: 403', 'servicesas: part in the policy, the rest in the token'],
@@ -350,6 +421,83 @@ const azurite = [
     says: /got 200|broke it/,
   },
   {
+    why: 'a timeout is what can be made of it',
+    page: 'setting-timeouts-for-blob-service-operations',
+    checks: ['1.5', '10s', '99999999999999999999'].map((timeout) => `protocol: timeout=${timeout}: 400, and nothing is done`),
+    says: /got 202/,
+  },
+  {
+    why: 'restype is ignored where a blob is named',
+    page: 'common-rest-api-error-codes',
+    checks: ['protocol: restype is not for blobs: nothing is deleted'],
+    says: /got 202/,
+  },
+  {
+    why: 'a verb that is none here is a malformed request',
+    page: 'common-rest-api-error-codes',
+    checks: ['protocol: POST of what is no operation: 405'],
+    says: /got 400/,
+  },
+  {
+    why: 'customers\' keys are refused in strict mode, with 500',
+    page: 'put-blob',
+    checks: ['Put Blob', 'Put Page', 'Clear Pages', 'Set Blob Metadata', 'Snapshot Blob', 'resize', 'Get Blob']
+      .map((use) => `unsupported: ${use} with a customer's key: done, or refused with nothing changed`),
+    says: /500 FeatureNotSupported/,
+  },
+  {
+    why: 'features that are not there are ignored, the write done',
+    page: 'put-blob',
+    checks: [
+      ...['Put Blob', 'Put Page', 'Clear Pages', 'Set Blob Metadata', 'Snapshot Blob', 'resize', 'Copy Blob From URL']
+        .map((use) => `unsupported: ${use} with an encryption scope: done, or refused with nothing changed`),
+      ...['an immutability policy', 'a legal hold'].flatMap((feature) => ['Put Blob', 'Copy Blob', 'Copy Blob From URL']
+        .map((use) => `unsupported: ${use} with ${feature}: done, or refused with nothing changed`)),
+      'unsupported: Copy Blob From URL with a source of another identity: done, or refused with nothing changed',
+      'unsupported: Copy Blob From URL with the tags of the source: done, or refused with nothing changed',
+      'unsupported: a container with an encryption scope: done, or refused with nothing there',
+    ],
+    says: /nothing shows it|default-encryption-scope is absent/,
+  },
+  {
+    why: 'conditions that an operation has not are ignored',
+    page: 'specifying-conditional-headers-for-blob-service-operations',
+    checks: [
+      'unsupported: Copy Blob From URL if the source\'s tags are what they are not: refused',
+      'unsupported: Put Page with x-ms-blob-condition-*',
+    ],
+    says: /got 20[12]/,
+  },
+  {
+    why: 'versionid and deletetype are ignored: the current blob is meant',
+    page: 'delete-blob',
+    checks: [
+      ...['Get Blob', 'Get Blob Properties', 'Get Blob Metadata', 'Get Page Ranges', 'Delete Blob', 'Delete Blob with its snapshots',
+        'Delete Blob for good', 'Put Page', 'Set Blob Metadata', 'Set Blob Properties', 'Snapshot Blob', 'Put Blob']
+        .map((use) => `unsupported: ${use} with versionid: 404 or 501, and nothing changes`),
+      'unsupported: Copy Blob from a versionid: not from the current one',
+      'unsupported: Delete Blob with deletetype=permanent: nothing is deleted',
+    ],
+    says: /got 20[0-2]/,
+  },
+  {
+    why: 'operations that are not there are internal errors with a SAS',
+    page: 'common-rest-api-error-codes',
+    checks: [
+      ...['Set Blob Expiry', 'Set Blob Legal Hold', 'Set Blob Immutability Policy', 'Delete Blob Immutability Policy', 'Query Blob Contents']
+        .flatMap((use) => ['account SAS', 'service SAS'].map((kind) => `unsupported: ${use} by ${kind}: refused for what it is, and nothing changes`)),
+      'unsupported: Undelete Blob by account SAS: refused for what it is, and nothing changes',
+      'unsupported: service and container operations that need not be there: by key and SAS alike',
+    ],
+    says: /got 500/,
+  },
+  {
+    why: 'an error without a code',
+    page: 'status-and-error-codes2',
+    checks: ['unsupported: Query Blob Contents by key: refused for what it is, and nothing changes'],
+    says: /no code/,
+  },
+  {
     why: 'a comp that does not go with the verb is ignored',
     page: 'common-rest-api-error-codes',
     checks: ['protocol: DELETE comp=page: refused', 'protocol: GET comp=page: refused', 'protocol: comp that is none: 400'],
@@ -365,10 +513,10 @@ const azurite = [
     says: /500 Internal Server Error/,
   },
   {
-    why: 'a backslash is a slash',
+    why: 'the root container has folders',
     page: 'naming-and-referencing-containers--blobs--and-metadata',
-    checks: ['names: a blob named "a\\b"'],
-    says: /got a\/b/,
+    checks: ['names: no folders in the root container: 400'],
+    says: /got 201/,
   },
   {
     why: 'names are not limited',

@@ -3,7 +3,8 @@
 // "Set Blob Properties" (resizing and the sequence number with it), "Set Blob
 // Metadata", "Get Blob Metadata".
 
-import { bytes, is, newBlob, ok, same } from './objects.mjs';
+import { bytes, is, newBlob, newContainer, ok, same } from './objects.mjs';
+import { serviceSas } from './sas.mjs';
 
 const number = (answer) => answer.headers['x-ms-blob-sequence-number'];
 const sequence = (action, value) => ({
@@ -41,6 +42,16 @@ export default function define(check) {
     }
     is(new Set(tags).size, tags.length, 'different ETags');
   });
+
+  for (const md5 of ['x', '!!!!', 'YWJj', 'Q2hlY2sgSW50ZWdyaXR5IQ', 'Q2hlY2sgSW50ZWdyaXR5IQ==x', 'MDEyMzQ1Njc4OWFiY2RlZjA=', '0123456789abcdef0123456789abcdef']) {
+    check(`no x-ms-blob-content-md5 of ${md5}: 400, and nothing changes`, async () => {
+      const blob = await newBlob(512, { 'x-ms-blob-content-md5': 'Q2hlY2sgSW50ZWdyaXR5IQ==' });
+      (await blob.setProperties({ 'x-ms-blob-content-md5': md5 })).must(400, ['InvalidMd5', 'InvalidHeaderValue']);
+      (await blob.setProperties({ 'x-ms-blob-content-md5': md5, 'x-ms-blob-content-length': 1024 })).must(400, ['InvalidMd5', 'InvalidHeaderValue']);
+      (await blob.create(1024, { 'x-ms-blob-content-md5': md5 })).must(400, 'InvalidMd5');
+      (await blob.head()).must(200).has({ 'content-md5': 'Q2hlY2sgSW50ZWdyaXR5IQ==', 'content-length': '512' });
+    });
+  }
 
   check('resize: what is new is zero, what is beyond the end is gone', async () => {
     const blob = await newBlob(1024);
@@ -139,6 +150,40 @@ export default function define(check) {
   for (const name of ['1a', 'a-b', 'a.b']) {
     check(`metadata: no name ${name}: 400`, async () => {
       (await (await newBlob()).setMetadata({ [`x-ms-meta-${name}`]: 'v' })).must(400, 'InvalidMetadata');
+    });
+  }
+  check('metadata: names keep their case, and are found in any', async () => {
+    const container = await newContainer();
+    const blob = container.blob('b');
+    (await blob.create(512)).must(201);
+    const sent = (pairs) => blob.with(serviceSas(blob, { sp: 'rw' }), { also: pairs });
+    (await sent([['x-ms-meta-MyName', 'v'], ['X-Ms-Meta-other_1', 'w']]).setMetadata()).must(200);
+    for (const answer of [await blob.metadata(), await blob.head(), await blob.get()]) {
+      is(answer.must(200).names.filter((name) => /^x-ms-meta-/i.test(name)).sort().join(' '),
+        'x-ms-meta-MyName x-ms-meta-other_1', 'names');
+    }
+    const list = (await container.list('include=metadata')).must(200).xml;
+    is(list.one('Blobs').one('Blob').one('Metadata').children.map(({ name }) => name).sort().join(' '), 'MyName other_1', 'names in the list');
+    const copy = container.blob('copy');
+    (await copy.copy(blob.url())).must(202);
+    ok((await copy.copied()).names.includes('x-ms-meta-MyName'), 'not in the copy');
+    ok((await (await blob.snap()).head()).names.includes('x-ms-meta-MyName'), 'not in the snapshot');
+  });
+  check('metadata: the same name twice, in whatever case: 400', async () => {
+    const blob = await newBlob(512, { 'x-ms-meta-kept': '1' });
+    const sent = (pairs) => blob.with(serviceSas(blob, { sp: 'rw' }), { also: pairs });
+    for (const names of [['a', 'A'], ['MyName', 'myname'], ['Ab', 'x', 'aB']]) {
+      (await sent(names.map((name, i) => [`x-ms-meta-${name}`, i])).setMetadata()).must(400, 'InvalidMetadata');
+    }
+    (await blob.head()).must(200).has({ 'x-ms-meta-kept': '1', 'x-ms-meta-a': null });
+  });
+  for (const name of ['1A', 'A-b', 'A.B', 'a!', 'a$', "a'b", 'a~']) {
+    check(`metadata: no name ${name}: 400, and nothing changes`, async () => {
+      const blob = await newBlob(512, { 'x-ms-meta-kept': '1' });
+      const sent = blob.with(serviceSas(blob, { sp: 'racw' }), { also: [[`x-ms-meta-${name}`, 'v']] });
+      (await sent.setMetadata()).must(400, 'InvalidMetadata');
+      (await sent.create(1024)).must(400, 'InvalidMetadata');
+      (await blob.head()).must(200).has({ 'x-ms-meta-kept': '1', 'content-length': '512' });
     });
   }
   check('metadata: an empty name: 400', async () => {

@@ -111,7 +111,45 @@ export default function define(check) {
   });
   check('timeout is a parameter of all', async () => {
     (await (await newBlob()).send('GET', 'timeout=30')).must(200);
+    (await (await newBlob()).send('GET', 'timeout=86400')).must(200);
+    (await (await newContainer()).list('timeout=30')).must(200);
   });
+  for (const timeout of ['x', '-1', '1.5', '', '10s', '99999999999999999999']) {
+    check(`timeout=${timeout}: 400, and nothing is done`, async () => {
+      const blob = await newBlob();
+      (await blob.send('DELETE', `timeout=${timeout}`)).must(400, ['InvalidQueryParameterValue', 'OutOfRangeQueryParameterValue']);
+      (await blob.head()).must(200);
+    });
+  }
+  check('restype is not for blobs: nothing is deleted', async () => {
+    const blob = await newBlob();
+    (await blob.send('DELETE', 'restype=container')).must(400);
+    (await blob.head()).must(200);
+  });
+  check('POST of what is no operation: 405', async () => {
+    const blob = await newBlob();
+    for (const query of ['', 'comp=page', 'comp=metadata']) {
+      (await blob.send('POST', query, {}, bytes(1))).must(405, 'UnsupportedHttpVerb');
+    }
+    (await (await newContainer()).send('POST', '')).must(405, 'UnsupportedHttpVerb');
+  });
+
+  // "Preflight Blob Request": nobody signs it.
+  const preflight = (path, headers) => send('OPTIONS', path, '', headers, undefined, { auth: null });
+  const ASKED = { origin: 'http://example.com', 'access-control-request-method': 'PUT' };
+  check('a preflight request, where no rule allows it: 403', async () => {
+    const blob = await newBlob();
+    (await preflight(blob.path, ASKED)).must(403, 'CorsPreflightFailure');
+    (await preflight(blob.path, { ...ASKED, 'access-control-request-headers': 'x-ms-date' })).must(403, 'CorsPreflightFailure');
+    (await preflight(`${blob.path}x`, ASKED)).must(403, 'CorsPreflightFailure');
+    (await preflight(blob.container.path, ASKED)).must(403, 'CorsPreflightFailure');
+    (await preflight(`${blob.container.path}x`, ASKED)).must(403, 'CorsPreflightFailure');
+  });
+  for (const name of Object.keys(ASKED)) {
+    check(`a preflight request without ${name}: 400`, async () => {
+      (await preflight((await newBlob()).path, { ...ASKED, [name]: null })).must(400, 'InvalidHeaderValue');
+    });
+  }
 
   check('a hundred requests on one connection', async () => {
     const blob = await newBlob();

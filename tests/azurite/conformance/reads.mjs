@@ -48,9 +48,18 @@ export default function define(check) {
     });
     check(`${name}: from beyond the end: 416`, async () => {
       const { blob } = await filled();
-      (await blob.get({ [name]: 'bytes=4096-' })).must(416, 'InvalidRange');
-      (await blob.get({ [name]: 'bytes=9999-19999' })).must(416, 'InvalidRange');
+      (await blob.get({ [name]: 'bytes=4096-' })).must(416, 'InvalidRange').has({ 'content-range': 'bytes */4096' });
+      (await blob.get({ [name]: 'bytes=9999-19999' })).must(416, 'InvalidRange').has({ 'content-range': 'bytes */4096' });
     });
+    for (const range of ['bytes=0--1', 'bytes=-5', 'bytes=-', 'bytes=', 'bytes', '5-9', 'items=0-5', 'bytes=0-1,4-5', 'bytes=9-5',
+      'bytes=x-y', 'bytes=1-x', 'bytes= 0-1', 'bytes=0-1;', 'bytes=1.5-9', 'bytes=0x1-9', 'bytes=+1-9',
+      'bytes=99999999999999999999999-']) {
+      check(`malformed ${name}, ${range}: the whole blob`, async () => {
+        const { blob, data } = await filled();
+        same((await blob.get({ [name]: range })).must(200).has({ 'content-range': null }).body, data, 'the blob');
+        is(await blob.ranges('', { [name]: range }), '0+4096', 'page ranges');
+      });
+    }
     check(`${name}: all of it is 206 too`, async () => {
       const { blob } = await filled();
       (await blob.get({ [name]: 'bytes=0-4095' })).must(206).has({ 'content-range': 'bytes 0-4095/4096' });
@@ -61,7 +70,9 @@ export default function define(check) {
     same((await blob.get({ 'x-ms-range': 'bytes=0-9', range: 'bytes=10-19' })).must(206).body, data.subarray(0, 10), 'the range');
   });
   check('of nothing: 416', async () => {
-    (await (await newBlob(0)).get({ range: 'bytes=0-0' })).must(416, 'InvalidRange');
+    const blob = await newBlob(0);
+    (await blob.get({ range: 'bytes=0-0' })).must(416, 'InvalidRange').has({ 'content-range': 'bytes */0' });
+    (await blob.get({ range: 'bytes=0--1' })).must(200).has({ 'content-length': '0' });
   });
   check('an empty blob', async () => {
     is((await (await newBlob(0)).get()).must(200).has({ 'content-length': '0' }).body.length, 0, 'bytes');

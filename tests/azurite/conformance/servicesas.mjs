@@ -209,6 +209,25 @@ function storedPolicies(check) {
     (await blob.with(serviceSas(blob, { si: 'p', sp: 'rw' })).get()).must(403, FAILED);
     (await blob.with(serviceSas(blob, { si: 'p', se: time(HOUR) })).get()).must(403, FAILED);
   });
+  check('permissions out of order, or twice: 403', async () => {
+    const { container, blob } = await owned();
+    for (const sp of ['wr', 'dr', 'lr', 'rwc', 'rwa', 'dw', 'rr', 'rwr', 'rwq', 'RW']) {
+      for (const of of [blob, container]) {
+        (await blob.with(serviceSas(of, { sp })).get()).must(403, FAILED);
+        (await blob.with(serviceSas(of, { sp })).put(0, bytes(512))).must(403, FAILED);
+      }
+    }
+    for (const sp of ['r', 'rw', 'racwd', 'racwdxltmeop', 'ri', 'rwy', 'rcl', 'raw']) {
+      (await blob.with(serviceSas(container, { sp })).get()).must(200);
+    }
+  });
+  check('permissions of a policy out of order, or twice: 400', async () => {
+    const { container } = await owned();
+    for (const permissions of ['wr', 'lr', 'rr', 'rwq']) {
+      (await container.setAcl(policies(fullPolicy('p', past, future, permissions)))).must(400, 'InvalidXmlDocument');
+    }
+    (await container.setAcl(policies(fullPolicy('p', past, future, 'racwdl')))).must(200);
+  });
   check('a policy of another container: 403', async () => {
     const [one, two] = [await owned(), await owned()];
     (await one.container.setAcl(policies(fullPolicy('p', past, future, 'r')))).must(200);
