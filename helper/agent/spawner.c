@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/driver.h"
+#include "lib/log.h"
 #include "lib/sandbox.h"
 #include "lib/signals.h"
 
@@ -263,8 +264,10 @@ int spawner_fork(void)
 	if (pid == 0) {
 		/* The agent's descriptors are not the spawner's. */
 		if (dup2(pair[1], 3) == 3 && !close_range(4, ~0U, 0) &&
-		    !fcntl(3, F_SETFD, FD_CLOEXEC))
+		    !fcntl(3, F_SETFD, FD_CLOEXEC)) {
+			log_reopen();
 			run(3);
+		}
 		_exit(0);
 	}
 	close(pair[1]);
