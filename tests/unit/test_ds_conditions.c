@@ -153,6 +153,27 @@ static void old_reads(void **state)
 	}
 }
 
+static void if_range(void **state)
+{
+	static const struct {
+		const char *value;
+		bool same;
+	} cases[] = {
+		{ NULL, true },		  { SAME, true },   { "0x8DF47D317456A4B", true },
+		{ MODIFIED, true },	  { OTHER, false }, { "W/" SAME, false },
+		{ BEFORE, false },	  { AFTER, false }, { "*", false },
+		{ SAME "," SAME, false }, { "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		ds_request_begin(req, "GET", "/account1/abc/b");
+		if (cases[i].value)
+			ds_request_header(req, "If-Range", cases[i].value);
+		assert_int_equal(ds_conditions_range(req, ETAG, modified), cases[i].same);
+	}
+}
+
 static enum ds_err sequence(const char *name, const char *value, uint64_t number)
 {
 	struct ds_conditions c;
@@ -415,15 +436,11 @@ static void bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(combinations),
-		cmocka_unit_test(old_reads),
-		cmocka_unit_test(sequence_numbers),
-		cmocka_unit_test(etags),
-		cmocka_unit_test(ranges),
-		cmocka_unit_test(own_range_wins),
-		cmocka_unit_test(dates),
-		cmocka_unit_test(names),
-		cmocka_unit_test(bounds),
+		cmocka_unit_test(combinations),	  cmocka_unit_test(old_reads),
+		cmocka_unit_test(if_range),	  cmocka_unit_test(sequence_numbers),
+		cmocka_unit_test(etags),	  cmocka_unit_test(ranges),
+		cmocka_unit_test(own_range_wins), cmocka_unit_test(dates),
+		cmocka_unit_test(names),	  cmocka_unit_test(bounds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

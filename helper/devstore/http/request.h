@@ -44,6 +44,7 @@ enum ds_method { DS_GET, DS_HEAD, DS_PUT, DS_POST, DS_DELETE, DS_OPTIONS, DS_OTH
 	X(IF_MATCH, "if-match")                                          \
 	X(IF_MODIFIED_SINCE, "if-modified-since")                        \
 	X(IF_NONE_MATCH, "if-none-match")                                \
+	X(IF_RANGE, "if-range")                                          \
 	X(IF_UNMODIFIED_SINCE, "if-unmodified-since")                    \
 	X(ORIGIN, "origin")                                              \
 	X(RANGE, "range")                                                \

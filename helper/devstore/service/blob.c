@@ -335,7 +335,8 @@ static enum ds_err get_range(struct ds_call *c, struct ds_object *obj)
 	bool md5 = truth(c->req.header[H_RANGE_GET_MD5]);
 	bool crc = truth(c->req.header[H_RANGE_GET_CRC64]);
 	struct ds_range range;
-	bool ranged = ds_range_asked(&c->req, &range);
+	bool ranged = ds_range_asked(&c->req, &range) &&
+		      ds_conditions_range(&c->req, obj->etag, obj->modified);
 	uint64_t len;
 	enum ds_err err;
 

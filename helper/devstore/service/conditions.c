@@ -212,6 +212,18 @@ enum ds_err ds_conditions_check(const struct ds_conditions *c, uint64_t etag, in
 	return DS_OK;
 }
 
+bool ds_conditions_range(const struct ds_request *r, uint64_t etag, int64_t modified)
+{
+	const char *text = r->header[H_IF_RANGE];
+	int64_t date;
+
+	if (!text)
+		return true;
+	if (date_parse_http(text, &date))
+		return date == modified - modified % DATE_TICKS;
+	return !check_etags(text, false) && strcmp(text, "*") != 0 && in_list(text, etag, true);
+}
+
 enum ds_err ds_conditions_check_absent(const struct ds_conditions *c)
 {
 	return c->if_match ? ERR_ConditionNotMet : DS_OK;

@@ -40,6 +40,8 @@ enum ds_err ds_conditions_parse_source(const struct ds_request *r, struct ds_con
 /* @read: a failure of If-None-Match and If-Modified-Since is 304, not 412. */
 enum ds_err ds_conditions_check(const struct ds_conditions *c, uint64_t etag, int64_t modified,
 				bool read);
+/* If-Range: whether a range is to be had of this version; else all of it is. */
+bool ds_conditions_range(const struct ds_request *r, uint64_t etag, int64_t modified);
 /* Where nothing is there yet (a blob about to be created). */
 enum ds_err ds_conditions_check_absent(const struct ds_conditions *c);
 enum ds_err ds_conditions_check_sequence(const struct ds_conditions *c, uint64_t number);

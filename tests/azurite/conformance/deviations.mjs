@@ -240,6 +240,12 @@ const azurite = [
     ends: true,
   },
   {
+    why: 'If-Range is ignored',
+    page: 'get-blob',
+    checks: ['reads: If-Range: the range of this version, all of another'],
+    says: /got 206/,
+  },
+  {
     why: 'not implemented: all ranges come at once',
     page: 'get-page-ranges',
     checks: ['ranges: in parts, with maxresults and marker'],

@@ -65,6 +65,20 @@ export default function define(check) {
       (await blob.get({ [name]: 'bytes=0-4095' })).must(206).has({ 'content-range': 'bytes 0-4095/4096' });
     });
   }
+  // RFC 9110, 13.1.5
+  check('If-Range: the range of this version, all of another', async () => {
+    const { blob, data } = await filled();
+    const { etag, headers } = await blob.head();
+    const get = (value) => blob.get({ range: 'bytes=10-19', 'if-range': value });
+    for (const same of [etag, headers['last-modified']]) {
+      (await get(same)).must(206).has({ 'content-range': 'bytes 10-19/4096' });
+    }
+    for (const other of ['"0x1"', `W/${etag}`, 'Fri, 01 Jan 2010 00:00:00 GMT', 'x y', '*']) {
+      is((await get(other)).must(200).has({ 'content-range': null }).body.length, data.length, `bytes, if ${other}`);
+    }
+    (await blob.get({ range: 'bytes=4096-', 'if-range': '"0x1"' })).must(200);
+    (await blob.get({ 'if-range': '"0x1"' })).must(200);
+  });
   check('x-ms-range goes before Range', async () => {
     const { blob, data } = await filled();
     same((await blob.get({ 'x-ms-range': 'bytes=0-9', range: 'bytes=10-19' })).must(206).body, data.subarray(0, 10), 'the range');
