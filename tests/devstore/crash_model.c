@@ -144,6 +144,30 @@ static int perform_other(struct storage *s, const struct state *state, const str
 	return 0;
 }
 
+/* Every other time it is written first, and then appears as a whole. */
+static int perform_replace(struct storage *s, const struct storage_key *key,
+			   struct storage_meta meta, bool prepared)
+{
+	struct storage_blob *b;
+	int rc;
+
+	if (!prepared)
+		return storage_blob_create(s, key, (uint64_t)PAGES * PAGE, meta);
+	rc = storage_blob_prepare(s, key, (uint64_t)PAGES * PAGE, &b);
+	if (rc)
+		return rc;
+	rc = storage_write(b, 0, buf, (size_t)PAGES / 2 * PAGE);
+	if (!rc)
+		rc = storage_clear(b, 0, (uint64_t)PAGES * PAGE);
+	if (!rc)
+		rc = storage_blob_publish(b, meta);
+	if (rc)
+		storage_blob_discard(b);
+	else
+		storage_blob_put(b);
+	return rc;
+}
+
 static int perform_name(struct storage *s, const struct state *state, const struct op *op)
 {
 	uint64_t number = op->number;
@@ -164,7 +188,7 @@ static int perform_name(struct storage *s, const struct state *state, const stru
 	case PURGE:
 		return storage_blob_purge(s, &key, true);
 	case REPLACE:
-		return storage_blob_create(s, &key, (uint64_t)PAGES * PAGE, meta);
+		return perform_replace(s, &key, meta, op->number % 2);
 	case SET_META:
 		key.blob = op->number % 2 ? NULL : key.blob;
 		return storage_meta_set(s, &key, meta);
@@ -189,7 +213,7 @@ int model_perform(struct storage *s, const struct state *state, const struct op 
 	else if (op->kind == CLEAR)
 		rc = storage_clear(b, (uint64_t)op->page * PAGE, (uint64_t)op->pages * PAGE);
 	else
-		rc = storage_resize(b, (uint64_t)op->pages * PAGE);
+		rc = storage_resize(b, (uint64_t)op->pages * PAGE, NULL);
 	storage_blob_put(b);
 	return rc;
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -90,6 +91,25 @@ static inline struct storage_blob *fixture_blob(struct fixture *f, const char *n
 {
 	OK(storage_blob_create(f->s, &KEY(name), size, META("blob")));
 	return fixture_get(f, KEY(name));
+}
+
+/* Runs @work on the storage in a process that ends without closing it. */
+static inline void die_after(struct fixture *f, void (*work)(struct fixture *f))
+{
+	int status;
+	pid_t pid;
+
+	fixture_close(f);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		fixture_open(f);
+		work(f);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+	fixture_open(f);
 }
 
 /* Numbers that are the same at every run. */

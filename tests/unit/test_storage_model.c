@@ -166,7 +166,7 @@ static void do_resize(struct model *m)
 	struct storage_blob *b = open_version(m, &m->live);
 	uint32_t size = (1 + (uint32_t)chance(PAGES)) * PAGE;
 
-	OK(storage_resize(b, size));
+	OK(storage_resize(b, size, NULL));
 	if (size < m->live.size)
 		forget(&m->live, size, m->live.size - size);
 	m->live.size = size;

@@ -281,7 +281,7 @@ static void rules(void **state)
 	assert_int_equal(storage_write(b, 4096 + 512, page, 512), -EINVAL);
 	assert_int_equal(storage_read(b, 4096, page, 1024), -EINVAL);
 	assert_int_equal(storage_clear(b, UINT64_MAX - 511, 1024), -EINVAL);
-	assert_int_equal(storage_resize(b, 513), -EINVAL);
+	assert_int_equal(storage_resize(b, 513, NULL), -EINVAL);
 	OK(storage_write(b, 4096, page, 512));
 	OK(storage_write(b, 4096 + 512, page, 0));
 	assert_int_equal(storage_snapshot(f->s, &KEY("a"), META("")), -EINVAL);
@@ -291,7 +291,7 @@ static void rules(void **state)
 	s = fixture_get(f, SNAPSHOT("a", "2"));
 	assert_int_equal(storage_write(s, 0, page, 512), -EROFS);
 	assert_int_equal(storage_clear(s, 0, 512), -EROFS);
-	assert_int_equal(storage_resize(s, 512), -EROFS);
+	assert_int_equal(storage_resize(s, 512, NULL), -EROFS);
 	assert_int_equal(storage_blob_delete(f->s, &KEY("a")), -ENOTEMPTY);
 	OK(storage_blob_delete(f->s, &SNAPSHOT("a", "2")));
 	assert_int_equal(storage_read(s, 0, page, 512), -ENOENT);

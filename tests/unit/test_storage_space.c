@@ -96,7 +96,7 @@ static void giving_back(struct fixture *f)
 		for (uint64_t k = 0; k < 64; k += 2)
 			OK(storage_clear(b, i * (TIB / 40) / 4096 * 4096 + k * 4096, 4096));
 	between(taken(f), 5 * MIB, 5 * MIB + EXTRA);
-	OK(storage_resize(b, TIB / 2));
+	OK(storage_resize(b, TIB / 2, NULL));
 	between(taken(f), 5 * MIB / 2, 5 * MIB / 2 + EXTRA);
 	storage_blob_put(b);
 	OK(storage_blob_create(f->s, &KEY("disk"), TIB, META("")));

@@ -116,48 +116,68 @@ enum ds_err ds_call_replace(struct ds_call *c, struct ds_object **old)
 	return err;
 }
 
-/* Makes it in the storage, zeroed, with the lease of the one that it replaces. */
-enum ds_err ds_call_create(struct ds_call *c, struct ds_object *obj, const struct ds_object *old)
+static int create_filled(struct ds_call *c, const struct ds_object *obj, struct storage_meta meta,
+			 int (*fill)(struct ds_call *c, struct storage_blob *b, const void *arg),
+			 const void *arg)
 {
-	struct storage *s = c->ds->storage;
+	struct storage_blob *b;
+	int err = storage_blob_prepare(c->ds->storage, &obj->key, up(obj->size), &b);
+
+	if (err)
+		return err;
+	err = fill(c, b, arg);
+	if (!err)
+		err = storage_blob_publish(b, meta);
+	if (err)
+		storage_blob_discard(b);
+	else
+		storage_blob_put(b);
+	return err;
+}
+
+enum ds_err ds_call_create(struct ds_call *c, struct ds_object *obj, const struct ds_object *old,
+			   int (*fill)(struct ds_call *c, struct storage_blob *b, const void *arg),
+			   const void *arg)
+{
+	struct storage_meta meta;
 	void *data;
-	size_t len;
 	int err;
 
 	if (old) {
 		obj->lease = old->lease;
 		ds_lease_written(&obj->lease, c->mono);
 	}
-	err = ds_object_encode(obj, &data, &len);
+	err = ds_object_encode(obj, &data, &meta.len);
 	if (err)
 		return ds_error_of(err);
-	err = storage_blob_create(s, &obj->key, up(obj->size), (struct storage_meta){ data, len });
+	meta.data = data;
+	err = fill ? create_filled(c, obj, meta, fill, arg) :
+		     storage_blob_create(c->ds->storage, &obj->key, up(obj->size), meta);
 	free(data);
+	c->writes = true;
 	if (err)
 		return err == -ENOENT ? ERR_ContainerNotFound : ds_error_of(err);
-	c->writes = true;
 	ds_object_publish(&c->ds->objects, obj);
 	return DS_OK;
 }
 
 /* A block blob's bytes, padded to whole pages. */
-static enum ds_err write_block(struct ds_call *c, struct ds_object *obj)
+static int fill_block(struct ds_call *c, struct storage_blob *b, const void *arg)
 {
-	size_t len = up(obj->size);
+	size_t len = up(c->req.body_len);
 	unsigned char *padded;
 	int err;
 
+	(void)arg;
 	if (!len)
-		return DS_OK;
+		return 0;
 	padded = calloc(1, len);
 	if (!padded)
-		return ERR_InternalError;
-	memcpy(padded, c->req.body, obj->size);
-	err = ds_object_open(&c->ds->objects, obj);
-	if (!err)
-		err = storage_write(obj->data, 0, padded, len);
+		return -ENOMEM;
+	memcpy(padded, c->req.body, c->req.body_len);
+	err = storage_write(b, 0, padded, len);
 	free(padded);
-	return ds_error_of(err);
+	return err;
 }
 
 static enum ds_err put_blob(struct ds_call *c, struct ds_object *obj, const struct ds_object *old)
@@ -172,9 +192,8 @@ static enum ds_err put_blob(struct ds_call *c, struct ds_object *obj, const stru
 	if (!err)
 		err = (obj->type == DS_PAGE_BLOB ? page_blob_size : block_blob_size)(c, obj);
 	if (!err)
-		err = ds_call_create(c, obj, old);
-	if (!err && obj->type == DS_BLOCK_BLOB)
-		err = write_block(c, obj);
+		err = ds_call_create(c, obj, old, obj->type == DS_BLOCK_BLOB ? fill_block : NULL,
+				     NULL);
 	if (err)
 		return err;
 	ds_response_version(c, obj);

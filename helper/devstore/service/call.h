@@ -148,8 +148,10 @@ enum ds_err ds_call_write_blob(struct ds_call *c, bool page, struct ds_object **
 enum ds_err ds_call_lease_id(struct ds_call *c, enum ds_header which, const char **id);
 /* InvalidRange, with the size that there is. */
 enum ds_err ds_call_beyond(struct ds_call *c, const struct ds_object *obj);
-/* After a change: a new ETag, the record saved. */
-enum ds_err ds_call_changed(struct ds_call *c, struct ds_object *obj);
+/* A copy of @obj to be changed (object.h). */
+enum ds_err ds_call_draft(struct ds_call *c, const struct ds_object *obj, struct ds_object **draft);
+/* @obj becomes what the draft is, with a new ETag; or on an error stays as it was. */
+enum ds_err ds_call_change(struct ds_call *c, struct ds_object *obj, struct ds_object *draft);
 enum ds_err ds_call_save(struct ds_call *c, struct ds_object *obj);
 
 /* Verifies Content-MD5 and x-ms-content-crc64 of the body, and answers one. */

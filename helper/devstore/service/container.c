@@ -156,7 +156,7 @@ enum ds_err ds_op_GetContainerMetadata(struct ds_call *c)
 static enum ds_err change(struct ds_call *c,
 			  enum ds_err (*take)(struct ds_call *, struct ds_object *))
 {
-	struct ds_object *obj;
+	struct ds_object *obj, *draft = NULL;
 	enum ds_err err;
 
 	err = ds_call_container(c, &obj);
@@ -164,15 +164,16 @@ static enum ds_err change(struct ds_call *c,
 		return err;
 	err = ds_call_check_beside(c, obj);
 	if (!err)
-		err = take(c, obj);
-	if (!err) {
-		ds_object_touch(&c->ds->objects, obj);
-		err = ds_call_save(c, obj);
-	}
+		err = ds_call_draft(c, obj, &draft);
+	if (!err)
+		err = take(c, draft);
+	if (!err)
+		err = ds_call_change(c, obj, draft);
 	if (!err) {
 		ds_response_version(c, obj);
 		c->response.status = 200;
 	}
+	ds_call_put(c, draft);
 	ds_call_put(c, obj);
 	return err;
 }

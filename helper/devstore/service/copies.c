@@ -14,8 +14,10 @@
 #include <string.h>
 
 #include "devstore/service/blob.h"
+#include "lib/log.h"
 
 #define TURN_MS 5
+#define STUCK_MS 1000 /* until it is tried again to save how a copy ended */
 
 struct piece {
 	uint64_t offset, len;
@@ -162,26 +164,30 @@ static bool make_snapshot(struct ds *ds, struct ds_object *to)
 	return made;
 }
 
-static void complete(struct ds *ds, struct ds_object *to)
+/* The copy's end, with a new ETag: successful, or @why it isn't.  Not 0: it could not
+ * be saved, and is to be tried again. */
+static int end(struct ds *ds, struct ds_object *to, const char *why)
 {
-	to->copy = DS_COPY_SUCCESS;
-	to->copied = to->copy_total;
-	to->copy_finished = date_now();
-	ds_object_touch(&ds->objects, to);
-	if (to->incremental && !make_snapshot(ds, to)) {
-		to->copy = DS_COPY_FAILED;
-		ds_object_set(to, DS_COPY_DESCRIPTION, "500 InternalError \"no snapshot\"");
-	}
-	ds_object_save(&ds->objects, to);
-}
+	struct ds_object *draft = ds_object_draft(&ds->objects, to);
+	int err = -ENOMEM;
 
-static void fail(struct ds *ds, struct ds_object *to, const char *why)
-{
-	to->copy = DS_COPY_FAILED;
-	to->copy_finished = date_now();
-	ds_object_set(to, DS_COPY_DESCRIPTION, why);
-	ds_object_touch(&ds->objects, to);
-	ds_object_save(&ds->objects, to);
+	if (!draft)
+		return err;
+	draft->copy = why ? DS_COPY_FAILED : DS_COPY_SUCCESS;
+	draft->copied = to->copied;
+	draft->copy_finished = date_now();
+	ds_object_touch(&ds->objects, draft);
+	if (!why && to->incremental && !make_snapshot(ds, draft)) {
+		draft->copy = DS_COPY_FAILED;
+		why = "500 InternalError \"no snapshot\"";
+	}
+	if (!why || ds_object_set(draft, DS_COPY_DESCRIPTION, why))
+		err = ds_object_commit(&ds->objects, to, draft);
+	ds_object_put(&ds->objects, draft);
+	if (err)
+		log_error("copy to %s/%s: its end can't be saved: %s", to->key.container,
+			  to->key.blob, strerror(-err));
+	return err;
 }
 
 /* Why it can't go on, or NULL. */
@@ -203,7 +209,11 @@ static const char *step(struct ds *ds, struct ds_copy *copy, uint64_t max)
 		return NULL;
 	case -ENOENT:
 		return "404 BlobNotFound \"The source was deleted.\"";
+	case -ENOSPC:
+	case -EDQUOT:
+		return "507 InsufficientStorage \"The disk that holds devstore's data is full.\"";
 	default:
+		log_error("copy to %s/%s: %s", to->key.container, to->key.blob, strerror(-err));
 		return "500 InternalError \"Copy failed.\"";
 	}
 }
@@ -224,36 +234,40 @@ static uint64_t progress(struct ds *ds, const struct ds_copy *copy)
 	return at;
 }
 
-/* One step; false when it has come to its end. */
-static bool advance(struct ds *ds, struct ds_copy *copy, uint64_t max)
+enum outcome { GOES_ON, STUCK, ENDED };
+
+/* One step. */
+static enum outcome advance(struct ds *ds, struct ds_copy *copy, uint64_t max)
 {
 	struct ds_object *to = copy->to;
 	const char *why = NULL;
 
 	if (to->gone)
-		return false;
+		return ENDED;
 	if (copy->position < to->copy_total)
 		why = step(ds, copy, max);
 	to->copied = progress(ds, copy);
-	if (why)
-		fail(ds, to, why);
-	else if (to->copied >= to->copy_total)
-		complete(ds, to);
-	return to->copy == DS_COPY_PENDING;
+	if (!why && to->copied < to->copy_total)
+		return GOES_ON;
+	return end(ds, to, why) ? STUCK : ENDED;
 }
 
 static void on_timer(void *arg)
 {
 	struct ds *ds = arg;
 	struct ds_copy *copy, *next;
+	bool stuck = true;
 
 	for (copy = ds->copies; copy; copy = next) {
+		enum outcome how = advance(ds, copy, ds->copy_step);
+
 		next = copy->next;
-		if (!advance(ds, copy, ds->copy_step))
+		stuck &= how == STUCK;
+		if (how == ENDED)
 			drop(ds, copy);
 	}
 	if (ds->copies)
-		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(TURN_MS));
+		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(stuck ? STUCK_MS : TURN_MS));
 }
 
 void ds_copy_init(struct ds *ds)
@@ -276,17 +290,21 @@ enum ds_err ds_copy_start(struct ds *ds, struct ds_object *to, struct ds_object 
 		drop(ds, copy);
 		return ERR_InternalError;
 	}
-	if (from->size > ds->async_above) {
-		/* So that it is the same source if we die over it. */
-		ds_object_settle(&ds->objects, from);
+	if (from->size <= ds->async_above) {
+		enum outcome how;
+
+		do {
+			how = advance(ds, copy, UINT64_MAX);
+		} while (how == GOES_ON);
+		if (how == ENDED) {
+			drop(ds, copy);
+			return to->copy == DS_COPY_FAILED ? ERR_InternalError : DS_OK;
+		}
+	} else {
 		copy->begun = loop_now();
-		loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(TURN_MS));
-		return DS_OK;
 	}
-	while (advance(ds, copy, UINT64_MAX))
-		;
-	drop(ds, copy);
-	return to->copy == DS_COPY_FAILED ? ERR_InternalError : DS_OK;
+	loop_timer_arm(ds->loop, &ds->copy_timer, LOOP_MS(TURN_MS));
+	return DS_OK;
 }
 
 void ds_copy_wake(struct ds *ds, struct ds_object *to)
@@ -311,7 +329,7 @@ void ds_copy_wake(struct ds *ds, struct ds_object *to)
 			return;
 		}
 	}
-	fail(ds, to, "404 BlobNotFound \"The source is not there any more.\"");
+	(void)end(ds, to, "404 BlobNotFound \"The source is not there any more.\"");
 }
 
 void ds_copy_cancel(struct ds *ds, const struct ds_object *to)

@@ -182,9 +182,26 @@ static void answer_copy(struct ds_call *c, const struct ds_object *to)
 	c->response.status = 202;
 }
 
+/* It is over by now. */
+static void end_copy(struct ds_call *c, struct ds_object *to)
+{
+	to->copy = DS_COPY_SUCCESS;
+	to->copied = to->copy_total;
+	to->copy_finished = c->now;
+}
+
+static int fill_from(struct ds_call *c, struct storage_blob *to, const void *arg)
+{
+	const struct ds_object *from = arg;
+	uint64_t position = 0;
+
+	(void)c;
+	return from->size ? storage_copy(to, from->data, &position, UINT64_MAX) : 0;
+}
+
 /* The new blob in place of @old. */
 static enum ds_err copy_blob(struct ds_call *c, struct ds_object *to, struct ds_object *from,
-			     const struct ds_object *old)
+			     const struct ds_object *old, bool at_once)
 {
 	enum ds_err err = DS_OK;
 
@@ -195,10 +212,14 @@ static enum ds_err copy_blob(struct ds_call *c, struct ds_object *to, struct ds_
 		err = ds_call_take_metadata(c, to);
 	if (!err && !begin_copy(c, to, from))
 		err = ERR_InternalError;
-	if (!err)
-		err = ds_call_create(c, to, old);
-	if (!err)
-		err = ds_copy_start(c->ds, to, from, NULL);
+	if (!err && at_once) {
+		end_copy(c, to);
+		err = ds_call_create(c, to, old, fill_from, from);
+	} else if (!err) {
+		err = ds_call_create(c, to, old, NULL, NULL);
+		if (!err)
+			err = ds_copy_start(c->ds, to, from, NULL);
+	}
 	if (!err)
 		answer_copy(c, to);
 	return err;
@@ -207,20 +228,21 @@ static enum ds_err copy_blob(struct ds_call *c, struct ds_object *to, struct ds_
 /* A blob onto itself: there is nothing to copy but what the request says. */
 static enum ds_err copy_onto_itself(struct ds_call *c, struct ds_object *obj)
 {
-	enum ds_err err = DS_OK;
+	struct ds_object *draft;
+	enum ds_err err;
 
-	if (ds_call_has_metadata(c))
-		err = ds_call_take_metadata(c, obj);
-	if (!err && !begin_copy(c, obj, obj))
+	err = ds_call_draft(c, obj, &draft);
+	if (!err && ds_call_has_metadata(c))
+		err = ds_call_take_metadata(c, draft);
+	if (!err && !begin_copy(c, draft, obj))
 		err = ERR_InternalError;
-	if (err)
-		return err;
-	obj->copy = DS_COPY_SUCCESS;
-	obj->copied = obj->copy_total;
-	obj->copy_finished = c->now;
-	err = ds_call_changed(c, obj);
+	if (!err) {
+		end_copy(c, draft);
+		err = ds_call_change(c, obj, draft);
+	}
 	if (!err)
 		answer_copy(c, obj);
+	ds_call_put(c, draft);
 	return err;
 }
 
@@ -274,7 +296,6 @@ static enum ds_err copy(struct ds_call *c, struct ds_object *from, bool sync)
 {
 	const struct storage_key key = ds_call_key(c);
 	struct ds_object *old, *to = NULL;
-	uint64_t above = c->ds->async_above;
 	enum ds_err err;
 
 	if (sync && from->size > MAX_SYNC)
@@ -290,10 +311,8 @@ static enum ds_err copy(struct ds_call *c, struct ds_object *from, bool sync)
 		err = copy_onto_itself(c, old);
 	} else {
 		to = ds_object_new(&c->ds->objects, &key, from->type);
-		if (sync)
-			c->ds->async_above = UINT64_MAX;
-		err = to ? copy_blob(c, to, from, old) : ERR_InternalError;
-		c->ds->async_above = above;
+		err = to ? copy_blob(c, to, from, old, sync || from->size <= c->ds->async_above) :
+			   ERR_InternalError;
 	}
 	ds_call_put(c, to);
 	ds_call_put(c, old);
@@ -357,7 +376,7 @@ static enum ds_err first_increment(struct ds_call *c, struct ds_object *from, st
 	if (!*to || !ds_object_copy_properties(*to, from))
 		return ERR_InternalError;
 	err = set_incremental(c, *to, from);
-	return err ? err : ds_call_create(c, *to, NULL);
+	return err ? err : ds_call_create(c, *to, NULL, NULL, NULL);
 }
 
 /* The snapshot of the source that was copied last, held; NULL where it is not
@@ -382,20 +401,21 @@ static enum ds_err next_increment(struct ds_call *c, struct ds_object *from, str
 				  struct ds_object **older)
 {
 	enum ds_err err = check_incremental(to, from, c->req.header[H_COPY_SOURCE]);
+	struct ds_object *draft = NULL;
 
 	if (!err && to->copy == DS_COPY_SUCCESS)
 		*older = find_older(c, from, to);
 	if (!err)
-		err = set_incremental(c, to, from);
+		err = ds_call_draft(c, to, &draft);
 	if (!err)
-		err = ds_error_of(ds_object_open(&c->ds->objects, to));
-	if (!err && to->size != from->size)
-		err = ds_error_of(storage_resize(to->data, from->size));
-	if (err)
-		return err;
-	to->size = from->size;
-	to->sequence = from->sequence;
-	return ds_call_changed(c, to);
+		err = set_incremental(c, draft, from);
+	if (!err) {
+		draft->size = from->size;
+		draft->sequence = from->sequence;
+		err = ds_call_change(c, to, draft);
+	}
+	ds_call_put(c, draft);
+	return err;
 }
 
 enum ds_err ds_op_IncrementalCopyBlob(struct ds_call *c)
@@ -436,7 +456,8 @@ enum ds_err ds_op_IncrementalCopyBlob(struct ds_call *c)
 static enum ds_err abort_copy(struct ds_call *c, struct ds_object *to)
 {
 	const char *id = ds_query(&c->req, "copyid");
-	int err;
+	struct ds_object *draft;
+	enum ds_err err;
 
 	if (!id)
 		return ERR_MissingRequiredQueryParameter;
@@ -444,16 +465,17 @@ static enum ds_err abort_copy(struct ds_call *c, struct ds_object *to)
 		return ERR_NoPendingCopyOperation;
 	if (strcasecmp(id, to->text[DS_COPY_ID]) != 0)
 		return ERR_CopyIdMismatch;
-	ds_copy_cancel(c->ds, to);
-	err = ds_object_open(&c->ds->objects, to);
+	err = ds_call_draft(c, to, &draft);
+	if (!err) {
+		draft->size = 0;
+		draft->copy = DS_COPY_ABORTED;
+		draft->copy_finished = c->now;
+		err = ds_call_change(c, to, draft);
+	}
 	if (!err)
-		err = storage_resize(to->data, 0);
-	if (err)
-		return ds_error_of(err);
-	to->size = 0;
-	to->copy = DS_COPY_ABORTED;
-	to->copy_finished = c->now;
-	return ds_call_changed(c, to);
+		ds_copy_cancel(c->ds, to);
+	ds_call_put(c, draft);
+	return err;
 }
 
 enum ds_err ds_op_AbortCopyBlob(struct ds_call *c)
@@ -547,9 +569,7 @@ static enum ds_err put_pages(struct ds_call *c, const struct ds_range *range, co
 		err = ds_call_write_pages(c, range, &obj);
 	if (err)
 		return err;
-	err = ds_error_of(storage_write(obj->data, range->first, data, len));
-	if (!err)
-		err = ds_call_pages_written(c, obj);
+	err = ds_call_change_pages(c, obj, range, data);
 	ds_call_put(c, obj);
 	return err;
 }

@@ -16,6 +16,16 @@ const struct ds_error *ds_error(enum ds_err err)
 	return &errors[err];
 }
 
+static int untold; /* the service is one thread */
+
+int ds_error_untold(void)
+{
+	int err = untold;
+
+	untold = 0;
+	return err;
+}
+
 enum ds_err ds_error_of(int err)
 {
 	switch (err) {
@@ -31,6 +41,7 @@ enum ds_err ds_error_of(int err)
 	case -EDQUOT:
 		return ERR_InsufficientStorage;
 	default:
+		untold = err;
 		return ERR_InternalError;
 	}
 }

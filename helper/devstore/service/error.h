@@ -188,5 +188,8 @@ const struct ds_error *ds_error(enum ds_err err);
 
 /* A negative errno of storage.h as the client gets it. */
 enum ds_err ds_error_of(int err);
+/* The last one that no client is told more of than ERR_InternalError, for the log; it
+ * is told once.  0: there is none. */
+int ds_error_untold(void);
 
 #endif

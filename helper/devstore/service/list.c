@@ -402,10 +402,7 @@ static enum ds_err list(struct ds_call *c, const struct storage_key *parent, con
 	if (!err)
 		err = read_marker(c, &key, &after);
 	if (!err) {
-		/* Nothing may change in the storage on the way. */
-		ds_objects_keep(&c->ds->objects, true);
 		res = storage_list(c->ds->storage, parent, l->prefix, after, each, l);
-		ds_objects_keep(&c->ds->objects, false);
 		err = l->err ? l->err : ds_error_of(res);
 	}
 	if (!err)

@@ -113,7 +113,6 @@ static void enter_idle(struct ds_objects *o, struct ds_object *obj)
 
 static void drop_idle(struct ds_objects *o, struct ds_object *obj)
 {
-	ds_object_settle(o, obj);
 	leave_idle(o, obj);
 	unchain(o, obj);
 	destroy(obj);
@@ -128,14 +127,7 @@ void ds_object_put(struct ds_objects *o, struct ds_object *obj)
 		return;
 	}
 	enter_idle(o, obj);
-	while (o->idle > MAX_IDLE && !o->keep)
-		drop_idle(o, o->oldest);
-}
-
-void ds_objects_keep(struct ds_objects *o, bool keep)
-{
-	o->keep = keep;
-	while (o->idle > MAX_IDLE && !o->keep)
+	while (o->idle > MAX_IDLE)
 		drop_idle(o, o->oldest);
 }
 
@@ -182,6 +174,28 @@ struct ds_object *ds_object_new(struct ds_objects *o, const struct storage_key *
 	return obj;
 }
 
+/* The ETag that the record or the last write of pages gave it. */
+static int read_etag(struct ds_objects *o, struct ds_object *obj)
+{
+	uint64_t stamp;
+	int err = storage_stamp_of(o->storage, &obj->key, &stamp);
+
+	if (err)
+		return err;
+	if (stamp > obj->etag) {
+		obj->etag = stamp;
+		obj->modified = (int64_t)(stamp - ETAG_EPOCH);
+	}
+	if (obj->etag > o->last_etag)
+		o->last_etag = obj->etag;
+	if (!obj->marked)
+		return 0;
+	obj->marked = false;
+	ds_object_touch(o, obj);
+	obj->marked = ds_object_save(o, obj) != 0; /* again the next time */
+	return 0;
+}
+
 static int load(struct ds_objects *o, const struct storage_key *key, struct ds_object **out)
 {
 	struct ds_object *obj;
@@ -199,18 +213,13 @@ static int load(struct ds_objects *o, const struct storage_key *key, struct ds_o
 	}
 	err = ds_object_decode(obj, data, len);
 	free(data);
+	obj->gone = false;
+	if (!err)
+		err = read_etag(o, obj);
 	if (err) {
 		destroy(obj);
 		return err;
 	}
-	if (obj->etag > o->last_etag)
-		o->last_etag = obj->etag;
-	/* It was being written when the process died. */
-	if (obj->marked) {
-		ds_object_touch(o, obj);
-		obj->unsaved = true;
-	}
-	obj->gone = false;
 	chain(o, obj);
 	*out = obj;
 	return 0;
@@ -231,7 +240,6 @@ int ds_object_get(struct ds_objects *o, const struct storage_key *key, struct ds
 static void forget(struct ds_objects *o, struct ds_object *obj)
 {
 	obj->gone = true;
-	obj->unsaved = false;
 	if (obj->refs) {
 		unchain(o, obj);
 	} else {
@@ -284,10 +292,10 @@ int ds_object_open(struct ds_objects *o, struct ds_object *obj)
 
 void ds_object_touch(struct ds_objects *o, struct ds_object *obj)
 {
-	obj->modified = date_now();
-	obj->etag = (uint64_t)obj->modified + ETAG_EPOCH;
+	obj->etag = (uint64_t)date_now() + ETAG_EPOCH;
 	if (obj->etag <= o->last_etag)
 		obj->etag = o->last_etag + 1;
+	obj->modified = (int64_t)(obj->etag - ETAG_EPOCH);
 	o->last_etag = obj->etag;
 }
 
@@ -304,37 +312,84 @@ int ds_object_save(struct ds_objects *o, struct ds_object *obj)
 		return err;
 	err = storage_meta_set(o->storage, &obj->key, (struct storage_meta){ data, len });
 	free(data);
-	if (!err)
-		obj->unsaved = false;
 	return err;
 }
 
-int ds_object_mark(struct ds_objects *o, struct ds_object *obj)
+int ds_object_write(struct ds_objects *o, struct ds_object *obj, struct ds_range range,
+		    const void *data)
 {
-	int err = 0;
+	uint64_t etag = obj->etag, len = range.last - range.first + 1;
+	int64_t modified = obj->modified;
+	int err;
 
-	if (!obj->marked) {
-		obj->marked = true;
-		err = ds_object_save(o, obj);
-		if (err)
-			obj->marked = false;
+	ds_object_touch(o, obj);
+	storage_stamp_next(obj->data, obj->etag);
+	err = data ? storage_write(obj->data, range.first, data, (size_t)len) :
+		     storage_clear(obj->data, range.first, len);
+	if (err && storage_stamp(obj->data) != obj->etag) {
+		obj->etag = etag;
+		obj->modified = modified;
 	}
-	if (!err)
-		obj->unsaved = true;
 	return err;
 }
 
-int ds_object_settle(struct ds_objects *o, struct ds_object *obj)
+struct ds_object *ds_object_draft(struct ds_objects *o, const struct ds_object *obj)
+{
+	struct ds_object *draft = ds_object_new(o, &obj->key, obj->type);
+	const size_t len = DS_MAX_POLICIES * sizeof(*obj->policies);
+
+	if (draft && obj->policies)
+		draft->policies = malloc(len);
+	if (!draft || (obj->policies && !draft->policies) ||
+	    !ds_object_copy_properties(draft, obj)) {
+		ds_object_put(o, draft);
+		return NULL;
+	}
+	if (obj->policies)
+		memcpy(draft->policies, obj->policies, len);
+	draft->etag = obj->etag;
+	draft->created = obj->created;
+	draft->modified = obj->modified;
+	draft->lease = obj->lease;
+	draft->source_etag = obj->source_etag;
+	return draft;
+}
+
+/* Their records: from the type to the end. */
+static void exchange(struct ds_object *a, struct ds_object *b)
+{
+	const size_t from = offsetof(struct ds_object, type);
+	char record[sizeof(*a)];
+
+	memcpy(record, (char *)a + from, sizeof(*a) - from);
+	memcpy((char *)a + from, (char *)b + from, sizeof(*a) - from);
+	memcpy((char *)b + from, record, sizeof(*a) - from);
+}
+
+static int save_draft(struct ds_objects *o, struct ds_object *obj, struct ds_object *draft,
+		      struct storage_meta meta)
 {
 	int err;
 
-	if (!obj->unsaved && !obj->marked)
-		return 0;
-	obj->marked = false;
-	err = ds_object_save(o, obj);
-	/* What could not be saved keeps its mark in the storage. */
+	if (draft->size == obj->size)
+		return storage_meta_set(o->storage, &obj->key, meta);
+	err = ds_object_open(o, obj);
+	return err ? err : storage_resize(obj->data, draft->size, &meta);
+}
+
+int ds_object_commit(struct ds_objects *o, struct ds_object *obj, struct ds_object *draft)
+{
+	void *data;
+	size_t len;
+	int err = ds_object_encode(draft, &data, &len);
+
 	if (err)
-		obj->marked = true;
+		return err;
+	if (!obj->gone)
+		err = save_draft(o, obj, draft, (struct storage_meta){ data, len });
+	free(data);
+	if (!err)
+		exchange(obj, draft);
 	return err;
 }
 

@@ -7,10 +7,13 @@
  * storage.  ds_object_save() writes it there.
  *
  * A write of pages changes ETag and Last-Modified, and is far too frequent to
- * save a record each time.  Before the first one after opening, the record is
- * saved with a mark that says so; whoever finds the mark (after a crash) gives
- * the blob a new ETag, so that an ETag never stands for two contents.  A clean
- * end saves the last ETag and takes the mark away.
+ * save a record each time: the ETag goes with the pages, as the storage's stamp
+ * (storage.h), and Last-Modified is the time that an ETag is made of.  The higher
+ * of stamp and record is the ETag.  So it never stands for two contents, and a
+ * death changes none.
+ *
+ * All other changes are made in a draft, which becomes the object when it has been
+ * saved: what could not be saved has not happened.
  */
 #ifndef DEVSTORE_OBJECT_H
 #define DEVSTORE_OBJECT_H
@@ -21,6 +24,7 @@
 
 #include "devstore/auth/auth.h"
 #include "devstore/service/lease.h"
+#include "devstore/service/range.h"
 #include "devstore/http/request.h"
 #include "devstore/storage/storage.h"
 
@@ -61,6 +65,7 @@ struct ds_object {
 	struct storage_key key; /* of malloc'ed strings */
 	struct storage_blob *data; /* NULL until it is used */
 
+	/* The record, from here on: what ds_object_commit() exchanges. */
 	enum ds_type type;
 	uint64_t size; /* Content-Length */
 	uint64_t etag, sequence;
@@ -76,8 +81,7 @@ struct ds_object {
 	uint64_t copied, copy_total, source_etag;
 	int64_t copy_finished;
 
-	bool marked; /* in the storage there is the mark */
-	bool unsaved; /* what is in the storage is older */
+	bool marked; /* written by a version without stamps, and not closed in order */
 };
 
 struct ds_objects {
@@ -85,12 +89,11 @@ struct ds_objects {
 	struct ds_object **slots;
 	struct ds_object *newest, *oldest; /* those that nobody holds */
 	size_t count, idle;
-	bool keep;
 	uint64_t last_etag;
 };
 
 int ds_objects_init(struct ds_objects *o, struct storage *storage);
-/* Saves what is unsaved; nobody may hold an object any more. */
+/* Nobody may hold an object any more. */
 void ds_objects_free(struct ds_objects *o);
 
 /* The object of a key, held; -ENOENT. */
@@ -111,18 +114,20 @@ void ds_object_publish(struct ds_objects *o, struct ds_object *obj);
 void ds_object_forget(struct ds_objects *o, const struct storage_key *key);
 void ds_objects_forget_container(struct ds_objects *o, const struct storage_key *key);
 
-/* While @keep, idle objects stay, so that nothing is saved. */
-void ds_objects_keep(struct ds_objects *o, bool keep);
-
 /* Its pages, opened when needed; 0 or -errno. */
 int ds_object_open(struct ds_objects *o, struct ds_object *obj);
 
 /* A new ETag and Last-Modified. */
 void ds_object_touch(struct ds_objects *o, struct ds_object *obj);
-/* Before a write of pages: sees to the mark. */
-int ds_object_mark(struct ds_objects *o, struct ds_object *obj);
-/* The other way: saves the ETag that it has now, without the mark. */
-int ds_object_settle(struct ds_objects *o, struct ds_object *obj);
+/* A write of pages (@data), or a clear (NULL), with a new ETag; one that fails and has
+ * changed nothing leaves the old one. */
+int ds_object_write(struct ds_objects *o, struct ds_object *obj, struct ds_range range,
+		    const void *data);
+/* A copy of @obj, to be changed, held by the caller alone; NULL: out of memory. */
+struct ds_object *ds_object_draft(struct ds_objects *o, const struct ds_object *obj);
+/* Saves the draft, with its size, and exchanges the records: @obj is what the draft
+ * was.  Not 0: it is as it was. */
+int ds_object_commit(struct ds_objects *o, struct ds_object *obj, struct ds_object *draft);
 int ds_object_save(struct ds_objects *o, struct ds_object *obj);
 /* The record as bytes, malloc'ed: for the functions of storage.h that take it. */
 int ds_object_encode(const struct ds_object *obj, void **data, size_t *len);

@@ -42,24 +42,38 @@ enum ds_err ds_call_write_pages(struct ds_call *c, const struct ds_range *range,
 		err = ERR_InvalidPageRange;
 	if (!err)
 		err = ds_error_of(ds_object_open(&c->ds->objects, *out));
-	if (!err)
-		err = ds_error_of(ds_object_mark(&c->ds->objects, *out));
 	if (err)
 		ds_call_put(c, *out);
 	return err;
 }
 
-/* What follows a write of pages. */
-enum ds_err ds_call_pages_written(struct ds_call *c, struct ds_object *obj)
+/* A lease that has ended can't be renewed once somebody has written: that is saved
+ * first, the pages with their ETag being no record (object.h). */
+static enum ds_err end_lease(struct ds_call *c, struct ds_object *obj)
 {
-	enum ds_lease_state before = obj->lease.state;
+	struct ds_lease before = obj->lease;
+	int err;
+
+	ds_lease_written(&obj->lease, c->mono);
+	if (obj->lease.state == before.state)
+		return DS_OK;
+	err = ds_object_save(&c->ds->objects, obj);
+	if (err)
+		obj->lease = before;
+	return ds_error_of(err);
+}
+
+enum ds_err ds_call_change_pages(struct ds_call *c, struct ds_object *obj,
+				 const struct ds_range *range, const void *data)
+{
+	enum ds_err err;
 
 	c->writes = true;
-	ds_object_touch(&c->ds->objects, obj);
-	ds_lease_written(&obj->lease, c->mono);
-	/* The record need not be saved each time; see object.h. */
-	if (obj->lease.state != before && ds_object_save(&c->ds->objects, obj))
-		return ERR_InternalError;
+	err = end_lease(c, obj);
+	if (!err)
+		err = ds_error_of(ds_object_write(&c->ds->objects, obj, *range, data));
+	if (err)
+		return err;
 	ds_response_version(c, obj);
 	ds_response_number(c, "x-ms-blob-sequence-number", obj->sequence);
 	ds_response_field(c, "x-ms-request-server-encrypted", "true");
@@ -90,9 +104,7 @@ enum ds_err ds_op_PutPage(struct ds_call *c)
 		err = ds_call_write_pages(c, &range, &obj);
 	if (err)
 		return err;
-	err = ds_error_of(storage_write(obj->data, range.first, c->req.body, c->req.body_len));
-	if (!err)
-		err = ds_call_pages_written(c, obj);
+	err = ds_call_change_pages(c, obj, &range, c->req.body);
 	ds_call_put(c, obj);
 	return err;
 }
@@ -110,9 +122,7 @@ enum ds_err ds_op_ClearPages(struct ds_call *c)
 		err = ds_call_write_pages(c, &range, &obj);
 	if (err)
 		return err;
-	err = ds_error_of(storage_clear(obj->data, range.first, range.last - range.first + 1));
-	if (!err)
-		err = ds_call_pages_written(c, obj);
+	err = ds_call_change_pages(c, obj, &range, NULL);
 	ds_call_put(c, obj);
 	return err;
 }

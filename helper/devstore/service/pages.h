@@ -11,7 +11,9 @@
  * number and size allow it. */
 enum ds_err ds_call_write_pages(struct ds_call *c, const struct ds_range *range,
 				struct ds_object **out);
-/* What follows the write: a new ETag, and the response. */
-enum ds_err ds_call_pages_written(struct ds_call *c, struct ds_object *obj);
+/* Writes @data there, or clears (NULL), all or nothing, and answers; a clear of more
+ * than 4 MiB that fails may be done in part, under a new ETag. */
+enum ds_err ds_call_change_pages(struct ds_call *c, struct ds_object *obj,
+				 const struct ds_range *range, const void *data);
 
 #endif

@@ -45,20 +45,23 @@ enum ds_err ds_op_GetBlobMetadata(struct ds_call *c)
 
 enum ds_err ds_op_SetBlobMetadata(struct ds_call *c)
 {
-	struct ds_object *obj;
+	struct ds_object *obj, *draft;
 	enum ds_err err;
 
 	err = ds_call_write_blob(c, false, &obj);
 	if (err)
 		return err;
-	err = ds_call_take_metadata(c, obj);
+	err = ds_call_draft(c, obj, &draft);
 	if (!err)
-		err = ds_call_changed(c, obj);
+		err = ds_call_take_metadata(c, draft);
+	if (!err)
+		err = ds_call_change(c, obj, draft);
 	if (!err) {
 		ds_response_version(c, obj);
 		ds_response_field(c, "x-ms-request-server-encrypted", "true");
 		c->response.status = 200;
 	}
+	ds_call_put(c, draft);
 	ds_call_put(c, obj);
 	return err;
 }
@@ -140,26 +143,9 @@ static bool set_headers(struct ds_call *c, struct ds_object *obj)
 	return true;
 }
 
-static enum ds_err resize(struct ds_call *c, struct ds_object *obj, uint64_t size)
-{
-	int err;
-
-	if (size == obj->size)
-		return DS_OK;
-	err = ds_object_open(&c->ds->objects, obj);
-	if (!err)
-		err = storage_resize(obj->data, size);
-	if (err)
-		return ds_error_of(err);
-	obj->size = size;
-	c->writes = true;
-	return DS_OK;
-}
-
 enum ds_err ds_op_SetBlobProperties(struct ds_call *c)
 {
-	uint64_t number, size;
-	struct ds_object *obj;
+	struct ds_object *obj, *draft = NULL;
 	enum ds_err err;
 
 	err = ds_call_write_blob(c, false, &obj);
@@ -167,23 +153,22 @@ enum ds_err ds_op_SetBlobProperties(struct ds_call *c)
 		return err;
 	err = ds_call_check_md5(c, H_BLOB_CONTENT_MD5);
 	if (!err)
-		err = sequence(c, obj, &number);
+		err = ds_call_draft(c, obj, &draft);
 	if (!err)
-		err = new_size(c, obj, &size);
+		err = sequence(c, obj, &draft->sequence);
 	if (!err)
-		err = resize(c, obj, size);
-	if (!err && !set_headers(c, obj))
+		err = new_size(c, obj, &draft->size);
+	if (!err && !set_headers(c, draft))
 		err = ERR_InternalError;
-	if (!err) {
-		obj->sequence = number;
-		err = ds_call_changed(c, obj);
-	}
+	if (!err)
+		err = ds_call_change(c, obj, draft);
 	if (!err) {
 		ds_response_version(c, obj);
 		if (obj->type == DS_PAGE_BLOB)
 			ds_response_number(c, "x-ms-blob-sequence-number", obj->sequence);
 		c->response.status = 200;
 	}
+	ds_call_put(c, draft);
 	ds_call_put(c, obj);
 	return err;
 }

@@ -16,6 +16,7 @@
 #include "devstore/service/route.h"
 #include "lib/base64.h"
 #include "lib/crc64.h"
+#include "lib/log.h"
 #include "lib/date.h"
 
 #define METADATA "x-ms-meta-"
@@ -146,12 +147,42 @@ enum ds_err ds_call_admit(struct ds_call *c)
 	return err ? err : ds_check_parameters(&c->req, c->op);
 }
 
+/* What the client is told no more of than that it is our fault. */
+static void log_call(const struct ds_call *c, int err)
+{
+	const struct ds_request *r = &c->req;
+
+	log_error("%s %s%s%s%s%s: %s", ds_ops[c->op].name, r->account ? r->account : "",
+		  r->container ? "/" : "", r->container ? r->container : "", r->blob ? "/" : "",
+		  r->blob ? r->blob : "", err ? strerror(-err) : "failed");
+}
+
+/* Says when there is no room any more, and when there is again. */
+static void note_room(struct ds_call *c)
+{
+	bool full = c->response.err == ERR_InsufficientStorage;
+
+	if (full == c->ds->full || !(full || (c->writes && !c->response.err)))
+		return;
+	c->ds->full = full;
+	if (full)
+		log_error("%s: the disk is full: reading and deleting go on, all else is refused "
+			  "until there is room",
+			  c->ds->place);
+	else
+		log_info("%s: there is room again", c->ds->place);
+}
+
 void ds_call_run(struct ds_call *c)
 {
 	/* Time may have passed since it was admitted. */
 	c->now = date_now();
 	c->mono = loop_now();
+	(void)ds_error_untold();
 	ds_response_finish(c, ds_ops[c->op].run(c));
+	if (c->response.err == ERR_InternalError)
+		log_call(c, ds_error_untold());
+	note_room(c);
 }
 
 void ds_call_refuse(struct ds_call *c, enum ds_err err)
@@ -314,11 +345,20 @@ enum ds_err ds_call_save(struct ds_call *c, struct ds_object *obj)
 	return ds_error_of(ds_object_save(&c->ds->objects, obj));
 }
 
-enum ds_err ds_call_changed(struct ds_call *c, struct ds_object *obj)
+enum ds_err ds_call_draft(struct ds_call *c, const struct ds_object *obj, struct ds_object **draft)
 {
-	ds_object_touch(&c->ds->objects, obj);
-	ds_lease_written(&obj->lease, c->mono);
-	return ds_call_save(c, obj);
+	*draft = ds_object_draft(&c->ds->objects, obj);
+	return *draft ? DS_OK : ERR_InternalError;
+}
+
+enum ds_err ds_call_change(struct ds_call *c, struct ds_object *obj, struct ds_object *draft)
+{
+	c->writes = true;
+	ds_object_touch(&c->ds->objects, draft);
+	/* A container's lease protects it against being deleted, and no more. */
+	if (obj->type != DS_CONTAINER)
+		ds_lease_written(&draft->lease, c->mono);
+	return ds_error_of(ds_object_commit(&c->ds->objects, obj, draft));
 }
 
 /* --- what requests carry ---------------------------------------------------------------- */

@@ -14,6 +14,8 @@ struct ds {
 	struct loop *loop;
 	struct storage *storage;
 	bool durable;
+	const char *place; /* where the storage is, as it is called in messages */
+	bool full; /* it was said that there is no room */
 	struct ds_accounts accounts;
 	struct ds_objects objects;
 	struct ds_request source; /* of a copy, as if it were asked for */

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "devstore/storage/engine.h"
 #include "devstore/storage/crc.h"
@@ -116,8 +117,8 @@ void blocks_unshare(struct storage_blob *v)
 /* --- a batch of changes ------------------------------------------------------------------ */
 
 /*
- * New data goes to free slots; then descriptions, the old entries to the newest
- * snapshot where it has none, and last the new entries, each a single store.  A
+ * New data goes to free slots; then the stamp, descriptions, the old entries to the
+ * newest snapshot where it has none, and last the new entries, each a single store.  A
  * process that dies on the way leaves every block as it was or as it shall be,
  * and slots that no index names; or, between the last two steps, an entry that
  * snapshot and blob both have (blocks_unshare()).
@@ -163,7 +164,7 @@ static int place(const struct batch *b, unsigned int i, uint32_t *slot)
 	unsigned int want = 0;
 	int n;
 
-	while (i + want < b->n && b->c[i + want].pages)
+	while (i + want < b->n && want < BATCH_BLOCKS && b->c[i + want].pages)
 		want++;
 	n = slots_take(b->f, want, slot);
 	for (int k = 0; k < n; k++) {
@@ -238,13 +239,21 @@ static uint64_t pushed(const struct batch *b, const struct change *c)
 
 static int to_journal(const struct batch *b)
 {
-	struct journal_block blocks[BATCH_BLOCKS * 2];
-	struct journal_record r = { .type = J_INDEX, .id = b->v->id };
+	struct journal_block few[BATCH_BLOCKS * 2], *blocks = few;
+	struct journal_record r = { .type = J_INDEX, .id = b->v->id, .arg = b->v->stamp_next };
+	bool frees = true;
 	uint32_t n = 0;
+	int rc;
+
+	if (b->n > BATCH_BLOCKS)
+		blocks = reallocarray(NULL, b->n, 2 * sizeof(*blocks));
+	if (!blocks)
+		return -ENOMEM;
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		const struct change *c = &b->c[i];
 
+		frees &= !c->push && !c->entry;
 		if (c->push)
 			blocks[n++] = (struct journal_block){ c->block, pushed(b, c), 0, 1 };
 		blocks[n++] = (struct journal_block){
@@ -254,8 +263,10 @@ static int to_journal(const struct batch *b)
 	}
 	r.parent = b->snap ? b->snap->id : 0;
 	r.data_len = n * (uint32_t)sizeof(*blocks);
-	return journal_append(&b->s->journal, r, (struct journal_body){ NULL, blocks }, false,
-			      NULL);
+	rc = journal_append(&b->s->journal, r, (struct journal_body){ NULL, blocks }, frees, NULL);
+	if (blocks != few)
+		free(blocks);
+	return rc;
 }
 
 static void switch_over(const struct batch *b)
@@ -273,6 +284,17 @@ static void switch_over(const struct batch *b)
 	for (unsigned int i = 0; i < b->n; i++)
 		if (b->c[i].sound && !b->c[i].push)
 			slots_give(b->s, b->f, ENTRY_SLOT(b->c[i].old), false);
+}
+
+/* As much as was written now is what the next write may want to take. */
+static void keep_for_next(const struct batch *b)
+{
+	unsigned int written = 0;
+
+	for (unsigned int i = 0; i < b->n; i++)
+		written += !!b->c[i].entry;
+	if (written)
+		b->f->slots.keep = written;
 }
 
 int blocks_change(struct storage *s, struct storage_blob *v, struct change *c, unsigned int n)
@@ -295,9 +317,16 @@ int blocks_change(struct storage *s, struct storage_blob *v, struct change *c, u
 		rc = make_room(&b);
 	if (!rc && s->journalled)
 		rc = to_journal(&b);
-	if (rc)
+	else if (!rc && v->stamp_next)
+		rc = family_write_stamp(v);
+	if (rc) {
 		give_back(&b);
-	else
-		switch_over(&b);
-	return rc;
+		return rc;
+	}
+	if (v->stamp_next)
+		v->stamp = v->stamp_next;
+	v->stamp_next = 0;
+	keep_for_next(&b);
+	switch_over(&b);
+	return 0;
 }

@@ -112,9 +112,13 @@ struct family *catalog_family(struct storage *s, const struct storage_key *key)
 
 struct storage_blob *family_live(const struct family *f)
 {
-	struct storage_blob *last = f->n ? f->versions[f->n - 1] : NULL;
+	for (size_t i = f->n; i--;) {
+		struct storage_blob *v = f->versions[i];
 
-	return last && !last->snapshot && !last->dying ? last : NULL;
+		if (!v->prepared && !v->dying)
+			return v->snapshot ? NULL : v;
+	}
+	return NULL;
 }
 
 struct storage_blob *catalog_version(struct storage *s, const struct storage_key *key)
@@ -214,9 +218,11 @@ static void place_version(struct family *f, struct storage_blob *v)
 		/* What the blob did not continue, its snapshot does not. */
 		v->barrier = live->barrier;
 		live->barrier = false;
-		insert(&f->versions, &f->n, f->n - 1, v);
+		insert(&f->versions, &f->n, live->at, v);
 	} else {
-		if (live && !v->dying)
+		if (v->prepared)
+			v->barrier = true;
+		else if (live && !v->dying)
 			live->dying = v->barrier = true;
 		insert(&f->versions, &f->n, f->n, v);
 	}
@@ -240,6 +246,7 @@ static int take_version(struct storage *s, const struct journal_record *r, const
 	v->meta_at = at;
 	v->barrier = r->flags & J_BARRIER;
 	v->dying = r->flags & J_IS_DYING;
+	v->prepared = r->flags & J_PREPARED;
 	v->snapshot = r->name_len ? strndup(name, r->name_len) : NULL;
 	table_init(&v->index, s, v->id, "index");
 	v->index.ready = !s->replaying; /* one that is new has no file yet */
@@ -317,6 +324,24 @@ static void snapshots_dying(struct family *f)
 		f->versions[i]->dying |= !!f->versions[i]->snapshot;
 }
 
+static void take_size(struct storage_blob *v, const struct journal_record *r, uint64_t at)
+{
+	v->size = r->arg;
+	if (r->data_len)
+		v->meta_at = at;
+}
+
+/* It was at the end already, and does not continue what it replaces. */
+static void take_ready(struct storage_blob *v, uint64_t at)
+{
+	struct storage_blob *live = family_live(v->family);
+
+	if (live)
+		live->dying = true;
+	v->prepared = false;
+	v->meta_at = at;
+}
+
 static int take_change(struct storage *s, const struct journal_record *r, uint64_t at)
 {
 	struct storage_blob *v = ids_find(&s->ids, r->id, ID_VERSION);
@@ -332,7 +357,11 @@ static int take_change(struct storage *s, const struct journal_record *r, uint64
 	else if (r->type == J_META)
 		v->meta_at = at;
 	else if (r->type == J_SIZE)
-		v->size = r->arg;
+		take_size(v, r, at);
+	else if (r->type == J_READY)
+		take_ready(v, at);
+	else if (r->type == J_STAMP)
+		v->stamp = v->stamp_saved = r->arg > v->stamp ? r->arg : v->stamp;
 	else if (r->type == J_DYING)
 		v->dying = true;
 	else
@@ -367,6 +396,8 @@ int catalog_take(struct storage *s, const struct journal_record *r, const char *
 		return take_version(s, r, name, at);
 	case J_META:
 	case J_SIZE:
+	case J_STAMP:
+	case J_READY:
 	case J_DYING:
 	case J_GONE:
 		return take_change(s, r, at);
@@ -378,12 +409,23 @@ int catalog_take(struct storage *s, const struct journal_record *r, const char *
 	}
 }
 
+static void settle(struct storage *s, struct family *f)
+{
+	if (!f->n) {
+		family_gone(s, f);
+		return;
+	}
+	for (size_t i = 0; i < f->n; i++) {
+		f->versions[i]->dying |= f->versions[i]->prepared;
+		f->versions[i]->prepared = false;
+	}
+}
+
 void catalog_settle(struct storage *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		for (size_t k = s->containers[i]->n; k--;)
-			if (!s->containers[i]->families[k]->n)
-				family_gone(s, s->containers[i]->families[k]);
+			settle(s, s->containers[i]->families[k]);
 }
 
 void catalog_free(struct storage *s)
@@ -452,7 +494,7 @@ static bool list_family(const struct family *f, const struct listing *l)
 		struct storage_key key = { f->container->account, f->container->name, f->name,
 					   v->snapshot };
 
-		if (!v->dying && !passed(l, v) && !l->each(l->arg, &key))
+		if (!v->dying && !v->prepared && !passed(l, v) && !l->each(l->arg, &key))
 			return false;
 	}
 	return true;

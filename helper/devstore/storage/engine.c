@@ -38,6 +38,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -52,6 +53,8 @@
 
 static int open_files(struct storage *s, const char *dir)
 {
+	char *real;
+
 	if (mkdir(dir, 0777) && errno != EEXIST)
 		return -errno;
 	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -65,7 +68,14 @@ static int open_files(struct storage *s, const char *dir)
 	if (mkdirat(s->dir_fd, "objects", 0777) && errno != EEXIST)
 		return -errno;
 	s->journal.fd = openat(s->dir_fd, "journal", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	return s->journal.fd < 0 ? -errno : 0;
+	if (s->journal.fd < 0)
+		return -errno;
+	/* Absolute, so that it stays the same one wherever the process goes. */
+	real = realpath(dir, NULL);
+	if (!real || asprintf(&s->journal_path, "%s/journal", real) < 0)
+		s->journal_path = NULL;
+	free(real);
+	return s->journal_path ? 0 : -ENOMEM;
 }
 
 static void destroy(struct storage *s)
@@ -74,6 +84,7 @@ static void destroy(struct storage *s)
 		family_unload(s, s->loaded[0]);
 	catalog_free(s);
 	free(s->loaded);
+	free(s->journal_path);
 	if (s->journal.fd >= 0)
 		close(s->journal.fd);
 	if (s->lock_fd >= 0)
@@ -104,18 +115,51 @@ int storage_open(struct storage **out, const char *dir, bool durable)
 	return 0;
 }
 
-void storage_close(struct storage *s)
+/* What only the data files have goes to the journal. */
+static int save_stamps(struct storage *s, const struct family *f)
+{
+	struct storage_blob *v = family_live(f);
+	struct journal_record r = { .type = J_STAMP };
+	int rc;
+
+	if (!v || v->stamp == v->stamp_saved)
+		return 0;
+	r.id = v->id;
+	r.arg = v->stamp;
+	rc = journal_append(&s->journal, r, (struct journal_body){ 0 }, true, NULL);
+	if (!rc)
+		v->stamp_saved = v->stamp;
+	return rc;
+}
+
+/* Leaves nothing to recover. */
+static int finish(struct storage *s)
 {
 	struct journal_record r = { .type = J_CLOSE };
+	int rc = s->failure ? -EIO : storage_present(s);
+
+	if (!rc && s->journalled)
+		rc = journal_compact(s);
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->containers[i]->n && !rc; k++)
+			rc = save_stamps(s, s->containers[i]->families[k]);
+	if (!rc && !s->crowded)
+		rc = journal_append(&s->journal, r, (struct journal_body){ 0 }, true, NULL);
+	if (s->journalled && fdatasync(s->journal.fd) && !rc)
+		rc = -errno;
+	return rc;
+}
+
+int storage_close(struct storage *s)
+{
+	int rc;
 
 	if (!s)
-		return;
+		return 0;
 	/* What fails here leaves no mark, and the next opening does its work. */
-	if (!s->failed && !(s->journalled && journal_compact(s)))
-		(void)journal_append(&s->journal, r, (struct journal_body){ 0 }, true, NULL);
-	if (s->journalled)
-		(void)fdatasync(s->journal.fd);
+	rc = finish(s);
 	destroy(s);
+	return no_space(rc) ? 0 : rc;
 }
 
 /* --- containers ---------------------------------------------------------------------- */
@@ -198,12 +242,13 @@ int storage_meta_set(struct storage *s, const struct storage_key *key, struct st
 /* --- blobs ------------------------------------------------------------------------------- */
 
 static int add_version(struct storage *s, uint64_t family, uint64_t size, const char *snapshot,
-		       struct storage_meta meta)
+		       uint8_t flags, struct storage_meta meta)
 {
 	struct journal_record r = { .type = J_VERSION,
 				    .id = s->next_id,
 				    .parent = family,
 				    .arg = size,
+				    .flags = flags,
 				    .name_len = snapshot ? (uint16_t)strlen(snapshot) : 0 };
 
 	return record(s, r, snapshot, meta);
@@ -211,7 +256,7 @@ static int add_version(struct storage *s, uint64_t family, uint64_t size, const 
 
 static int replace(struct storage *s, struct family *f, uint64_t size, struct storage_meta meta)
 {
-	int rc = add_version(s, f->id, size, NULL, meta);
+	int rc = add_version(s, f->id, size, NULL, 0, meta);
 
 	if (!rc)
 		rc = storage_commit(s); /* before the old one's blocks go */
@@ -220,29 +265,77 @@ static int replace(struct storage *s, struct family *f, uint64_t size, struct st
 	return rc;
 }
 
-int storage_blob_create(struct storage *s, const struct storage_key *key, uint64_t size,
-			struct storage_meta meta)
+/* The family of a blob to be, whose name need not be there yet. */
+static int make_family(struct storage *s, const struct storage_key *key, uint64_t size,
+		       struct family **out)
 {
 	struct journal_record r = { .type = J_FAMILY, .id = s->next_id };
 	const struct container *c = catalog_container(s, key);
-	struct family *f = c ? catalog_family(s, key) : NULL;
 	int rc;
 
+	*out = c ? catalog_family(s, key) : NULL;
 	if (!c)
 		return -ENOENT;
 	if (size % PAGE_BYTES || size > BLOB_MAX)
 		return -EINVAL;
 	if (!names_fit(key))
 		return -ENAMETOOLONG;
-	if (f && f->n)
-		return replace(s, f, size, meta);
-	if (f)
-		return add_version(s, f->id, size, NULL, meta);
+	if (*out)
+		return 0;
 	r.parent = c->id;
 	r.name_len = (uint16_t)strlen(key->blob);
 	/* A name without a version is nothing yet. */
 	rc = record(s, r, key->blob, (struct storage_meta){ 0 });
-	return rc ? rc : add_version(s, r.id, size, NULL, meta);
+	*out = rc ? NULL : catalog_family(s, key);
+	return rc;
+}
+
+int storage_blob_create(struct storage *s, const struct storage_key *key, uint64_t size,
+			struct storage_meta meta)
+{
+	struct family *f;
+	int rc = make_family(s, key, size, &f);
+
+	if (rc)
+		return rc;
+	return f->n ? replace(s, f, size, meta) : add_version(s, f->id, size, NULL, 0, meta);
+}
+
+int storage_blob_prepare(struct storage *s, const struct storage_key *key, uint64_t size,
+			 struct storage_blob **out)
+{
+	struct family *f;
+	int rc = make_family(s, key, size, &f);
+
+	if (!rc)
+		rc = add_version(s, f->id, size, NULL, J_PREPARED, (struct storage_meta){ 0 });
+	if (rc)
+		return rc;
+	*out = f->versions[f->n - 1];
+	(*out)->refs++;
+	return 0;
+}
+
+int storage_blob_publish(struct storage_blob *b, struct storage_meta meta)
+{
+	struct journal_record r = { .type = J_READY, .id = b->id };
+	struct family *f = b->family;
+	int rc = record(b->s, r, NULL, meta);
+
+	if (!rc && f->n > 1)
+		rc = storage_commit(b->s); /* before the old one's blocks go */
+	if (!rc && f->n > 1)
+		(void)family_reap(b->s, f);
+	return rc;
+}
+
+void storage_blob_discard(struct storage_blob *b)
+{
+	/* Opening would find it to be nobody's; no record must say so. */
+	b->prepared = false;
+	b->dying = true;
+	(void)family_reap(b->s, b->family);
+	storage_blob_put(b);
 }
 
 int storage_snapshot(struct storage *s, const struct storage_key *key, struct storage_meta meta)
@@ -266,7 +359,7 @@ int storage_snapshot(struct storage *s, const struct storage_key *key, struct st
 		table_rest(&newest->index); /* it changes no more */
 		break;
 	}
-	return add_version(s, f->id, live->size, key->snapshot, meta);
+	return add_version(s, f->id, live->size, key->snapshot, 0, meta);
 }
 
 static int gone(struct storage *s, const struct family *f)
@@ -350,4 +443,22 @@ void storage_blob_put(struct storage_blob *b)
 uint64_t storage_blob_size(const struct storage_blob *b)
 {
 	return b->size;
+}
+
+uint64_t storage_stamp(const struct storage_blob *b)
+{
+	return b->stamp;
+}
+
+int storage_stamp_of(struct storage *s, const struct storage_key *key, uint64_t *stamp)
+{
+	const struct storage_blob *v = key->blob ? catalog_version(s, key) : NULL;
+
+	*stamp = v ? v->stamp : 0;
+	return v || !key->blob ? 0 : -ENOENT;
+}
+
+void storage_stamp_next(struct storage_blob *b, uint64_t stamp)
+{
+	b->stamp_next = stamp;
 }

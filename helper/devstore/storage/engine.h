@@ -14,6 +14,7 @@
 #ifndef DEVSTORE_ENGINE_H
 #define DEVSTORE_ENGINE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,8 @@
 #define BLOCK_PAGES (BLOCK_BYTES / PAGE_BYTES)
 #define ALL_PAGES 0xffu
 #define BLOB_MAX (8ull << 40) /* Azure's; a slot number names twice that */
-#define BATCH_BLOCKS 64u /* changed at once: 256 KiB, the space a write may need on top */
+#define BATCH_BLOCKS 64u /* written or read by one call */
+#define WHOLE_BLOCKS 1025u /* changed as one, at least: 4 MiB wherever they begin */
 
 struct family;
 
@@ -43,9 +45,12 @@ struct storage_blob {
 	uint64_t size;
 	uint64_t meta_at; /* the record in the journal that has the metadata */
 	uint64_t meta_new; /* the same while the journal is rewritten */
+	uint64_t stamp, stamp_next; /* of the last change of pages; of the one to come */
+	uint64_t stamp_saved; /* the one that the journal has */
 	size_t at; /* in family->versions */
 	unsigned int refs;
 	bool barrier; /* what the version before it lacks is zero, and not here */
+	bool prepared; /* being written, and seen by nobody but who writes it */
 	bool dying; /* deleted, its blocks not yet sorted; only the engine sees it */
 	bool dead; /* out of its family, kept by its callers */
 	struct table index;
@@ -56,6 +61,7 @@ struct slots {
 	bool known; /* which are free */
 	uint32_t n; /* of the file */
 	size_t cursor;
+	unsigned int keep; /* that many may be free and take space, for the next write */
 	struct bits free; /* not in any index */
 	struct bits dirty; /* free, and taking space */
 	struct limbo {
@@ -90,10 +96,13 @@ struct container {
 
 struct storage {
 	int dir_fd, lock_fd;
+	char *journal_path; /* of the file that journal.fd is, or the directory is gone */
 	bool durable;
 	bool journalled; /* index changes go through the journal: durable, and open */
 	bool replaying; /* records come from the journal, and the files are as they are */
-	bool failed; /* the disk refused what can't be taken back; nothing changes any more */
+	int failure; /* the disk refused what can't be taken back; nothing changes any more */
+	bool crowded; /* the journal could not be rewritten when it was opened */
+	bool mixed; /* and it is another kind of run's, which can't be gone on with */
 	bool limbo; /* slots wait for one more commit */
 	bool unapplied; /* so do changes of indexes, for space */
 	bool no_punch; /* the file system can't */
@@ -147,6 +156,10 @@ int family_load_to_change(struct storage *s, struct family *f);
 void family_unload(struct storage *s, struct family *f);
 /* What was stored in its tables, to the disk. */
 int family_sync(struct family *f);
+/* Each blob's stamp as its data file has it, after a death. */
+int families_read_stamps(struct storage *s);
+/* Puts @v's next stamp into its family's data file. */
+int family_write_stamp(const struct storage_blob *v);
 /* Sorts out the blocks of dying versions; what fails is tried again by and by. */
 int family_reap(struct storage *s, struct family *f);
 
@@ -201,7 +214,8 @@ struct change {
 	bool push, sound;
 };
 
-/* Makes up to BATCH_BLOCKS changes to @v, blocks ascending; on failure none. */
+/* Makes changes to @v, blocks ascending, and brings its stamp along; on failure
+ * none. */
 int blocks_change(struct storage *s, struct storage_blob *v, struct change *c, unsigned int n);
 
 /* --- pages.c --- */
@@ -217,8 +231,16 @@ int record(struct storage *s, struct journal_record r, const char *name, struct 
 int storage_commit(struct storage *s);
 /* Commits and rewrites the journal without what is past. */
 int journal_compact(struct storage *s);
-/* Either, when it is worth while; before every change. */
-int journal_tidy(struct storage *s);
+/* Either, when it is worth while; before every change.  @frees: it gives space back,
+ * and goes where nothing else does. */
+int journal_tidy(struct storage *s, bool frees);
+/* Whether the directory is where it was; -ESTALE is the end. */
+int storage_present(struct storage *s);
+/* Whether an error says that there is no room. */
+static inline bool no_space(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT;
+}
 /* Reads the journal and puts everything in order. */
 int recover(struct storage *s);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devstore/storage/crc.h"
 #include "devstore/storage/engine.h"
 
 #define LOADED_MAX 64u /* at most four descriptors each */
@@ -52,6 +53,60 @@ int family_sync(struct family *f)
 		rc = table_sync(&f->versions[i]->index);
 	return rc;
 }
+
+/* --- the stamp ---------------------------------------------------------------------- */
+
+/*
+ * At the start of the data file, where no block is: what the last change of pages
+ * brought along.  The journal of a durable storage has it, with the change; else it
+ * is written here first, and the journal has it only in the end.
+ */
+struct stamp {
+	uint64_t version, value;
+	uint32_t crc; /* of these, and the blob's number */
+	uint32_t zero;
+};
+
+static uint32_t stamp_crc(const struct family *f, const struct stamp *st)
+{
+	return crc32c(crc32c(0, &f->id, sizeof(f->id)), st, offsetof(struct stamp, crc));
+}
+
+int family_write_stamp(const struct storage_blob *v)
+{
+	struct stamp st = { .version = v->id, .value = v->stamp_next };
+
+	st.crc = stamp_crc(v->family, &st);
+	return write_all(v->family->data_fd, &st, sizeof(st), 0);
+}
+
+static int read_stamp(struct storage *s, struct family *f)
+{
+	struct storage_blob *v = family_live(f);
+	struct stamp st = { 0 };
+	int fd = v ? object_open(s, f->id, "data", O_RDONLY) : -ENOENT;
+	int rc;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	rc = read_all(fd, &st, sizeof(st), 0);
+	close(fd);
+	if (!rc && st.version == v->id && st.crc == stamp_crc(f, &st) && st.value > v->stamp)
+		v->stamp = st.value;
+	return rc == -EBADMSG ? 0 : rc; /* an empty file */
+}
+
+int families_read_stamps(struct storage *s)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->containers[i]->n && !rc; k++)
+			rc = read_stamp(s, s->containers[i]->families[k]);
+	return rc;
+}
+
+/* --- opened and closed -------------------------------------------------------------- */
 
 static void unload_oldest(struct storage *s)
 {
@@ -95,7 +150,10 @@ int family_load(struct storage *s, struct family *f)
 	f->used = ++s->clock;
 	if (f->loaded)
 		return 0;
-	rc = make_room(s);
+	/* A file that is not there is an empty blob's, if others are. */
+	rc = s->replaying ? 0 : storage_present(s);
+	if (!rc)
+		rc = make_room(s);
 	if (rc)
 		return rc;
 	s->loaded[s->loaded_n++] = f;
@@ -119,12 +177,12 @@ static int finish(struct storage *s, struct family *f)
 	int rc = family_live(f) ? pages_clear_beyond(family_live(f)) : 0;
 
 	f->unfinished = rc || reaped;
-	return s->failed ? -EIO : rc; /* versions that should go can wait */
+	return s->failure ? -EIO : rc; /* versions that should go can wait */
 }
 
 int family_load_to_change(struct storage *s, struct family *f)
 {
-	int rc = s->failed ? -EIO : family_load(s, f);
+	int rc = s->failure ? -EIO : family_load(s, f);
 
 	if (!rc)
 		rc = slots_know(s, f);
@@ -249,13 +307,13 @@ static struct storage_blob *first_dying(const struct family *f)
 int family_reap(struct storage *s, struct family *f)
 {
 	struct storage_blob *v;
-	int rc = s->failed ? -EIO : family_load(s, f);
+	int rc = s->failure ? -EIO : family_load(s, f);
 
 	if (!rc)
 		rc = slots_know(s, f);
 	/* What moves between indexes is in no record: those from before must not be
 	 * applied on top of it. */
-	if (!rc && s->journalled && first_dying(f))
+	if (!rc && (s->journalled || s->crowded) && first_dying(f))
 		rc = journal_compact(s);
 	while (!rc && (v = first_dying(f))) {
 		struct reaping r = { s, f, v, NULL, NULL };

@@ -33,21 +33,28 @@ static int reserve(struct journal *j, uint64_t len, bool frees)
 {
 	uint64_t need = j->end + len + (frees ? 0 : RESERVE_FREES);
 
+	const uint64_t ahead[] = { len + RESERVE, need - j->end };
+
 	if (need <= j->reserved)
 		return 0;
-	if (!fallocate(j->fd, FALLOC_FL_KEEP_SIZE, (off_t)j->end, (off_t)(len + RESERVE))) {
-		j->reserved = j->end + len + RESERVE;
-		return 0;
+	for (unsigned int i = 0; i < 2; i++) {
+		if (!fallocate(j->fd, FALLOC_FL_KEEP_SIZE, (off_t)j->end, (off_t)ahead[i])) {
+			j->reserved = j->end + ahead[i];
+			return 0;
+		}
+		if (errno != ENOSPC && errno != EDQUOT)
+			break;
 	}
-	/* A file system that can't reserve: the write will tell. */
-	return errno == EOPNOTSUPP ? 0 : -errno;
+	/* A file system that can't reserve, or a block that has some room left: the
+	 * write will tell. */
+	return errno == EOPNOTSUPP || frees ? 0 : -errno;
 }
 
 static int put(struct journal *j, struct journal_record *r, struct journal_body body, bool frees,
 	       uint64_t *at)
 {
 	uint64_t len = whole_len(r);
-	int rc = reserve(j, len, frees);
+	int rc = j->broken ? -EIO : reserve(j, len, frees);
 	struct iovec iov[] = {
 		{ r, sizeof(*r) },
 		{ (void *)body.name, r->name_len },
@@ -61,7 +68,7 @@ static int put(struct journal *j, struct journal_record *r, struct journal_body 
 		rc = writev_all(j->fd, iov, 3, j->end);
 	if (rc) {
 		/* What was written of it must not come before the next one. */
-		(void)!ftruncate(j->fd, (off_t)j->end);
+		j->broken |= ftruncate(j->fd, (off_t)j->end) != 0;
 		j->reserved = j->end;
 		return rc;
 	}
@@ -175,14 +182,15 @@ static int next(struct replay *p)
 }
 
 /* Where the part begins that a loss of power may have torn: behind what is known
- * to be on the disk; without J_DURABLE nowhere. */
+ * to be on the disk; without J_DURABLE nowhere.  (Each run that was opened has what
+ * was before it on the disk, if it is a durable one.) */
 static uint64_t doubtful_from(struct replay p)
 {
 	uint64_t from = UINT64_MAX;
 
 	for (; next(&p) == NEXT_RECORD; p.at += whole_len(&p.r)) {
-		if (!p.at && p.r.flags & J_DURABLE)
-			from = 0;
+		if (p.r.type == J_OPEN)
+			from = p.r.flags & J_DURABLE ? p.at : UINT64_MAX;
 		if (from < p.r.committed)
 			from = p.r.committed;
 	}

@@ -18,7 +18,8 @@
 #include "devstore/storage/storage.h"
 
 enum journal_type {
-	J_OPEN = 1, /* the first; parent: the files' format; arg: the next id; flags: J_DURABLE */
+	J_OPEN = 1, /* the first of a run; parent: the files' format; arg: the next id; flags:
+		     * J_DURABLE */
 	J_CLOSE, /* in order: nothing is left to recover */
 	J_NOTE, /* nothing but what every record tells: @committed */
 	J_CONTAINER, /* name: account NUL container */
@@ -28,14 +29,18 @@ enum journal_type {
 	J_VERSION, /* parent: family; arg: size; name: the snapshot's, none: the blob */
 	J_DYING, /* a version, or a family's snapshots: seen no more, blocks not yet sorted */
 	J_GONE, /* a version's blocks are sorted */
-	J_SIZE, /* of a version; arg */
+	J_SIZE, /* of a version; arg; with its metadata, or without data */
 	J_META, /* of a container or a version */
-	J_INDEX, /* parent: the snapshot below, or 0; an array of struct journal_block */
+	J_INDEX, /* parent: the snapshot below, or 0; arg: the stamp, or 0; an array of
+		  * struct journal_block */
+	J_STAMP, /* of a version; arg */
+	J_READY, /* a version that was prepared is the blob; with its metadata */
 };
 
 #define J_DURABLE 1 /* of J_OPEN: after what is committed all may be torn */
 #define J_BARRIER 2 /* of J_VERSION: see struct storage_blob */
 #define J_IS_DYING 4 /* of J_VERSION */
+#define J_PREPARED 8 /* of J_VERSION: J_READY makes it the blob, if it comes */
 
 struct journal_record {
 	uint32_t data_len;
@@ -59,6 +64,7 @@ struct journal {
 	uint64_t committed; /* up to here, it and the data it names are on the disk */
 	uint64_t reserved; /* the file has blocks up to here */
 	uint64_t compact_at; /* the size from which on it is worth while */
+	bool broken; /* half a record is at its end that can't be cut off */
 };
 
 /* A record's name and data, one after the other as in the file. */

@@ -6,16 +6,23 @@
  * written anew.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "devstore/storage/engine.h"
 
 #define BEYOND ((uint64_t)UINT32_MAX * BLOCK_BYTES) /* of any blob's end */
-#define SPAN_BLOCKS 512u /* a batch's blocks lie this close: in a page or two of the index */
+#define SPAN_BLOCKS 512u /* so close lie a long clear's: in a page or two of the index */
 
 static uint64_t min64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* How many blocks these bytes touch. */
+static uint64_t blocks_in(uint64_t offset, uint64_t end)
+{
+	return offset < end ? (end - 1) / BLOCK_BYTES - offset / BLOCK_BYTES + 1 : 0;
 }
 
 /* The pages of @block within [@offset, @end). */
@@ -40,7 +47,7 @@ static int check(const struct storage_blob *b, uint64_t offset, uint64_t len, bo
 		return -EINVAL;
 	if (!change)
 		return family_load(b->s, b->family);
-	rc = journal_tidy(b->s);
+	rc = journal_tidy(b->s, false);
 	return rc ? rc : family_load_to_change(b->s, b->family);
 }
 
@@ -142,12 +149,33 @@ int storage_read(struct storage_blob *b, uint64_t offset, void *buf, size_t len)
 
 /* --- writing ----------------------------------------------------------------------- */
 
-/* A batch with room for what is kept of a block that changes in part. */
+/* A batch with room for what is kept of a block that changes in part: the first and
+ * the last. */
 struct pages_batch {
-	struct change c[BATCH_BLOCKS];
-	unsigned int n, partial;
+	struct change *c, few[BATCH_BLOCKS];
+	unsigned int n, cap, span, partial;
 	unsigned char kept[2][BLOCK_BYTES];
 };
+
+/* For changes within @blocks in a row.  All of them become one, unless they are a
+ * great many. */
+static int batch_init(struct pages_batch *batch, uint64_t blocks)
+{
+	bool whole = blocks <= WHOLE_BLOCKS;
+
+	batch->cap = whole ? (unsigned int)blocks : BATCH_BLOCKS;
+	batch->span = whole ? WHOLE_BLOCKS : SPAN_BLOCKS;
+	batch->n = batch->partial = 0;
+	batch->c = batch->cap <= BATCH_BLOCKS ? batch->few :
+						reallocarray(NULL, batch->cap, sizeof(*batch->c));
+	return batch->c ? 0 : -ENOMEM;
+}
+
+static void batch_free(struct pages_batch *batch)
+{
+	if (batch->c != batch->few)
+		free(batch->c);
+}
 
 static int flush(struct storage_blob *b, struct pages_batch *batch)
 {
@@ -191,8 +219,8 @@ static int add(struct storage_blob *b, struct pages_batch *batch, uint64_t block
 {
 	int rc = 0;
 
-	if (batch->n == BATCH_BLOCKS || (pages != ALL_PAGES && batch->partial == 2) ||
-	    (batch->n && block - batch->c[0].block >= SPAN_BLOCKS))
+	if (batch->n == batch->cap || (pages != ALL_PAGES && batch->partial == 2) ||
+	    (batch->n && block - batch->c[0].block >= batch->span))
 		rc = flush(b, batch);
 	if (rc)
 		return rc;
@@ -205,6 +233,13 @@ static int add(struct storage_blob *b, struct pages_batch *batch, uint64_t block
 	return 0;
 }
 
+/* Changes were made or were none: the stamp is not the next one's. */
+static int ended(struct storage_blob *b, int rc)
+{
+	b->stamp_next = 0;
+	return rc;
+}
+
 int storage_write(struct storage_blob *b, uint64_t offset, const void *data, size_t len)
 {
 	const unsigned char *p = data;
@@ -212,7 +247,10 @@ int storage_write(struct storage_blob *b, uint64_t offset, const void *data, siz
 	uint64_t end = offset + len;
 	int rc = check(b, offset, len, true);
 
-	batch.n = batch.partial = 0;
+	if (!rc)
+		rc = batch_init(&batch, blocks_in(offset, end));
+	if (rc)
+		return ended(b, rc);
 	for (uint64_t at = offset; at < end && !rc;) {
 		uint64_t next = min64((at / BLOCK_BYTES + 1) * BLOCK_BYTES, end);
 
@@ -222,7 +260,8 @@ int storage_write(struct storage_blob *b, uint64_t offset, const void *data, siz
 	}
 	if (!rc)
 		rc = flush(b, &batch);
-	return rc;
+	batch_free(&batch);
+	return ended(b, rc);
 }
 
 /* Clears without asking where the blob ends. */
@@ -230,9 +269,10 @@ static int clear(struct storage_blob *b, uint64_t offset, uint64_t end)
 {
 	uint64_t last = end / BLOCK_BYTES + !!(end % BLOCK_BYTES);
 	struct pages_batch batch;
-	int rc = 0;
+	int rc = batch_init(&batch, blocks_in(offset, end));
 
-	batch.n = batch.partial = 0;
+	if (rc)
+		return rc;
 	for (uint64_t block = offset / BLOCK_BYTES; !rc; block++) {
 		uint64_t at = table_next(&b->index, block * 8);
 
@@ -245,6 +285,7 @@ static int clear(struct storage_blob *b, uint64_t offset, uint64_t end)
 	}
 	if (!rc)
 		rc = flush(b, &batch);
+	batch_free(&batch);
 	if (rc)
 		return rc;
 	table_discard(&b->index, offset / BLOCK_BYTES * 8, (last - offset / BLOCK_BYTES) * 8, true);
@@ -254,9 +295,16 @@ static int clear(struct storage_blob *b, uint64_t offset, uint64_t end)
 
 int storage_clear(struct storage_blob *b, uint64_t offset, uint64_t len)
 {
+	struct journal_record r = { .type = J_STAMP, .id = b->id };
 	int rc = check(b, offset, len, true);
 
-	return rc || !len ? rc : clear(b, offset, offset + len);
+	if (!rc && len)
+		rc = clear(b, offset, offset + len);
+	/* There was nothing to be cleared. */
+	r.arg = b->stamp_next;
+	if (!rc && r.arg)
+		rc = record(b->s, r, NULL, (struct storage_meta){ 0 });
+	return ended(b, rc);
 }
 
 int pages_clear_beyond(struct storage_blob *v)
@@ -270,7 +318,7 @@ int pages_clear_beyond(struct storage_blob *v)
 	return clear(v, whole, BEYOND);
 }
 
-int storage_resize(struct storage_blob *b, uint64_t size)
+int storage_resize(struct storage_blob *b, uint64_t size, const struct storage_meta *meta)
 {
 	struct journal_record r = { .type = J_SIZE, .id = b->id, .arg = size };
 	uint64_t old = b->size;
@@ -278,9 +326,9 @@ int storage_resize(struct storage_blob *b, uint64_t size)
 
 	if (!rc && (size % PAGE_BYTES || size > BLOB_MAX))
 		rc = -EINVAL;
-	if (rc || size == old)
+	if (rc || (size == old && !meta))
 		return rc;
-	rc = record(b->s, r, NULL, (struct storage_meta){ 0 });
+	rc = record(b->s, r, NULL, meta ? *meta : (struct storage_meta){ 0 });
 	/* From here on the new size holds; what lies beyond it goes now, or if that
 	 * fails, before the blob is next changed. */
 	if (!rc && size < old && pages_clear_beyond(b))

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devstore/storage/engine.h"
 
-#define FORMAT 1 /* of the files */
+#define FORMAT 2 /* of the files; 1 has no stamps */
 #define COMPACT_MIN (16ull << 20) /* bytes of the journal that may be past */
 #define COMMIT_AT (16ull << 20) /* bytes of the journal that may wait for a commit */
 
@@ -19,8 +20,31 @@ static int fail(struct storage *s, int rc)
 {
 	/* The page cache may have dropped what it couldn't write: trying again would
 	 * report a success that is none. */
-	s->failed |= !!rc;
+	if (!s->failure)
+		s->failure = rc;
 	return rc;
+}
+
+int storage_present(struct storage *s)
+{
+	struct stat here, ours;
+
+	if (fstat(s->journal.fd, &ours) || stat(s->journal_path, &here)) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			return -errno;
+		return fail(s, -ESTALE);
+	}
+	return here.st_ino == ours.st_ino && here.st_dev == ours.st_dev ? 0 : fail(s, -ESTALE);
+}
+
+int storage_failure(const struct storage *s)
+{
+	return !s->failure && s->journal.broken ? -EIO : s->failure;
+}
+
+bool storage_crowded(const struct storage *s)
+{
+	return s->crowded;
 }
 
 static int sync_data(struct storage *s)
@@ -65,7 +89,7 @@ int storage_commit(struct storage *s)
 
 	if (!s->journalled || (s->journal.end == s->clean_end && !s->limbo && !s->unapplied))
 		return 0;
-	if (s->failed)
+	if (s->failure)
 		return -EIO;
 	rc = sync_data(s);
 	if (!rc)
@@ -78,7 +102,7 @@ int storage_commit(struct storage *s)
 		if (s->loaded[i]->dirty)
 			rc = apply(s->loaded[i]);
 	/* Without space for it the journal has it, until the next commit. */
-	s->unapplied = rc == -ENOSPC;
+	s->unapplied = no_space(rc);
 	return s->unapplied ? 0 : fail(s, rc);
 }
 
@@ -91,7 +115,7 @@ int record(struct storage *s, struct journal_record r, const char *name, struct 
 {
 	bool frees = r.type == J_DYING || r.type == J_FAMILY_GONE || r.type == J_CONTAINER_GONE;
 	uint64_t at;
-	int rc = s->failed ? -EIO : journal_tidy(s);
+	int rc = journal_tidy(s, frees);
 
 	if (rc)
 		return rc;
@@ -117,10 +141,17 @@ static int copy_version(struct storage *s, struct journal *to, struct storage_bl
 				    .arg = v->size,
 				    .name_len = v->snapshot ? (uint16_t)strlen(v->snapshot) : 0,
 				    .flags = (v->barrier ? J_BARRIER : 0) |
-					     (v->dying ? J_IS_DYING : 0) };
+					     (v->dying ? J_IS_DYING : 0) |
+					     (v->prepared ? J_PREPARED : 0) };
+
+	struct journal_record stamp = { .type = J_STAMP, .id = v->id, .arg = v->stamp };
+	int rc;
 
 	v->meta_new = v->meta_at;
-	return journal_copy(to, &s->journal, &v->meta_new, r, v->snapshot);
+	rc = journal_copy(to, &s->journal, &v->meta_new, r, v->snapshot);
+	if (!rc && v->stamp)
+		rc = journal_append(to, stamp, (struct journal_body){ 0 }, false, NULL);
+	return rc;
 }
 
 static int copy_family(struct storage *s, struct journal *to, const struct family *f)
@@ -167,6 +198,14 @@ static int append_open(const struct storage *s, struct journal *to)
 	return journal_append(to, r, (struct journal_body){ 0 }, false, NULL);
 }
 
+static void switch_family(const struct family *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		f->versions[i]->meta_at = f->versions[i]->meta_new;
+		f->versions[i]->stamp_saved = f->versions[i]->stamp;
+	}
+}
+
 /* The new journal is the journal. */
 static void switch_journal(struct storage *s, const struct journal *to)
 {
@@ -179,10 +218,9 @@ static void switch_journal(struct storage *s, const struct journal *to)
 
 		c->meta_at = c->meta_new;
 		for (size_t k = 0; k < c->n; k++)
-			for (size_t l = 0; l < c->families[k]->n; l++)
-				c->families[k]->versions[l]->meta_at =
-					c->families[k]->versions[l]->meta_new;
+			switch_family(c->families[k]);
 	}
+	s->crowded = false;
 }
 
 static int rewrite(struct storage *s, struct journal *to)
@@ -226,14 +264,20 @@ int journal_compact(struct storage *s)
 	return 0;
 }
 
-int journal_tidy(struct storage *s)
+int journal_tidy(struct storage *s, bool frees)
 {
-	int rc = 0;
+	int rc = s->failure ? -EIO : storage_present(s);
 
-	if (s->journal.end >= s->journal.compact_at) {
+	if (rc)
+		return rc;
+	if (s->crowded) {
+		rc = journal_compact(s);
+		if (no_space(rc) && frees && !s->mixed)
+			rc = 0;
+	} else if (s->journal.end >= s->journal.compact_at) {
 		rc = journal_compact(s);
 		/* No space for a new one: later. */
-		if (rc == -ENOSPC) {
+		if (no_space(rc)) {
 			s->journal.compact_at = s->journal.end + COMPACT_MIN;
 			rc = 0;
 		}
@@ -279,7 +323,9 @@ static bool intact(void *arg, const struct journal_record *r, struct journal_bod
 static int apply_block(struct storage_blob *v, struct storage_blob *snap, struct journal_block b)
 {
 	struct storage_blob *to = b.pushed ? snap : v;
-	int rc = to ? table_reserve(&to->index, b.block * 8, 8) : 0;
+	/* What is nothing already takes no room to become so. */
+	bool nothing = to && !b.entry && !table_get64(&to->index, b.block);
+	int rc = to && !nothing ? table_reserve(&to->index, b.block * 8, 8) : 0;
 
 	if (!rc && b.entry && !b.pushed)
 		rc = table_reserve(&v->family->desc, ENTRY_SLOT(b.entry) * 4ull, 4);
@@ -287,7 +333,7 @@ static int apply_block(struct storage_blob *v, struct storage_blob *snap, struct
 		return rc;
 	if (b.entry && !b.pushed)
 		table_set32(&v->family->desc, ENTRY_SLOT(b.entry), b.desc);
-	if (to)
+	if (to && !nothing)
 		table_set64(&to->index, b.block, b.entry);
 	return 0;
 }
@@ -299,6 +345,8 @@ static int apply_index(struct recovery *re, const struct journal_record *r, cons
 	int rc = v ? family_load(re->s, v->family) : -EBADMSG;
 
 	re->index = true;
+	if (!rc && r->arg > v->stamp)
+		v->stamp = r->arg;
 	for (size_t i = 0; i < r->data_len / sizeof(struct journal_block) && !rc; i++) {
 		struct journal_block b;
 
@@ -315,7 +363,7 @@ static int take(void *arg, const struct journal_record *r, struct journal_body b
 	re->closed = r->type == J_CLOSE;
 	switch (r->type) {
 	case J_OPEN:
-		if (r->parent != FORMAT)
+		if (!r->parent || r->parent > FORMAT)
 			return -EPROTONOSUPPORT;
 		re->durable = r->flags & J_DURABLE;
 		if (r->arg > re->s->next_id)
@@ -329,6 +377,19 @@ static int take(void *arg, const struct journal_record *r, struct journal_body b
 	default:
 		return catalog_take(re->s, r, body.name, at);
 	}
+}
+
+/*
+ * The disk is too full for a new journal: the old one is gone on with, by what gives
+ * space back alone.  Everything else waits for a new one: changes of indexes that the
+ * old one has are done again at the next opening, over all that came after them.
+ */
+static int stay_as_it_is(struct storage *s, const struct recovery *re)
+{
+	s->crowded = true;
+	s->mixed = s->durable != re->durable;
+	s->clean_end = s->journal.end;
+	return 0;
 }
 
 int recover(struct storage *s)
@@ -349,8 +410,12 @@ int recover(struct storage *s)
 	/* What is only in the page cache, of a run without durability or a killed one. */
 	if (!rc && s->durable && (!re.durable || !re.closed) && syncfs(s->dir_fd))
 		rc = -errno;
+	if (!rc && !re.closed)
+		rc = families_read_stamps(s);
 	if (!rc)
 		rc = journal_compact(s);
+	if (no_space(rc))
+		rc = stay_as_it_is(s, &re);
 	while (s->loaded_n)
 		family_unload(s, s->loaded[0]);
 	s->journalled = s->durable;

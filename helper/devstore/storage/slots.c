@@ -122,7 +122,7 @@ static void release(struct storage *s, struct family *f, uint32_t slot)
 {
 	bits_add(&f->slots.free, slot);
 	bits_add(&f->slots.dirty, slot);
-	if (f->slots.dirty.count > DIRTY_MAX)
+	if (f->slots.dirty.count > (f->slots.keep > DIRTY_MAX ? f->slots.keep : DIRTY_MAX))
 		punch(s, f);
 }
 
@@ -166,7 +166,9 @@ void slots_trim(struct family *f)
 {
 	struct slots *sl = &f->slots;
 
-	if (sl->known && sl->n > 1 && sl->free.count == sl->n - 1 && !ftruncate(f->data_fd, 0)) {
+	/* But for the place of the stamp. */
+	if (sl->known && sl->n > 1 && sl->free.count == sl->n - 1 &&
+	    !ftruncate(f->data_fd, BLOCK_BYTES)) {
 		slots_forget(f);
 		sl->known = true;
 		sl->n = 1;

@@ -14,15 +14,25 @@
  *
  * Promises.  What returned 0 survives the process's death at any moment, as one
  * whole: of an operation that was under way, all or nothing is there after it
- * (a write of pages: each 512-byte page whole, old or new).  With @durable,
+ * (a write of pages: each 512-byte page whole, old or new).  What failed has
+ * changed nothing; only a clear of more than 4 MiB may be done in part, which its
+ * stamp shows.  With @durable,
  * storage_sync() makes it survive a power loss too.  Opening recovers by
  * itself.  Every block read is verified by its checksum: -EBADMSG says that the
  * disk changed it, and nothing of it is returned.  Space: a blob takes what was
  * written to it; a snapshot what changed after it; clearing gives space back.
  *
- * Order of two calls: what a client may take for a sign of change (the ETag in
- * an object's metadata) goes in before the change itself, so that a death
- * between the two leaves a new sign on old data and never the reverse.
+ * The stamp: what a client may take for a sign of change (the ETag) goes in with
+ * the pages that change, or before them: a death between the two leaves a new
+ * stamp on old data, and never the reverse.
+ *
+ * A full disk.  What is there is read, what gives space back is done, all else
+ * answers -ENOSPC (or -EDQUOT) until there is room; so it is too when the storage
+ * is opened then.
+ *
+ * The end.  When the disk refuses what can't be taken back (a flush of a durable
+ * storage), or the directory is gone, nothing changes any more: all such calls
+ * answer -EIO, and storage_failure() says why.
  *
  * Functions return 0 or a negative errno: -ENOENT, -EEXIST, -ENOSPC, -EBADMSG,
  * -ENOTEMPTY (deleting a blob that has snapshots), -EINVAL (no multiple of 512,
@@ -54,8 +64,15 @@ struct storage_meta {
 /* Makes @dir when it is missing; -EBUSY when another process has it open,
  * -EPROTONOSUPPORT when a later version of this engine made it. */
 int storage_open(struct storage **out, const char *dir, bool durable);
-/* No blob may be open any more. */
-void storage_close(struct storage *s);
+/* No blob may be open any more.  Not 0: what was acknowledged is as good as it is
+ * on that disk, and the next opening has something to recover. */
+int storage_close(struct storage *s);
+
+/* Why nothing changes any more: a negative errno (-ESTALE: the directory is gone),
+ * or 0. */
+int storage_failure(const struct storage *s);
+/* Whether the disk is so full that nothing can be changed for now. */
+bool storage_crowded(const struct storage *s);
 
 /* With @durable: everything that returned before this call is on the disk when
  * it returns.  The server groups the writes of one turn before one call. */
@@ -90,6 +107,15 @@ int storage_list(struct storage *s, const struct storage_key *parent, const char
  * snapshots stay). */
 int storage_blob_create(struct storage *s, const struct storage_key *key, uint64_t size,
 			struct storage_meta meta);
+/*
+ * A blob that nobody sees, to be written and then to appear as a whole, in place of
+ * the one there is: *out, open.  It ends by storage_blob_publish(), which leaves it
+ * open, or by storage_blob_discard(), which closes it; a death discards it.
+ */
+int storage_blob_prepare(struct storage *s, const struct storage_key *key, uint64_t size,
+			 struct storage_blob **out);
+int storage_blob_publish(struct storage_blob *b, struct storage_meta meta);
+void storage_blob_discard(struct storage_blob *b);
 /* A snapshot, or a blob that has none (-ENOTEMPTY). */
 int storage_blob_delete(struct storage *s, const struct storage_key *key);
 /* A blob and all its snapshots, as one; with @keep_blob the snapshots only. */
@@ -100,12 +126,21 @@ int storage_blob_get(struct storage *s, const struct storage_key *key, struct st
 void storage_blob_put(struct storage_blob *b);
 uint64_t storage_blob_size(const struct storage_blob *b);
 
+/* The stamp of the last change of pages; 0: there was none, or none had one. */
+uint64_t storage_stamp(const struct storage_blob *b);
+/* The same of what @key names. */
+int storage_stamp_of(struct storage *s, const struct storage_key *key, uint64_t *stamp);
+/* The next write or clear of this blob brings @stamp along, which is higher than
+ * the one before. */
+void storage_stamp_next(struct storage_blob *b, uint64_t stamp);
+
 /* Page operations: multiples of 512, within the blob. */
 int storage_write(struct storage_blob *b, uint64_t offset, const void *data, size_t len);
 int storage_clear(struct storage_blob *b, uint64_t offset, uint64_t len);
 int storage_read(struct storage_blob *b, uint64_t offset, void *buf, size_t len);
-/* What is new is zero. */
-int storage_resize(struct storage_blob *b, uint64_t size);
+/* What is new is zero.  @meta: the metadata that goes with it, as one; NULL: what
+ * there is. */
+int storage_resize(struct storage_blob *b, uint64_t size, const struct storage_meta *meta);
 
 /* The ranges that hold data in [offset, offset + len), ascending and merged. */
 int storage_ranges(struct storage_blob *b, uint64_t offset, uint64_t len,
