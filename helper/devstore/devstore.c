@@ -20,6 +20,7 @@
 #define MAX_PEM (1u << 20)
 #define MAX_FILES 16384
 #define COPY_STEP (16ull << 20)
+#define LAST_ANSWERS_MS 1000 /* for what is under way when the storage has failed */
 
 struct devstore {
 	const struct devstore_options *o;
@@ -31,6 +32,9 @@ struct devstore {
 	struct ds_control *control;
 	struct loop_fd signals;
 	char *cert, *key;
+	struct loop_hook turn;
+	struct loop_timer last_answers;
+	int failure; /* of the storage */
 	char control_path[4096];
 	char url[160];
 };
@@ -89,18 +93,87 @@ static int make_directories(const char *path)
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
+static const char *storage_advice(int err)
+{
+	switch (err) {
+	case -EBUSY:
+		return "another devstore is using it";
+	case -ENOSPC:
+	case -EDQUOT:
+		return "make room there, or choose another directory with --data";
+	case -EPROTONOSUPPORT:
+		return "a later version of devstore made it; use that";
+	case -EBADMSG:
+	case -EIO:
+		return "the disk lost or changed what was there; take another copy of it";
+	default:
+		return "choose a directory that can be written with --data";
+	}
+}
+
 static int open_storage(struct devstore *d, char *why, size_t len)
 {
 	int err = make_directories(d->o->data);
 
 	if (!err)
 		err = storage_open(&d->storage, d->o->data, d->o->durable);
-	if (err == -EBUSY || err == -EWOULDBLOCK)
-		return say(why, len, err, d->o->data, "another devstore is using it");
 	if (err)
-		return say(why, len, err, d->o->data,
-			   "choose a directory that can be written with --data");
+		return say(why, len, err, d->o->data, storage_advice(err));
+	if (storage_crowded(d->storage))
+		log_error("%s: the disk is full: reading and deleting go on, all else is refused "
+			  "until there is room",
+			  d->o->data);
 	return 0;
+}
+
+/* --- the end of the storage ---------------------------------------------------------------- */
+
+/* A page of a mapped file that can't be read is not survived; only what signal
+ * handlers may call is called. */
+static void on_bus_error(int signal)
+{
+	static const char text[] = "devstore: a file of the data directory can't be read: "
+				   "Input/output error\n";
+
+	(void)signal;
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(EXIT_FAILURE);
+}
+
+static void on_last_answers(void *arg)
+{
+	struct devstore *d = arg;
+
+	loop_stop(d->loop);
+}
+
+/* When nothing can be stored any more, this is said, those who asked are answered,
+ * and it ends. */
+static void on_turn(void *arg)
+{
+	struct devstore *d = arg;
+
+	if (d->failure || !storage_failure(d->storage))
+		return;
+	d->failure = storage_failure(d->storage);
+	if (d->failure == -ESTALE)
+		log_error("%s: the directory is not there any more; ending", d->o->data);
+	else
+		log_error("%s: %s: nothing can be stored any more; ending", d->o->data,
+			  strerror(-d->failure));
+	loop_timer_arm(d->loop, &d->last_answers, LOOP_MS(LAST_ANSWERS_MS));
+}
+
+static int storage_ended(const struct devstore *d, int err, char *why, size_t len)
+{
+	if (err == -ESTALE)
+		snprintf(why, len,
+			 "%s: the directory is not there any more; what was stored in it "
+			 "is lost, unless it was moved",
+			 d->o->data);
+	else
+		say(why, len, err, d->o->data, "look for what the kernel says of its disk");
+	return err;
 }
 
 /* --- signals ------------------------------------------------------------------------------ */
@@ -232,6 +305,12 @@ static int start_control(struct devstore *d, char *why, size_t len)
 	else
 		snprintf(d->control_path, sizeof(d->control_path), "%s/control", d->o->data);
 	err = ds_control_start(&d->control, d->control_path, d->loop, d->server, &d->faults);
+	if (err == -ENOSPC && d->ds.full) {
+		log_error("%s: no room for the control socket: faults and counters are out of "
+			  "reach",
+			  d->control_path);
+		return 0;
+	}
 	return err ? say(why, len, err, d->control_path,
 			 "choose another path for the control socket with --control") :
 		     0;
@@ -250,6 +329,10 @@ static int start(struct devstore *d, char *why, size_t len)
 	if (err)
 		return say(why, len, err, "service", "try again");
 	d->ds.durable = d->o->durable;
+	d->ds.place = d->o->data;
+	d->ds.full = storage_crowded(d->storage);
+	loop_timer_init(&d->last_answers, on_last_answers, d);
+	signal(SIGBUS, on_bus_error);
 	d->ds.async_above = d->o->async_above;
 	d->ds.copy_step = COPY_STEP;
 	d->ds.copy_least = LOOP_MS(d->o->copy_ms);
@@ -261,26 +344,29 @@ static int start(struct devstore *d, char *why, size_t len)
 		err = start_server(d, why, len);
 	if (!err)
 		err = start_control(d, why, len);
+	loop_hook_add(d->loop, &d->turn, on_turn, d); /* after the server's */
 	if (!err && watch_signals(d))
 		err = say(why, len, -errno, "signals", "try again");
 	return err;
 }
 
-static void stop(struct devstore *d)
+static int stop(struct devstore *d)
 {
+	int err;
+
 	if (d->control)
 		ds_control_stop(d->control);
 	if (d->server)
 		ds_server_stop(d->server);
 	if (d->ds.objects.slots)
 		ds_free(&d->ds);
-	if (d->storage)
-		storage_close(d->storage);
+	err = storage_close(d->storage);
 	if (d->signals.fd >= 0)
 		close(d->signals.fd);
 	loop_free(d->loop);
 	free(d->cert);
 	free(d->key);
+	return err;
 }
 
 /* Bodies come and go by the megabyte: memory that was had is kept, or each would
@@ -300,7 +386,7 @@ int devstore_run(const struct devstore_options *o,
 		 void (*ready)(const char *url, const char *control), char *why, size_t len)
 {
 	struct devstore *d = calloc(1, sizeof(*d));
-	int err;
+	int err, closed;
 
 	if (!d)
 		return -ENOMEM;
@@ -315,7 +401,9 @@ int devstore_run(const struct devstore_options *o,
 		if (err)
 			say(why, len, err, "event loop", "report this");
 	}
-	stop(d);
+	closed = stop(d);
+	if (!err && (d->failure || closed))
+		err = storage_ended(d, d->failure ? d->failure : closed, why, len);
 	free(d);
 	return err;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/log.h"
+
 #define BLOCK (256u << 10)
 
 /* A response that is made while it is sent: a stretch of a blob, or a body that
@@ -17,6 +19,12 @@ struct source {
 };
 
 /* Whole pages are read, in a buffer of ours where the ends are not on pages. */
+static ssize_t unreadable(int err)
+{
+	log_error("what is being sent can't be read: %s", strerror(-err));
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
 static ssize_t read_blob(struct source *src, uint64_t pos, char *buf, size_t max)
 {
 	uint64_t from = src->offset + pos;
@@ -27,10 +35,10 @@ static ssize_t read_blob(struct source *src, uint64_t pos, char *buf, size_t max
 	unsigned char *pages;
 	int err;
 
-	if (whole == want)
-		return storage_read(src->blob, from, buf, want) ?
-			       MHD_CONTENT_READER_END_WITH_ERROR :
-			       (ssize_t)want;
+	if (whole == want) {
+		err = storage_read(src->blob, from, buf, want);
+		return err ? unreadable(err) : (ssize_t)want;
+	}
 	pages = malloc(whole);
 	if (!pages)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -38,7 +46,7 @@ static ssize_t read_blob(struct source *src, uint64_t pos, char *buf, size_t max
 	if (!err)
 		memcpy(buf, pages + (from - page), want);
 	free(pages);
-	return err ? MHD_CONTENT_READER_END_WITH_ERROR : (ssize_t)want;
+	return err ? unreadable(err) : (ssize_t)want;
 }
 
 static ssize_t read_source(void *arg, uint64_t pos, char *buf, size_t max)

@@ -408,6 +408,9 @@ static void sync_writes(struct ds_server *s)
 {
 	int err = storage_sync(s->ds->storage);
 
+	if (err)
+		log_error("%s: writes can't be flushed: %s", s->ds->place, strerror(-err));
+
 	while (s->syncing) {
 		struct ds_http *h = s->syncing;
 
