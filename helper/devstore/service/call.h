@@ -148,6 +148,8 @@ enum ds_err ds_call_write_blob(struct ds_call *c, bool page, struct ds_object **
 enum ds_err ds_call_lease_id(struct ds_call *c, enum ds_header which, const char **id);
 /* InvalidRange, with the size that there is. */
 enum ds_err ds_call_beyond(struct ds_call *c, const struct ds_object *obj);
+/* A GUID of chance (RFC 4122), for leases and copies; false: there is no chance. */
+bool ds_random_id(char id[DS_LEASE_ID]);
 /* A copy of @obj to be changed (object.h). */
 enum ds_err ds_call_draft(struct ds_call *c, const struct ds_object *obj, struct ds_object **draft);
 /* @obj becomes what the draft is, with a new ETag; or on an error stays as it was. */

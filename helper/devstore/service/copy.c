@@ -13,7 +13,6 @@
 #include <strings.h>
 
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include "devstore/service/blob.h"
 #include "devstore/service/pages.h"
@@ -150,16 +149,9 @@ static enum ds_err find_source(struct ds_call *c, bool key_is_enough, struct ds_
 
 static bool set_copy_id(struct ds_object *to)
 {
-	unsigned char r[16];
 	char id[DS_LEASE_ID];
-	size_t n = 0;
 
-	if (RAND_bytes(r, sizeof(r)) != 1)
-		return false;
-	for (size_t i = 0; i < sizeof(r); i++)
-		n += (size_t)snprintf(id + n, sizeof(id) - n, "%s%02x",
-				      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", r[i]);
-	return ds_object_set(to, DS_COPY_ID, id);
+	return ds_random_id(id) && ds_object_set(to, DS_COPY_ID, id);
 }
 
 /* The record of a copy that is about to begin. */

@@ -9,7 +9,7 @@
 
 #include "devstore/service/service.h"
 
-static bool new_id(char id[DS_LEASE_ID])
+bool ds_random_id(char id[DS_LEASE_ID])
 {
 	unsigned char r[16];
 
@@ -55,7 +55,7 @@ static enum ds_err acquire(struct ds_call *c, struct ds_lease *l)
 		err = ds_call_lease_id(c, H_PROPOSED_LEASE_ID, &proposed);
 	if (err)
 		return err;
-	if (!proposed && !new_id(id))
+	if (!proposed && !ds_random_id(id))
 		return ERR_InternalError;
 	err = ds_lease_acquire(l, c->mono, duration, proposed ? proposed : id, proposed != NULL);
 	if (!err)
