@@ -68,8 +68,9 @@ const char *az_build_range(struct az_build *b, uint64_t offset, uint64_t len)
  * server before any byte of a response), libcurl silently sends the request
  * once more on a new connection.  It can't know whether the server had read
  * and executed the first one, and neither can we.  For a Put Page that would
- * break the rule that no write may land late (DESIGN.md, rule 2): the first
- * copy may still be on its way while the second one is answered.  So the
+ * break the rule that no write may land late (Documentation/design.rst,
+ * "Lost answers"): the first copy may still be on its way while the second
+ * one is answered.  So the
  * second time for one call that changes something, the transfer is aborted;
  * the call ends AZ_NO_RESPONSE, and its caller raises the sequence number before
  * it writes again.  A read may well be sent twice.

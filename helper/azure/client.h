@@ -8,7 +8,8 @@
  * never from within the function that started the call.  The client retries
  * nothing, ever: not even as libcurl would by itself when a kept connection
  * turns out to be dead, because a write that is sent twice under one sequence
- * number can land late (DESIGN.md, rule 2).  See client.c at prereq.
+ * number can land late (Documentation/design.rst, "Lost answers").  See
+ * prereq() in call.c.
  */
 #ifndef AZURE_CLIENT_H
 #define AZURE_CLIENT_H

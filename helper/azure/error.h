@@ -68,7 +68,8 @@ bool az_error_passes(const struct az_error *e);
 bool az_error_transient(const struct az_error *e);
 
 /* May a write that ended so have been executed, or still be?  True for every
- * way not to know: no response, 5xx, a corrupt response (DESIGN.md, rule 2). */
+ * way not to know: no response, 5xx, a corrupt response (Documentation/design.rst,
+ * "Lost answers"). */
 bool az_error_maybe_applied(const struct az_error *e);
 
 /* "412 LeaseIdMissing", "no answer: Operation timed out after 30000 ms": the

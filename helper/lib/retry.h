@@ -7,7 +7,8 @@
  * do not come back together.  What the service asks for by Retry-After is
  * honoured (up to RETRY_AFTER_MOST_S: it may not park a drive for an hour).
  * What has failed for RETRY_CEILING_S without success is stuck: that parks a
- * drive, while trying goes on (DESIGN.md, rule 7), and ends a transfer.
+ * drive, while trying goes on (Documentation/design.rst, "Parking and fencing"),
+ * and ends a transfer.
  */
 #ifndef LIB_RETRY_H
 #define LIB_RETRY_H
