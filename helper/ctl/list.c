@@ -7,6 +7,7 @@
 #include "ctl/options.h"
 #include "host/drives.h"
 #include "host/mounts.h"
+#include "lib/state.h"
 
 #define NONE "-"
 
@@ -25,7 +26,7 @@ static json_t *describe(const struct drive *drive)
 	json_t *o = json_pack("{s:i, s:s, s:s?, s:s?, s:I, s:b, s:s, s:o, s:o}", "index",
 			      (int)d->index, "device", device_name(d->index, device), "mount_point",
 			      m.count ? m.dirs[0] : NULL, "url", url, "size", drive_size(drive),
-			      "read_only", d->read_only, "state", driver_state_name(d->state),
+			      "read_only", d->read_only, "state", state_name(d->state),
 			      "helper_pid",
 			      d->helper_pid ? json_integer(d->helper_pid) : json_null(),
 			      "agent_pid", agent.alive ? json_integer(agent.pid) : json_null());

@@ -11,6 +11,7 @@
 #include "host/drives.h"
 #include "host/mounts.h"
 #include "lib/runtime.h"
+#include "lib/state.h"
 
 #define HELPER_MS 10000
 #define LINKS "/dev/disk/by-clouddrive/"
@@ -33,10 +34,10 @@ static json_t *driver_facts(const struct drive *drive)
 {
 	const struct driver_drive *d = &drive->driver;
 
-	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:i, s:o, s:s}", "state",
-			 driver_state_name(d->state), "size", drive_size(drive), "read_only",
-			 d->read_only, "in_flight", (int)d->in_flight, "openers", (int)d->openers,
-			 "park_limit", (int)d->park_limit, "helper_pid",
+	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:i, s:o, s:s}", "state", state_name(d->state),
+			 "size", drive_size(drive), "read_only", d->read_only, "in_flight",
+			 (int)d->in_flight, "openers", (int)d->openers, "park_limit",
+			 (int)d->park_limit, "helper_pid",
 			 d->helper_pid ? json_integer(d->helper_pid) : json_null(), "name",
 			 d->name);
 }
@@ -74,8 +75,8 @@ static json_t *from_record(const struct drive *drive)
 
 	return json_pack("{s:i, s:s, s:s?, s:s, s:I, s:b, s:n}", "index", (int)d->index, "device",
 			 device_name(d->index, device), "url", drive_url(drive), "state",
-			 driver_state_name(d->state), "size", drive_size(drive), "read_only",
-			 d->read_only, "helper_pid");
+			 state_name(d->state), "size", drive_size(drive), "read_only", d->read_only,
+			 "helper_pid");
 }
 
 static int gather(const struct drive *drive, json_t **out)

@@ -12,23 +12,9 @@
 #include <unistd.h>
 
 #include "drive/clock.h"
+#include "lib/date.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
-
-#define EXIT_DENIED 4
-#define EXIT_BUSY 6
-
-#define DATE_SIZE 32
-
-static const char *date(int64_t when, char buf[DATE_SIZE])
-{
-	time_t t = (time_t)when;
-	struct tm tm;
-
-	if (!gmtime_r(&t, &tm) || !strftime(buf, DATE_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		snprintf(buf, DATE_SIZE, "an unknown time");
-	return buf;
-}
 
 static const char *advice(const struct agent_channel *c)
 {
@@ -40,10 +26,11 @@ static const char *advice(const struct agent_channel *c)
 
 static void expire(struct agent_channel *c, int64_t when)
 {
-	char why[160], text[DATE_SIZE];
+	char why[160], text[DATE_SECONDS];
 
 	c->expired = true;
-	snprintf(why, sizeof(why), "the SAS expired at %s; %s", date(when, text), advice(c));
+	snprintf(why, sizeof(why), "the SAS expired at %s; %s", date_seconds(when, text),
+		 advice(c));
 	c->ops->expired(c->arg, why);
 }
 
@@ -83,7 +70,7 @@ static json_t *use(struct agent_channel *c, const char *sas)
 {
 	struct az_credential cred = { 0 };
 	bool after = c->expired;
-	char text[DATE_SIZE];
+	char text[DATE_SECONDS];
 	int64_t when;
 
 	if (!sas || az_credential_set_sas(&cred, sas))
@@ -94,7 +81,7 @@ static json_t *use(struct agent_channel *c, const char *sas)
 	if (when && when <= wall_clock()) {
 		az_credential_free(&cred);
 		return runtime_error(EXIT_DENIED, "%s: the SAS expired at %s; make a new one",
-				     c->name, date(when, text));
+				     c->name, date_seconds(when, text));
 	}
 	az_credential_free(c->cred);
 	*c->cred = cred;
@@ -118,14 +105,14 @@ static void hang_up(struct agent_channel *c)
 static void gone(struct agent_channel *c)
 {
 	int64_t when = az_credential_expiry(c->cred);
-	char text[DATE_SIZE];
+	char text[DATE_SECONDS];
 
 	hang_up(c);
 	if (!c->announced)
 		c->ops->abandoned(c->arg);
 	else if (when)
 		log_error("%s: its agent is gone; the SAS is valid until %s; %s", c->name,
-			  date(when, text), advice(c));
+			  date_seconds(when, text), advice(c));
 	else
 		log_error("%s: its agent is gone; the SAS says not how long it is valid; %s",
 			  c->name, advice(c));
@@ -244,16 +231,16 @@ json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *que
 	if (c->socket.fd >= 0)
 		hang_up(c);
 	err = agent_channel_open(c, fd, question);
-	return err ? runtime_error(1, "%s: %s", c->name, strerror(-err)) : NULL;
+	return err ? runtime_error(EXIT_FAILED, "%s: %s", c->name, strerror(-err)) : NULL;
 }
 
 json_t *agent_channel_credential_status(const struct agent_channel *c)
 {
 	int64_t when = az_credential_expiry(c->cred), left = when - wall_clock();
-	char text[DATE_SIZE];
+	char text[DATE_SECONDS];
 
 	return json_pack("{s:s, s:s?, s:o}", "kind", "sas", "expires",
-			 when ? date(when, text) : NULL, "expires_seconds",
+			 when ? date_seconds(when, text) : NULL, "expires_seconds",
 			 when ? json_integer(left > 0 ? left : 0) : json_null());
 }
 

@@ -18,6 +18,7 @@
 #include "drive/drive.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
+#include "lib/state.h"
 
 #define CLIENTS_MOST 16
 
@@ -124,17 +125,11 @@ static json_t *transaction_status(const struct drive *d)
 
 static json_t *status(const struct drive *d)
 {
-	static const char *const states[] = {
-		[CDRIVE_STATE_LIVE] = "live",
-		[CDRIVE_STATE_PARKED] = "parked",
-		[CDRIVE_STATE_FENCED] = "fenced",
-		[CDRIVE_STATE_GONE] = "gone",
-	};
 	json_t *s;
 
 	s = json_pack(
 		"{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:s, s:s*, s:s*}",
-		"index", d->index, "url", d->name, "state", states[d->state], "size",
+		"index", d->index, "url", d->name, "state", state_name(d->state), "size",
 		(json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
 		"connections", d->connections, "lease", lease_status(d), "credential",
 		agent_channel_credential_status(&d->channel), "agent",
@@ -180,7 +175,8 @@ static void try_detach(void *arg)
 				       6,
 				       "/dev/cdrive%u: in use by another program; close it, or use --force",
 				       d->index) :
-			       runtime_error(1, "/dev/cdrive%u: can't be detached: %s; see dmesg",
+			       runtime_error(EXIT_FAILED,
+					     "/dev/cdrive%u: can't be detached: %s; see dmesg",
 					     d->index, strerror(-err)));
 	}
 }
@@ -227,14 +223,15 @@ static void snapshot(struct client *client)
 		return; /* one answer to each, and one at a time */
 	if (d->state != CDRIVE_STATE_LIVE || !lease_may_send(&d->lease)) {
 		answer(client,
-		       runtime_error(7, "%s: /dev/cdrive%u waits: %s; see clouddrivectl status",
+		       runtime_error(EXIT_UNREACHABLE,
+				     "%s: /dev/cdrive%u waits: %s; see clouddrivectl status",
 				     d->name, d->index,
 				     d->last_error[0] ? d->last_error : "it is not live"));
 		return;
 	}
 	client->snapshot = az_snapshot(d->client, &d->blob, snapshot_taken, client);
 	if (!client->snapshot)
-		answer(client, runtime_error(1, "%s: out of memory; try again", d->name));
+		answer(client, runtime_error(EXIT_FAILED, "%s: out of memory; try again", d->name));
 }
 
 /* --- the agent --------------------------------------------------------------- */
@@ -282,7 +279,7 @@ static void readable(void *arg, uint32_t events)
 	else if (!strcmp(command, "agent"))
 		become_agent(client, question);
 	else
-		answer(client, runtime_error(2, "no such command"));
+		answer(client, runtime_error(EXIT_USAGE, "no such command"));
 	json_decref(question);
 }
 

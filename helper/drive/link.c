@@ -13,9 +13,9 @@
 
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
-#include <netlink/netlink.h>
 
 #include "lib/log.h"
+#include "lib/netlink.h"
 
 /* Holds what the driver may send before we read: small messages, but their
  * overhead counts too.  What does not fit is sent later by the driver. */
@@ -36,8 +36,7 @@ struct link {
 	const struct link_ops *ops;
 	void *arg;
 
-	struct nl_sock *sock;
-	int family;
+	struct netlink netlink;
 	int payload; /* /dev/cdrive-payload */
 	struct loop_fd watch;
 	struct loop_hook hook;
@@ -59,33 +58,13 @@ static const char zeroes[64 << 10];
 
 /* --- messages out ------------------------------------------------------- */
 
-static struct nl_msg *message(struct link *l, uint8_t command, int flags)
-{
-	struct nl_msg *msg = nlmsg_alloc();
-
-	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, l->family, 0, flags, command,
-				CDRIVE_GENL_VERSION)) {
-		nlmsg_free(msg);
-		msg = NULL;
-	}
-	return msg;
-}
-
-static int send_message(struct link *l, struct nl_msg *msg)
-{
-	int err = nl_send_auto(l->sock, msg);
-
-	nlmsg_free(msg);
-	return err < 0 ? -EIO : 0;
-}
-
 /* About the drive that is ours.  @until: 0: none. */
-static struct nl_msg *message_for_drive(struct link *l, uint8_t command, int flags, uint64_t until)
+static struct nl_msg *message_for_drive(struct link *l, enum cdrive_cmd command, int flags,
+					uint64_t until)
 {
-	struct nl_msg *msg = message(l, command, NLM_F_REQUEST | flags);
+	struct nl_msg *msg = netlink_message_for_drive(&l->netlink, command, flags, l->index);
 
-	if (msg && (nla_put_u32(msg, CDRIVE_A_INDEX, l->index) < 0 ||
-		    (until && nla_put_u64(msg, CDRIVE_A_LEASE_UNTIL, until) < 0))) {
+	if (msg && until && nla_put_u64(msg, CDRIVE_A_LEASE_UNTIL, until) < 0) {
 		nlmsg_free(msg);
 		msg = NULL;
 	}
@@ -94,17 +73,15 @@ static struct nl_msg *message_for_drive(struct link *l, uint8_t command, int fla
 
 /* A command that is answered by an acknowledgement, which on_error() logs.  What
  * there is to say before the drive is ours is said when it is made so. */
-static void tell(struct link *l, uint8_t command, uint64_t until)
+static void tell(struct link *l, enum cdrive_cmd command, uint64_t until)
 {
-	struct nl_msg *msg;
+	int err;
 
 	if (!l->attached)
 		return;
-	msg = message_for_drive(l, command, NLM_F_ACK, until);
-	if (!msg)
-		log_error("no memory for a message to the driver");
-	else if (send_message(l, msg))
-		log_error("can't send a message to the driver: %s", strerror(errno));
+	err = netlink_send(&l->netlink, message_for_drive(l, command, NLM_F_ACK, until), NULL);
+	if (err)
+		log_error("can't send a message to the driver: %s", strerror(-err));
 }
 
 void link_park(struct link *l)
@@ -145,7 +122,7 @@ static void flush(void *arg)
 	/* The hot path: a message of fixed form, without an allocation. */
 	m.nlh = (struct nlmsghdr){
 		.nlmsg_len = (uint32_t)(offsetof(__typeof__(m), done) + len),
-		.nlmsg_type = (uint16_t)l->family,
+		.nlmsg_type = (uint16_t)l->netlink.family,
 		.nlmsg_flags = NLM_F_REQUEST,
 	};
 	m.genl = (struct genlmsghdr){ .cmd = CDRIVE_CMD_COMPLETE, .version = CDRIVE_GENL_VERSION };
@@ -155,7 +132,7 @@ static void flush(void *arg)
 	m.done_attr = (struct nlattr){ .nla_len = (uint16_t)(NLA_HDRLEN + len),
 				       .nla_type = CDRIVE_A_COMPLETIONS };
 	memcpy(m.done, l->done, len);
-	if (send(nl_socket_get_fd(l->sock), &m, m.nlh.nlmsg_len, 0) < 0) {
+	if (send(netlink_fd(&l->netlink), &m, m.nlh.nlmsg_len, 0) < 0) {
 		/* Kept, and sent with those of a turn soon. */
 		loop_timer_arm(l->loop, &l->again, LOOP_MS(FLUSH_AGAIN_MS));
 		log_error("can't send completions to the driver: %s", strerror(errno));
@@ -174,11 +151,6 @@ void link_complete(struct link *l, uint32_t tag, int status)
 
 /* --- messages in -------------------------------------------------------- */
 
-static uint32_t attr_u32(struct nlattr *attr)
-{
-	return attr && nla_len(attr) >= 4 ? nla_get_u32(attr) : UINT32_MAX;
-}
-
 static void on_requests(struct link *l, struct nlattr **attrs)
 {
 	struct nlattr *attr = attrs[CDRIVE_A_DESCRIPTORS];
@@ -186,7 +158,7 @@ static void on_requests(struct link *l, struct nlattr **attrs)
 	int n = attr ? nla_len(attr) / (int)sizeof(struct cdrive_descriptor) : 0;
 
 	/* The first may come ahead of the answer to ATTACH. */
-	l->index = attr_u32(attrs[CDRIVE_A_INDEX]);
+	l->index = netlink_u32(attrs, CDRIVE_A_INDEX, UINT32_MAX);
 	for (; n > 0; n--, p += sizeof(struct cdrive_descriptor)) {
 		struct cdrive_descriptor desc;
 
@@ -237,11 +209,11 @@ static void on_message(struct link *l, struct nlmsghdr *nlh)
 		on_error(l, nlh);
 		return;
 	}
-	if (nlh->nlmsg_type != l->family || genlmsg_parse(nlh, 0, attrs, CDRIVE_A_MAX, NULL) < 0)
+	if (nlh->nlmsg_type != l->netlink.family || netlink_parse(nlh, attrs))
 		return;
 	genl = nlmsg_data(nlh);
 	if (genl->cmd == CDRIVE_CMD_GET && l->answer_seq && nlh->nlmsg_seq == l->answer_seq) {
-		l->index = attr_u32(attrs[CDRIVE_A_INDEX]);
+		l->index = netlink_u32(attrs, CDRIVE_A_INDEX, UINT32_MAX);
 		l->attached = true;
 		answer(l, (int)l->index);
 		return;
@@ -252,12 +224,11 @@ static void on_message(struct link *l, struct nlmsghdr *nlh)
 		on_requests(l, attrs);
 		break;
 	case CDRIVE_CMD_READY:
-		l->ops->ready(l->arg,
-			      attrs[CDRIVE_A_ERROR] ? (int)attr_u32(attrs[CDRIVE_A_ERROR]) : 0);
+		l->ops->ready(l->arg, (int)netlink_u32(attrs, CDRIVE_A_ERROR, 0));
 		break;
 	case CDRIVE_CMD_STATE:
-		if (l->attached && attr_u32(attrs[CDRIVE_A_INDEX]) == l->index)
-			on_state(l, attr_u32(attrs[CDRIVE_A_STATE]));
+		if (l->attached && netlink_u32(attrs, CDRIVE_A_INDEX, UINT32_MAX) == l->index)
+			on_state(l, netlink_u32(attrs, CDRIVE_A_STATE, UINT32_MAX));
 		break;
 	default:
 		break;
@@ -274,7 +245,7 @@ static void readable(void *arg, uint32_t events)
 	for (int i = 0; i < MESSAGES_A_TURN; i++) {
 		struct sockaddr_nl from = { .nl_pid = UINT32_MAX };
 		socklen_t from_len = sizeof(from);
-		ssize_t n = recvfrom(nl_socket_get_fd(l->sock), buf, sizeof(buf), MSG_DONTWAIT,
+		ssize_t n = recvfrom(netlink_fd(&l->netlink), buf, sizeof(buf), MSG_DONTWAIT,
 				     (struct sockaddr *)&from, &from_len);
 		struct nlmsghdr *nlh = (struct nlmsghdr *)buf;
 		int left = (int)n;
@@ -299,10 +270,8 @@ static int command(struct link *l, struct nl_msg *msg)
 {
 	int err;
 
-	nl_complete_msg(l->sock, msg);
 	l->answered = false;
-	l->answer_seq = nlmsg_hdr(msg)->nlmsg_seq;
-	err = send_message(l, msg);
+	err = netlink_send(&l->netlink, msg, &l->answer_seq);
 	if (!err)
 		err = loop_run_until(l->loop, &l->answered);
 	return err ? err : l->answer;
@@ -311,7 +280,7 @@ static int command(struct link *l, struct nl_msg *msg)
 int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
 		unsigned int park_limit, uint64_t until)
 {
-	struct nl_msg *msg = message(l, CDRIVE_CMD_ATTACH, NLM_F_REQUEST);
+	struct nl_msg *msg = netlink_message(&l->netlink, CDRIVE_CMD_ATTACH, 0);
 
 	if (!msg || nla_put_u64(msg, CDRIVE_A_SECTORS, sectors) < 0 ||
 	    nla_put_string(msg, CDRIVE_A_NAME, name) < 0 ||
@@ -326,18 +295,15 @@ int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_on
 
 int link_adopt(struct link *l, unsigned int index, uint64_t until)
 {
-	struct nl_msg *msg;
-
 	l->index = index;
-	msg = message_for_drive(l, CDRIVE_CMD_ADOPT, 0, until);
-	return msg ? command(l, msg) : -ENOMEM;
+	return command(l, message_for_drive(l, CDRIVE_CMD_ADOPT, 0, until));
 }
 
 /* Handles what comes until the acknowledgement has. */
 static int wait_acknowledged(struct link *l)
 {
 	uint64_t end = loop_now() + LOOP_MS(DETACH_MS), now;
-	struct pollfd p = { .fd = nl_socket_get_fd(l->sock), .events = POLLIN };
+	struct pollfd p = { .fd = netlink_fd(&l->netlink), .events = POLLIN };
 
 	while (!l->answered) {
 		now = loop_now();
@@ -358,11 +324,9 @@ static int detach(struct link *l, bool force)
 		nlmsg_free(msg);
 		return -ENOMEM;
 	}
-	nl_complete_msg(l->sock, msg);
 	l->answered = false;
 	l->acknowledged = true;
-	l->answer_seq = nlmsg_hdr(msg)->nlmsg_seq;
-	err = send_message(l, msg);
+	err = netlink_send(&l->netlink, msg, &l->answer_seq);
 	if (!err)
 		err = wait_acknowledged(l);
 	l->acknowledged = false;
@@ -437,26 +401,21 @@ int link_payload_zero(struct link *l, uint32_t tag, uint64_t len, uint64_t pos)
 
 static int open_socket(struct link *l)
 {
-	int group;
+	int group, fd, err = netlink_open(&l->netlink);
 
-	l->sock = nl_socket_alloc();
-	if (!l->sock)
-		return -ENOMEM;
-	if (genl_connect(l->sock))
-		return -EIO;
-	l->family = genl_ctrl_resolve(l->sock, CDRIVE_GENL_NAME);
-	group = genl_ctrl_resolve_grp(l->sock, CDRIVE_GENL_NAME, CDRIVE_MCGRP_STATE);
-	if (l->family < 0 || group < 0)
+	if (err)
+		return err;
+	group = genl_ctrl_resolve_grp(l->netlink.sock, CDRIVE_GENL_NAME, CDRIVE_MCGRP_STATE);
+	if (group < 0)
 		return -ENOENT;
-	if (nl_socket_add_membership(l->sock, group))
+	if (nl_socket_add_membership(l->netlink.sock, group))
 		return -EIO;
 	/* The driver keeps what did not fit and sends it again: an overrun is
 	 * no error, and must not be reported as one. */
-	setsockopt(nl_socket_get_fd(l->sock), SOL_NETLINK, NETLINK_NO_ENOBUFS, &(int){ 1 },
-		   sizeof(int));
-	setsockopt(nl_socket_get_fd(l->sock), SOL_SOCKET, SO_RCVBUFFORCE, &(int){ RECEIVE_BUFFER },
-		   sizeof(int));
-	return ioctl(l->payload, CDRIVE_PAYLOAD_BIND, nl_socket_get_fd(l->sock)) ? -errno : 0;
+	fd = netlink_fd(&l->netlink);
+	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ RECEIVE_BUFFER }, sizeof(int));
+	return ioctl(l->payload, CDRIVE_PAYLOAD_BIND, fd) ? -errno : 0;
 }
 
 int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, void *arg)
@@ -474,7 +433,7 @@ int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, 
 	l->payload = open("/dev/" CDRIVE_PAYLOAD_NAME, O_RDWR | O_CLOEXEC);
 	err = l->payload < 0 ? -errno : open_socket(l);
 	if (!err)
-		err = loop_fd_add(loop, &l->watch, nl_socket_get_fd(l->sock), EPOLLIN, readable, l);
+		err = loop_fd_add(loop, &l->watch, netlink_fd(&l->netlink), EPOLLIN, readable, l);
 	if (err) {
 		link_close(l);
 		return err;
@@ -491,7 +450,7 @@ void link_close(struct link *l)
 	loop_timer_cancel(l->loop, &l->again);
 	if (l->watch.fd >= 0)
 		loop_fd_del(l->loop, &l->watch);
-	nl_socket_free(l->sock);
+	netlink_close(&l->netlink);
 	if (l->payload >= 0)
 		close(l->payload);
 	free(l);

@@ -69,8 +69,9 @@ static json_t *give_up_privileges(struct drive *d)
 
 	tzset();
 	err = sandbox_enter(SANDBOX_HELPER);
-	return err ? runtime_error(1, "%s: can't give up privileges: %s; see the system log",
-				   d->name, strerror(-err)) :
+	return err ? runtime_error(EXIT_FAILED,
+				   "%s: can't give up privileges: %s; see the system log", d->name,
+				   strerror(-err)) :
 		     NULL;
 }
 
@@ -110,7 +111,7 @@ static int serve(struct drive *d, struct signals *signals, int fd)
 		drive_close(d); /* before it is told: nothing is left behind */
 		runtime_send(fd, error);
 		json_decref(error);
-		return EXIT_FAILURE;
+		return EXIT_FAILED;
 	}
 	announce(d, fd);
 	if (!d->foreground)
@@ -120,9 +121,9 @@ static int serve(struct drive *d, struct signals *signals, int fd)
 	if (!d->ending)
 		loop_run(d->loop);
 	if (d->leaving)
-		return EXIT_FAILURE; /* all stays as it is, for the next helper */
+		return EXIT_FAILED; /* all stays as it is, for the next helper */
 	drive_close(d);
-	return EXIT_SUCCESS;
+	return EXIT_OK;
 }
 
 static int run(char **argv)
@@ -134,21 +135,21 @@ static int run(char **argv)
 	int err;
 
 	if (loop_new(&drive.loop) || signals_watch(drive.loop, &signals.watch, signalled, &signals))
-		return EXIT_FAILURE;
+		return EXIT_FAILED;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	err = runtime_receive(fd, &request, 10000);
 	if (err) {
 		fprintf(stderr,
 			"clouddrived: no request on descriptor %d: %s; it is started by clouddrivectl mount\n",
 			fd, strerror(-err));
-		return 2;
+		return EXIT_USAGE;
 	}
 	error = drive_configure(&drive, request, fd);
 	json_decref(request);
 	if (error) {
 		runtime_send(fd, error);
 		json_decref(error);
-		return EXIT_FAILURE;
+		return EXIT_FAILED;
 	}
 	setsid();
 	daemon_harden(argv[0], 0);
@@ -162,7 +163,7 @@ int main(int argc, char **argv)
 	if (err) {
 		fprintf(stderr, "clouddrived: keeping memory from other processes: %s\n",
 			strerror(-err));
-		return EXIT_FAILURE;
+		return EXIT_FAILED;
 	}
 	json_set_alloc_funcs(malloc, cleansing_free);
 	log_open("clouddrived", true);

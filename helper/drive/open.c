@@ -39,13 +39,6 @@
 
 #define READY_S 60
 
-#define EXIT_FAILED 1
-#define EXIT_NO_DRIVE 3
-#define EXIT_LEASED 5
-#define EXIT_BUSY 6
-#define EXIT_UNREACHABLE 7
-#define EXIT_NOT_A_DRIVE 8
-
 /* --- the request ---------------------------------------------------------- */
 
 json_t *drive_configure(struct drive *d, const json_t *request, int fd)
@@ -63,13 +56,13 @@ json_t *drive_configure(struct drive *d, const json_t *request, int fd)
 			   "foreground", &foreground))
 		return runtime_error(EXIT_FAILED, "clouddrived: %s", e.text);
 	if (az_url_parse(url, &d->url, why, sizeof(why)))
-		return runtime_error(2, "%s", why);
+		return runtime_error(EXIT_USAGE, "%s", why);
 	d->name = az_url_text(&d->url);
 	err = az_credential_set_sas(&d->cred, sas);
 	if (err || !d->name)
-		return runtime_error(4, "%s: no usable SAS", url);
+		return runtime_error(EXIT_DENIED, "%s: no usable SAS", url);
 	if (connections < 1 || connections > CONNECTIONS_MOST)
-		return runtime_error(2, "connections: must be 1 to %d", CONNECTIONS_MOST);
+		return runtime_error(EXIT_USAGE, "connections: must be 1 to %d", CONNECTIONS_MOST);
 	d->read_only = read_only || d->url.snapshot;
 	d->force = force;
 	d->foreground = foreground;
@@ -160,7 +153,7 @@ static bool says_missing(const json_t *error)
 	int status = 0;
 
 	json_unpack((json_t *)error, "{s:{s:i}}", "error", "exit", &status);
-	return status == EXIT_NO_DRIVE;
+	return status == EXIT_MISSING;
 }
 
 /* In place of a lease. */

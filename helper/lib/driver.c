@@ -10,16 +10,15 @@
 #include <sys/utsname.h>
 
 #include <libkmod.h>
-#include <netlink/genl/ctrl.h>
-#include <netlink/genl/genl.h>
+
+#include "lib/netlink.h"
 
 #define MODULE "cdrive"
 /* Longest wait for an answer: detaching waits for the disk's last users. */
 #define ANSWER_SECONDS 30
 
 struct driver {
-	struct nl_sock *sock;
-	int family;
+	struct netlink netlink;
 
 	/* the command being carried out */
 	uint32_t seq;
@@ -29,35 +28,7 @@ struct driver {
 	int count;
 };
 
-const char *driver_state_name(enum cdrive_state state)
-{
-	static const char *const names[] = {
-		[CDRIVE_STATE_LIVE] = "live",
-		[CDRIVE_STATE_PARKED] = "parked",
-		[CDRIVE_STATE_FENCED] = "fenced",
-		[CDRIVE_STATE_GONE] = "gone",
-	};
-
-	if ((unsigned int)state >= sizeof(names) / sizeof(names[0]))
-		return "unknown";
-	return names[state];
-}
-
 /* --- answers --------------------------------------------------------------- */
-
-static struct nla_policy policy[CDRIVE_A_MAX + 1] = {
-	[CDRIVE_A_INDEX] = { .type = NLA_U32 },	      [CDRIVE_A_SECTORS] = { .type = NLA_U64 },
-	[CDRIVE_A_FLAGS] = { .type = NLA_U32 },	      [CDRIVE_A_STATE] = { .type = NLA_U32 },
-	[CDRIVE_A_PARK_LIMIT] = { .type = NLA_U32 },  [CDRIVE_A_HELPER_PID] = { .type = NLA_U32 },
-	[CDRIVE_A_IN_FLIGHT] = { .type = NLA_U32 },   [CDRIVE_A_OPENERS] = { .type = NLA_U32 },
-	[CDRIVE_A_LEASE_UNTIL] = { .type = NLA_U64 }, [CDRIVE_A_PARK_REASONS] = { .type = NLA_U32 },
-	[CDRIVE_A_NAME] = { .type = NLA_STRING },
-};
-
-static unsigned int get_u32(struct nlattr **attrs, enum cdrive_attr attr)
-{
-	return attrs[attr] ? nla_get_u32(attrs[attr]) : 0;
-}
 
 static int on_drive(struct nl_msg *msg, void *arg)
 {
@@ -65,8 +36,8 @@ static int on_drive(struct nl_msg *msg, void *arg)
 	struct driver *d = arg;
 	struct driver_drive *drive;
 
-	if (genlmsg_parse(nlmsg_hdr(msg), 0, attrs, CDRIVE_A_MAX, policy) ||
-	    !attrs[CDRIVE_A_INDEX] || !attrs[CDRIVE_A_SECTORS]) {
+	if (netlink_parse(nlmsg_hdr(msg), attrs) || !attrs[CDRIVE_A_INDEX] ||
+	    !attrs[CDRIVE_A_SECTORS]) {
 		d->err = -EPROTO;
 		return NL_SKIP;
 	}
@@ -75,13 +46,13 @@ static int on_drive(struct nl_msg *msg, void *arg)
 	drive = &d->drives[d->count++];
 	drive->index = nla_get_u32(attrs[CDRIVE_A_INDEX]);
 	drive->sectors = nla_get_u64(attrs[CDRIVE_A_SECTORS]);
-	drive->read_only = get_u32(attrs, CDRIVE_A_FLAGS) & CDRIVE_F_READ_ONLY;
-	drive->state = get_u32(attrs, CDRIVE_A_STATE);
-	drive->park_limit = get_u32(attrs, CDRIVE_A_PARK_LIMIT);
-	drive->helper_pid = get_u32(attrs, CDRIVE_A_HELPER_PID);
-	drive->in_flight = get_u32(attrs, CDRIVE_A_IN_FLIGHT);
-	drive->openers = get_u32(attrs, CDRIVE_A_OPENERS);
-	drive->park_reasons = get_u32(attrs, CDRIVE_A_PARK_REASONS);
+	drive->read_only = netlink_u32(attrs, CDRIVE_A_FLAGS, 0) & CDRIVE_F_READ_ONLY;
+	drive->state = netlink_u32(attrs, CDRIVE_A_STATE, 0);
+	drive->park_limit = netlink_u32(attrs, CDRIVE_A_PARK_LIMIT, 0);
+	drive->helper_pid = netlink_u32(attrs, CDRIVE_A_HELPER_PID, 0);
+	drive->in_flight = netlink_u32(attrs, CDRIVE_A_IN_FLIGHT, 0);
+	drive->openers = netlink_u32(attrs, CDRIVE_A_OPENERS, 0);
+	drive->park_reasons = netlink_u32(attrs, CDRIVE_A_PARK_REASONS, 0);
 	snprintf(drive->name, sizeof(drive->name), "%s",
 		 attrs[CDRIVE_A_NAME] ? nla_get_string(attrs[CDRIVE_A_NAME]) : "");
 	drive->has_lease = attrs[CDRIVE_A_LEASE_UNTIL];
@@ -132,66 +103,37 @@ static int transact(struct driver *d, struct nl_msg *msg)
 {
 	int n;
 
-	if (!msg)
-		return -ENOMEM;
 	d->done = false;
 	d->err = 0;
 	d->count = 0;
-	nl_complete_msg(d->sock, msg);
-	d->seq = nlmsg_hdr(msg)->nlmsg_seq;
-	n = nl_send(d->sock, msg);
-	nlmsg_free(msg);
-	if (n < 0)
-		return n == -NLE_PERM ? -EPERM : -EIO;
+	n = netlink_send(&d->netlink, msg, &d->seq);
+	if (n)
+		return n;
 	while (!d->done) {
-		n = nl_recvmsgs_default(d->sock);
+		n = nl_recvmsgs_default(d->netlink.sock);
 		if (n < 0 && !d->done)
 			return n == -NLE_AGAIN ? -ETIMEDOUT : -EIO;
 	}
 	return d->err;
 }
 
-static struct nl_msg *message_new(struct driver *d, enum cdrive_cmd cmd, int flags)
-{
-	struct nl_msg *msg = nlmsg_alloc();
-
-	if (msg && !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, d->family, 0, flags, cmd,
-				CDRIVE_GENL_VERSION)) {
-		nlmsg_free(msg);
-		return NULL;
-	}
-	return msg;
-}
-
-static struct nl_msg *message_for_drive(struct driver *d, enum cdrive_cmd cmd, unsigned int index)
-{
-	struct nl_msg *msg = message_new(d, cmd, 0);
-
-	if (msg && nla_put_u32(msg, CDRIVE_A_INDEX, index)) {
-		nlmsg_free(msg);
-		return NULL;
-	}
-	return msg;
-}
-
 /* --- commands -------------------------------------------------------------- */
 
-static int connect_family(struct driver *d)
+static int open_socket(struct driver *d)
 {
 	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
+	int err = netlink_open(&d->netlink);
+	struct nl_sock *sock = d->netlink.sock;
 
-	if (genl_connect(d->sock))
-		return -EIO;
-	setsockopt(nl_socket_get_fd(d->sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	d->family = genl_ctrl_resolve(d->sock, CDRIVE_GENL_NAME);
-	if (d->family < 0)
-		return d->family == -NLE_OBJ_NOTFOUND ? -ENOENT : -EIO;
-	nl_socket_modify_cb(d->sock, NL_CB_MSG_IN, NL_CB_CUSTOM, on_any, d);
-	nl_socket_modify_cb(d->sock, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, d);
-	nl_socket_modify_cb(d->sock, NL_CB_VALID, NL_CB_CUSTOM, on_drive, d);
-	nl_socket_modify_cb(d->sock, NL_CB_FINISH, NL_CB_CUSTOM, on_done, d);
-	nl_socket_modify_cb(d->sock, NL_CB_ACK, NL_CB_CUSTOM, on_done, d);
-	nl_socket_modify_err_cb(d->sock, NL_CB_CUSTOM, on_error, d);
+	if (err)
+		return err;
+	setsockopt(netlink_fd(&d->netlink), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	nl_socket_modify_cb(sock, NL_CB_MSG_IN, NL_CB_CUSTOM, on_any, d);
+	nl_socket_modify_cb(sock, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, d);
+	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_drive, d);
+	nl_socket_modify_cb(sock, NL_CB_FINISH, NL_CB_CUSTOM, on_done, d);
+	nl_socket_modify_cb(sock, NL_CB_ACK, NL_CB_CUSTOM, on_done, d);
+	nl_socket_modify_err_cb(sock, NL_CB_CUSTOM, on_error, d);
 	return 0;
 }
 
@@ -203,8 +145,7 @@ int driver_open(struct driver **out)
 	*out = NULL;
 	if (!d)
 		return -ENOMEM;
-	d->sock = nl_socket_alloc();
-	err = d->sock ? connect_family(d) : -ENOMEM;
+	err = open_socket(d);
 	if (err) {
 		driver_close(d);
 		return err;
@@ -217,8 +158,7 @@ void driver_close(struct driver *d)
 {
 	if (!d)
 		return;
-	if (d->sock)
-		nl_socket_free(d->sock);
+	netlink_close(&d->netlink);
 	free(d);
 }
 
@@ -234,7 +174,7 @@ int driver_list(struct driver *d, struct driver_drive drives[CDRIVE_MAX_DRIVES])
 	int err;
 
 	d->drives = drives;
-	err = transact(d, message_new(d, CDRIVE_CMD_GET, NLM_F_DUMP));
+	err = transact(d, netlink_message(&d->netlink, CDRIVE_CMD_GET, NLM_F_DUMP));
 	d->drives = NULL;
 	if (err)
 		return err;
@@ -248,7 +188,7 @@ int driver_get(struct driver *d, unsigned int index, struct driver_drive *drive)
 	int err;
 
 	d->drives = found;
-	err = transact(d, message_for_drive(d, CDRIVE_CMD_GET, index));
+	err = transact(d, netlink_message_for_drive(&d->netlink, CDRIVE_CMD_GET, 0, index));
 	d->drives = NULL;
 	if (err)
 		return err;
@@ -260,7 +200,7 @@ int driver_get(struct driver *d, unsigned int index, struct driver_drive *drive)
 
 int driver_detach(struct driver *d, unsigned int index, bool force)
 {
-	struct nl_msg *msg = message_for_drive(d, CDRIVE_CMD_DETACH, index);
+	struct nl_msg *msg = netlink_message_for_drive(&d->netlink, CDRIVE_CMD_DETACH, 0, index);
 
 	if (msg && force && nla_put_u32(msg, CDRIVE_A_FLAGS, CDRIVE_F_FORCE)) {
 		nlmsg_free(msg);

@@ -48,6 +48,4 @@ int driver_detach(struct driver *d, unsigned int index, bool force);
  * @why names the module and what to do. */
 int driver_load_module(char *why, size_t len);
 
-const char *driver_state_name(enum cdrive_state state);
-
 #endif

@@ -13,6 +13,7 @@
 
 #include "helper.h"
 #include "lib/driver.h"
+#include "lib/state.h"
 #include "load.h"
 #include "report.h"
 #include "scenario.h"
@@ -71,8 +72,7 @@ static void expect_state(struct place *p, enum cdrive_state state, unsigned int 
 	while (get(p, &d) && (d.state != state || d.park_reasons != reasons)) {
 		if (now_ns() > end) {
 			complain("cdrive%u: is %s for %#x, not %s for %#x", p->index,
-				 driver_state_name(d.state), d.park_reasons,
-				 driver_state_name(state), reasons);
+				 state_name(d.state), d.park_reasons, state_name(state), reasons);
 			return;
 		}
 		sleep_ms(1);
@@ -169,7 +169,7 @@ static void deed_kill(struct place *p)
 		if (get(p, &d) && (d.state != CDRIVE_STATE_PARKED || d.helper_pid ||
 				   !(d.park_reasons & 1 << CDRIVE_PARK_HELPER)))
 			complain("cdrive%u: without helper it is %s for %#x, helper %d", p->index,
-				 driver_state_name(d.state), d.park_reasons, d.helper_pid);
+				 state_name(d.state), d.park_reasons, d.helper_pid);
 		keep_still(p);
 	}
 	helper_kill(&p->helper);

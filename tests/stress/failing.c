@@ -16,6 +16,7 @@
 #include "fault.h"
 #include "helper.h"
 #include "lib/driver.h"
+#include "lib/state.h"
 #include "load.h"
 #include "module.h"
 #include "report.h"
@@ -201,7 +202,7 @@ static void drop_fenced(void)
 
 	expect(driver_get(it.driver, it.index, &d), "asking for the drive");
 	if (d.state != CDRIVE_STATE_FENCED)
-		complain("FENCE succeeded, but the drive is %s", driver_state_name(d.state));
+		complain("FENCE succeeded, but the drive is %s", state_name(d.state));
 	drop_drive();
 }
 
@@ -272,7 +273,7 @@ static void still_orphan(int err)
 	expect(driver_get(it.driver, it.index, &d), "asking for the drive");
 	if (d.helper_pid || d.state != CDRIVE_STATE_PARKED || !d.in_flight)
 		complain("ADOPT failed, but the drive is %s, with helper %d and %u in flight",
-			 driver_state_name(d.state), d.helper_pid, d.in_flight);
+			 state_name(d.state), d.helper_pid, d.in_flight);
 }
 
 /* --- reading and writing --------------------------------------------------------------------- */

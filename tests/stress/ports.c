@@ -14,6 +14,7 @@
 #include <linux/netlink.h>
 
 #include "lib/driver.h"
+#include "lib/state.h"
 #include "report.h"
 #include "scenario.h"
 #include "wire.h"
@@ -71,8 +72,7 @@ static void one_drive(struct driver *driver)
 	atomic_fetch_add(&attached, 1);
 	sleep_ms(2);
 	if (!driver_get(driver, w.index, &d) && d.state != CDRIVE_STATE_LIVE)
-		complain("cdrive%u: is %s, and its helper is there", w.index,
-			 driver_state_name(d.state));
+		complain("cdrive%u: is %s, and its helper is there", w.index, state_name(d.state));
 	driver_detach(driver, w.index, true);
 	wire_close(&w);
 }
