@@ -80,16 +80,9 @@ int netlink_send(struct netlink *n, struct nl_msg *msg, uint32_t *seq)
 		*seq = nlmsg_hdr(msg)->nlmsg_seq;
 	err = nl_send(n->sock, msg);
 	nlmsg_free(msg);
-	switch (-err) {
-	case NLE_PERM:
-		return -EPERM;
-	case NLE_NOMEM:
-		return -ENOMEM;
-	case NLE_AGAIN:
-		return -EAGAIN;
-	default:
-		return err < 0 ? -EIO : 0;
-	}
+	if (err < 0)
+		return err == -NLE_PERM ? -EPERM : -EIO;
+	return 0;
 }
 
 int netlink_parse(struct nlmsghdr *nlh, struct nlattr *attrs[CDRIVE_A_MAX + 1])

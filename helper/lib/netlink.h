@@ -34,7 +34,7 @@ struct nl_msg *netlink_message_for_drive(const struct netlink *n, enum cdrive_cm
 					 int flags, unsigned int index);
 
 /* Sends and frees @msg; NULL is -ENOMEM.  @seq: NULL, or where its sequence number goes.
- * 0 or a negative errno. */
+ * 0, -EPERM, or -EIO for whatever else libnl makes of it. */
 int netlink_send(struct netlink *n, struct nl_msg *msg, uint32_t *seq);
 
 /* The attributes of a message of the family, checked by type; 0 or -EPROTO. */
