@@ -75,7 +75,7 @@ static json_t *counters(struct ds_control *c, const json_t *message)
 	if (json_is_true(json_object_get(message, "reset"))) {
 		memset(c->faults->op, 0, sizeof(c->faults->op));
 		memset(c->faults->status, 0, sizeof(c->faults->status));
-		c->faults->connections = 0;
+		c->faults->connections = c->faults->dropped = 0;
 	}
 	return answer;
 }

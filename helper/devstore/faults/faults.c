@@ -297,6 +297,7 @@ json_t *ds_faults_counters(const struct ds_faults *f)
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
 		json_object_set_new(status, statuses[i], json_integer((json_int_t)f->status[i]));
 	json_object_set_new(all, "connections", json_integer((json_int_t)f->connections));
+	json_object_set_new(all, "dropped", json_integer((json_int_t)f->dropped));
 	json_object_set_new(all, "status", status);
 	json_object_set_new(all, "operations", ops);
 	return all;

@@ -93,7 +93,7 @@ struct ds_faults {
 	uint64_t seed; /* of chance */
 	struct ds_count op[DS_OP_COUNT];
 	uint64_t status[6]; /* by its first digit; 0: none was sent */
-	uint64_t connections;
+	uint64_t connections, dropped; /* of clients; for being slow */
 };
 
 /* What a rule is matched with. */

@@ -5,12 +5,14 @@
  *   server.c   requests, from their first line to their response
  *   send.c     responses, and what faults do to them
  *   listen.c   connections, and outages
+ *   peers.c    which of them are too slow
  */
 #ifndef DEVSTORE_HTTP_H
 #define DEVSTORE_HTTP_H
 
 #include <microhttpd.h>
 
+#include "devstore/http/peers.h"
 #include "devstore/http/server.h"
 
 struct ds_server {
@@ -28,6 +30,8 @@ struct ds_server {
 	struct ds_http *pool;
 	size_t pooled;
 	uint64_t bodies; /* bytes of those that are held */
+	struct ds_peers peers;
+	struct loop_timer slow; /* to look who is too slow */
 	struct ds_http *syncing;
 };
 
@@ -44,6 +48,7 @@ struct ds_http {
 	struct ds_http *next, *prev, *sync_next;
 	struct ds_server *server;
 	struct MHD_Connection *connection; /* NULL until its headers are there */
+	struct ds_peer *peer;
 	enum ds_http_state state;
 	uint64_t expected, received; /* bytes of the body */
 	uint64_t held; /* as many are had for it */
@@ -56,6 +61,8 @@ struct ds_http {
 
 /* --- listen.c --- */
 int ds_listen(struct ds_server *s);
+/* As many connections as there may be. */
+size_t ds_listen_max(void);
 void ds_listen_stop(struct ds_server *s);
 
 /* --- send.c --- */

@@ -7,9 +7,34 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/log.h"
+
+#define MAX_CONNECTIONS 4096u
+#define OTHER_FILES 512u /* those of the storage, and what else is open */
+
+size_t ds_listen_max(void)
+{
+	struct rlimit files = { 0 };
+	size_t most;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	most = files.rlim_cur > 2 * OTHER_FILES ? files.rlim_cur - OTHER_FILES : files.rlim_cur / 2;
+	return most < MAX_CONNECTIONS ? most : MAX_CONNECTIONS;
+}
+
+/* Whether there is room for one more, if need be in the place of the slowest. */
+static bool make_room(struct ds_server *s)
+{
+	/* libmicrohttpd notices that they are shut down, and then tells. */
+	for (int i = 0; i < 2 && s->peers.count >= s->peers.max; i++) {
+		s->faults->dropped += ds_peers_drop_latest(&s->peers, loop_now());
+		MHD_run(s->daemon);
+	}
+	return s->peers.count < s->peers.max;
+}
 
 static void on_connection(void *arg, uint32_t events)
 {
@@ -31,6 +56,11 @@ static void on_connection(void *arg, uint32_t events)
 		ds_faults_match(s->faults, &connect, loop_now(), &plan);
 		if (plan.reset) {
 			setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+			close(fd);
+			continue;
+		}
+		if (!make_room(s)) {
+			log_debug("connection: no room, and nobody is slow");
 			close(fd);
 			continue;
 		}

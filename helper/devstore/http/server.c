@@ -32,13 +32,12 @@
 #include "devstore/http/http.h"
 #include "lib/log.h"
 
-#define MAX_CONNECTIONS 4096u
 /* What of a refused body is read, so that its sender comes to read the response. */
 #define MAX_DRAINED (16u << 20)
-#define IDLE_SECONDS 120u
 /* Of all bodies that are being received. */
 #define MAX_BODIES (1ull << 30)
 #define MAX_POOLED 256u
+#define SLOW_MS 5000u /* so often is looked who is too slow */
 /* Of a connection: its headers both ways, and what arrives of a body at once. */
 #define CONNECTION_MEMORY 65536u
 
@@ -83,6 +82,7 @@ static void give_back(struct ds_http *h)
 	s->bodies -= h->held;
 	h->held = 0;
 	h->connection = NULL;
+	h->peer = NULL;
 	if (s->pooled == MAX_POOLED) {
 		text_free(&h->uri);
 		free(h);
@@ -140,6 +140,7 @@ static enum MHD_Result respond(struct ds_http *h)
 	uint64_t out = a->stream ? a->length : a->body_len;
 
 	h->state = DS_RESPONDED;
+	ds_peer_set(&h->server->peers, h->peer, DS_PEER_RESPONSE, loop_now());
 	ds_faults_count(h->server->faults, h->call.op, a->status, h->received, out);
 	return ds_send(h);
 }
@@ -172,6 +173,7 @@ static void refuse_with(struct ds_http *h)
 
 static enum MHD_Result run(struct ds_http *h)
 {
+	ds_peer_set(&h->server->peers, h->peer, DS_PEER_SERVED, loop_now());
 	if (h->err)
 		ds_call_refuse(&h->call, h->err);
 	else if (h->plan.status)
@@ -310,10 +312,19 @@ static enum MHD_Result on_complete(struct ds_http *h)
 	if (h->call.req.body_len != h->expected && !h->err)
 		h->err = ERR_InvalidInput;
 	if (h->plan.delay) {
+		ds_peer_set(&h->server->peers, h->peer, DS_PEER_SERVED, loop_now());
 		suspend(h, DS_DELAYED, h->plan.delay);
 		return MHD_YES;
 	}
 	return run(h);
+}
+
+static struct ds_peer *peer_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
 }
 
 static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
@@ -329,6 +340,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 		return MHD_NO;
 	if (!h->connection) {
 		h->connection = connection;
+		h->peer = peer_of(connection);
 		return on_request(h, verb);
 	}
 	switch (h->state) {
@@ -365,9 +377,28 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **ca
 	(void)arg;
 	(void)connection;
 	(void)code;
-	if (*call)
-		give_back(*call);
+	if (*call) {
+		struct ds_http *h = *call;
+
+		ds_peer_set(&h->server->peers, h->peer, DS_PEER_IDLE, loop_now());
+		give_back(h);
+	}
 	*call = NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *info;
+	struct ds_server *s = arg;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		ds_peer_remove(&s->peers, *context);
+		*context = NULL;
+		return;
+	}
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	*context = info ? ds_peer_add(&s->peers, info->connect_fd, loop_now()) : NULL;
 }
 
 /* Paths and queries are decoded by request.c, which must see them as they came. */
@@ -386,6 +417,19 @@ static void on_log(void *arg, const char *fmt, va_list ap)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	line[strcspn(line, "\n")] = '\0';
 	log_debug("http: %s", line);
+}
+
+/* --- time limits --------------------------------------------------------------------------- */
+
+static void on_slow(void *arg)
+{
+	struct ds_server *s = arg;
+	size_t n = ds_peers_drop_late(&s->peers, loop_now());
+
+	if (n)
+		log_debug("http: %zu clients were too slow", n);
+	s->faults->dropped += n;
+	loop_timer_arm(s->ds->loop, &s->slow, LOOP_MS(SLOW_MS));
 }
 
 /* --- the loop ------------------------------------------------------------------------------ */
@@ -461,8 +505,8 @@ static int start_daemon(struct ds_server *s, const struct ds_server_options *o)
 	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, s, MHD_OPTION_EXTERNAL_LOGGER,
 				     on_log, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				     (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-				     MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-				     MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
+				     (unsigned int)s->peers.max, MHD_OPTION_NOTIFY_CONNECTION,
+				     on_connection, s, MHD_OPTION_URI_LOG_CALLBACK, on_uri, s,
 				     MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
 				     MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
 				     MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY,
@@ -487,6 +531,8 @@ int ds_server_start(struct ds_server **out, struct ds *ds, struct ds_faults *fau
 	s->address = o->address;
 	s->listener.fd = s->epoll.fd = -1;
 	loop_timer_init(&s->timer, on_timer, s);
+	loop_timer_init(&s->slow, on_slow, s);
+	ds_peers_init(&s->peers, ds_listen_max());
 	err = ds_listen(s);
 	if (err) {
 		snprintf(why, len, "%s", strerror(-err));
@@ -503,6 +549,7 @@ int ds_server_start(struct ds_server **out, struct ds *ds, struct ds_faults *fau
 		return err;
 	}
 	loop_hook_add(ds->loop, &s->hook, on_hook, s);
+	on_slow(s);
 	*out = s;
 	return 0;
 }
@@ -514,6 +561,7 @@ void ds_server_stop(struct ds_server *s)
 	ds_listen_stop(s);
 	loop_fd_del(s->ds->loop, &s->epoll);
 	loop_timer_cancel(s->ds->loop, &s->timer);
+	loop_timer_cancel(s->ds->loop, &s->slow);
 	/* libmicrohttpd insists on all being resumed before it ends. */
 	for (h = s->calls; h; h = h->next) {
 		if (h->state == DS_DELAYED || h->state == DS_SYNCING || h->state == DS_HELD) {
