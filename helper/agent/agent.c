@@ -138,7 +138,7 @@ static const struct supervisor_ops ops = { .answered = on_answered, .done = on_d
 
 static void say_goodbye(const struct agent *a)
 {
-	int64_t until = key_until(a->sup.key, time(NULL));
+	int64_t until = key_token_expiry(a->sup.key, time(NULL));
 	char when[DATE_SECONDS];
 
 	log_info(

@@ -75,7 +75,7 @@ char *key_token(const struct key *key, const struct az_url *url, int64_t now)
 	return strdup(key->sas);
 }
 
-int64_t key_until(const struct key *key, int64_t now)
+int64_t key_token_expiry(const struct key *key, int64_t now)
 {
 	return key_signs(key) ? now + key->lifetime_s : az_credential_expiry(&key->cred);
 }

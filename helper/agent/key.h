@@ -34,7 +34,7 @@ char *key_token(const struct key *key, const struct az_url *url, int64_t now);
 unsigned int key_refresh_s(unsigned int lifetime_s);
 
 /* When what key_token() gave at @now ends; 0: not known (a stored access policy). */
-int64_t key_until(const struct key *key, int64_t now);
+int64_t key_token_expiry(const struct key *key, int64_t now);
 
 /* A user handed in another SAS; 0, or -EINVAL: it is none, or there is a key. */
 int key_replace(struct key *key, const char *sas);

@@ -109,7 +109,7 @@ static void release_lease(struct mount *m, const char *lease_id)
 		az_sync_wait(m->session.loop, &sync);
 }
 
-/* The paper's known issue 8.5: never answer with a drive that doesn't work. */
+/* A mount never answers with a drive that does not work. */
 static int take_away(struct mount *m, unsigned int index)
 {
 	struct driver_drive d;

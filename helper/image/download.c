@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/part.h"
+#include "image/partial.h"
 #include "image/ranges.h"
 #include "image/transfer.h"
 
@@ -15,7 +15,7 @@
 
 struct fetch {
 	struct download *d;
-	struct part part;
+	struct partial partial;
 	struct ranges ranges; /* that hold data */
 	struct range *pieces;
 	uint32_t count;
@@ -125,7 +125,7 @@ static enum transfer_next next(void *arg, struct piece *p)
 {
 	struct fetch *f = arg;
 
-	while (f->next < f->count && f->part.arrived[f->next]) {
+	while (f->next < f->count && f->partial.arrived[f->next]) {
 		f->d->skipped += f->pieces[f->next].len;
 		f->d->job->done += f->pieces[f->next].len;
 		f->next++;
@@ -142,7 +142,7 @@ static int write_part(void *arg, const void *buf, size_t len, uint64_t pos)
 {
 	const struct piece *p = arg;
 	struct fetch *f = p->owner;
-	int err = part_write(&f->part, buf, len, p->offset + pos);
+	int err = partial_write(&f->partial, buf, len, p->offset + pos);
 
 	if (err)
 		f->error = -err;
@@ -162,10 +162,10 @@ static struct az_call *start(void *arg, struct piece *p, az_done_fn done, void *
 static int arrived(void *arg, struct piece *p)
 {
 	struct fetch *f = arg;
-	int err = part_arrived(&f->part, p->index, p->offset, p->len);
+	int err = partial_arrived(&f->partial, p->index, p->offset, p->len);
 
 	f->d->job->done += p->len;
-	return err ? part_failed(f->d->job, &f->part, -err) : 0;
+	return err ? partial_failed(f->d->job, &f->partial, -err) : 0;
 }
 
 static void failed(void *arg, struct piece *p)
@@ -174,7 +174,7 @@ static void failed(void *arg, struct piece *p)
 
 	(void)p;
 	if (f->error)
-		part_failed(f->d->job, &f->part, f->error);
+		partial_failed(f->d->job, &f->partial, f->error);
 }
 
 static const struct transfer_ops fetching = {
@@ -204,19 +204,19 @@ static int fetch(struct fetch *f)
 {
 	struct job *job = f->d->job;
 
-	if (part_open(job, &f->part, f->d->file, f->d->size, f->count, job->name, f->etag))
+	if (partial_open(job, &f->partial, f->d->file, f->d->size, f->count, job->name, f->etag))
 		return -1;
 	f->d->left = DOWNLOAD_PART;
 	for (uint32_t i = 0; i < f->count; i++)
 		job->total += f->pieces[i].len;
 	if (transfer_run(job, &fetching, f, NULL))
 		return -1;
-	return part_finish(job, &f->part);
+	return partial_finish(job, &f->partial);
 }
 
 int download_run(struct download *d)
 {
-	struct fetch f = { .d = d, .part = { .fd = -1 } };
+	struct fetch f = { .d = d, .partial = { .fd = -1 } };
 	int err;
 
 	d->left = DOWNLOAD_NOTHING;
@@ -226,9 +226,9 @@ int download_run(struct download *d)
 	d->job->blob->if_match = NULL;
 	if (err)
 		explain(&f);
-	if (f.part.whole)
+	if (f.partial.whole)
 		d->left = DOWNLOAD_WHOLE;
-	part_close(&f.part, err && d->left == DOWNLOAD_NOTHING);
+	partial_close(&f.partial, err && d->left == DOWNLOAD_NOTHING);
 	ranges_free(&f.ranges);
 	free(f.pieces);
 	return err;

@@ -5,7 +5,7 @@
  * What the blob's page ranges say that holds data is fetched, in pieces of at
  * most 4 MiB with their checksums; the rest is holes of the file.  Every call
  * names the ETag that the blob had (If-Match), so that what arrives is one state
- * of it.  See part.h for the file.
+ * of it.  See partial.h for the file.
  */
 #ifndef IMAGE_DOWNLOAD_H
 #define IMAGE_DOWNLOAD_H

@@ -108,7 +108,7 @@ static void a_key_makes_tokens(void **state)
 	assert_non_null(strstr(token, "sig="));
 	assert_non_null(strstr(token, "sr=b"));
 	assert_null(strstr(token, KEY));
-	assert_int_equal(key_until(key, 1700000000), 1700000060);
+	assert_int_equal(key_token_expiry(key, 1700000000), 1700000060);
 	assert_int_equal(key_replace(key, "sig=x"), -EINVAL);
 	text_free_secret(token);
 	az_url_free(&url);
@@ -129,7 +129,7 @@ static void a_sas_is_handed_on(void **state)
 	token = key_token(key, &url, 0);
 	assert_string_equal(token, "sp=rw&se=2030-01-01T00:00:00Z&sig=abc");
 	text_free_secret(token);
-	assert_int_equal(key_until(key, 0), 1893456000);
+	assert_int_equal(key_token_expiry(key, 0), 1893456000);
 	memset(big + 4, 'a', sizeof(big) - 5);
 	big[sizeof(big) - 1] = '\0';
 	assert_int_equal(key_replace(key, big), -EINVAL);
@@ -138,7 +138,7 @@ static void a_sas_is_handed_on(void **state)
 	token = key_token(key, &url, 0);
 	assert_string_equal(token, "si=policy&sig=def");
 	text_free_secret(token);
-	assert_int_equal(key_until(key, 0), 0);
+	assert_int_equal(key_token_expiry(key, 0), 0);
 	az_url_free(&url);
 	key_free(key);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "image/part.h"
+#include "image/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,7 @@ static bool read_at(int fd, void *buf, size_t len, uint64_t offset)
 	return pread(fd, buf, len, (off_t)offset) == (ssize_t)len;
 }
 
-int part_failed(struct job *job, const struct part *p, int err)
+int partial_failed(struct job *job, const struct partial *p, int err)
 {
 	const char *advice = err == ENOSPC || err == EDQUOT ?
 				     "make room there, then download it again: it goes on" :
@@ -62,7 +62,7 @@ int part_failed(struct job *job, const struct part *p, int err)
 
 /* --- the journal ---------------------------------------------------------------------- */
 
-static void describe(const struct part *p, const char *url, const char *etag, struct journal *j)
+static void describe(const struct partial *p, const char *url, const char *etag, struct journal *j)
 {
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n = 0;
@@ -82,12 +82,12 @@ static void describe(const struct part *p, const char *url, const char *etag, st
 	j->count = p->count;
 }
 
-static uint64_t flags_at(const struct part *p)
+static uint64_t flags_at(const struct partial *p)
 {
 	return p->size + sizeof(struct journal);
 }
 
-static int begin(struct part *p, const struct journal *j)
+static int begin(struct partial *p, const struct journal *j)
 {
 	int err;
 
@@ -98,7 +98,7 @@ static int begin(struct part *p, const struct journal *j)
 	return err ? err : write_at(p->fd, j, sizeof(*j), p->size);
 }
 
-static int take_up(struct part *p, const char *url, const char *etag)
+static int take_up(struct partial *p, const char *url, const char *etag)
 {
 	struct journal want, have;
 
@@ -125,7 +125,7 @@ static int check_target(struct job *job, const char *file)
 }
 
 /* One that is not ours to write is not ours to remove, either. */
-static int not_ours(struct job *job, struct part *p, const char *why)
+static int not_ours(struct job *job, struct partial *p, const char *why)
 {
 	close(p->fd);
 	p->fd = -1;
@@ -133,7 +133,7 @@ static int not_ours(struct job *job, struct part *p, const char *why)
 }
 
 /* It was not renamed between opening and locking: by another download, to FILE. */
-static bool is_there(const struct part *p)
+static bool is_there(const struct partial *p)
 {
 	struct stat a, b;
 
@@ -141,13 +141,13 @@ static bool is_there(const struct part *p)
 	       a.st_dev == b.st_dev;
 }
 
-static int lock(struct job *job, struct part *p)
+static int lock(struct job *job, struct partial *p)
 {
 	struct stat st;
 
 	p->fd = open(p->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
 	if (p->fd < 0 || fstat(p->fd, &st))
-		return part_failed(job, p, errno);
+		return partial_failed(job, p, errno);
 	if (!S_ISREG(st.st_mode))
 		return not_ours(job, p, "not a regular file; remove it");
 	if (flock(p->fd, LOCK_EX | LOCK_NB))
@@ -158,12 +158,12 @@ static int lock(struct job *job, struct part *p)
 	return 0;
 }
 
-int part_open(struct job *job, struct part *p, const char *file, uint64_t size, uint32_t count,
-	      const char *url, const char *etag)
+int partial_open(struct job *job, struct partial *p, const char *file, uint64_t size,
+		 uint32_t count, const char *url, const char *etag)
 {
 	int err;
 
-	*p = (struct part){ .file = file, .fd = -1, .size = size, .count = count };
+	*p = (struct partial){ .file = file, .fd = -1, .size = size, .count = count };
 	if (check_target(job, file))
 		return -1;
 	p->arrived = calloc(count ? count : 1, 1);
@@ -174,17 +174,17 @@ int part_open(struct job *job, struct part *p, const char *file, uint64_t size, 
 	if (lock(job, p))
 		return -1;
 	err = take_up(p, url, etag);
-	return err ? part_failed(job, p, -err) : 0;
+	return err ? partial_failed(job, p, -err) : 0;
 }
 
-int part_write(struct part *p, const void *buf, size_t len, uint64_t offset)
+int partial_write(struct partial *p, const void *buf, size_t len, uint64_t offset)
 {
 	return write_at(p->fd, buf, len, offset);
 }
 
 /* The disk begins with it at once: to be waited for in the end, it would have to write all
  * of the file then.  (A hint, so whether it can doesn't matter.) */
-int part_arrived(struct part *p, uint32_t index, uint64_t offset, uint32_t len)
+int partial_arrived(struct partial *p, uint32_t index, uint64_t offset, uint32_t len)
 {
 	sync_file_range(p->fd, (off_t)offset, len, SYNC_FILE_RANGE_WRITE);
 	p->arrived[index] = 1;
@@ -192,7 +192,7 @@ int part_arrived(struct part *p, uint32_t index, uint64_t offset, uint32_t len)
 }
 
 /* The name, too, is to be there after a power loss. */
-static void flush_directory(const struct part *p)
+static void flush_directory(const struct partial *p)
 {
 	char *copy = strdup(p->file);
 	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -204,11 +204,11 @@ static void flush_directory(const struct part *p)
 	close(fd);
 }
 
-int part_finish(struct job *job, struct part *p)
+int partial_finish(struct job *job, struct partial *p)
 {
 	/* With its journal first: when that fails, it can be gone on with. */
 	if (fsync(p->fd) || ftruncate(p->fd, (off_t)p->size) || fsync(p->fd))
-		return part_failed(job, p, errno);
+		return partial_failed(job, p, errno);
 	p->whole = true;
 	if (rename(p->path, p->file))
 		return job_fail(job, EXIT_FAILED, "%s: %s; it is whole as %s, rename that", p->file,
@@ -217,7 +217,7 @@ int part_finish(struct job *job, struct part *p)
 	return 0;
 }
 
-void part_close(struct part *p, bool remove)
+void partial_close(struct partial *p, bool remove)
 {
 	if (remove && p->fd >= 0)
 		unlink(p->path);
@@ -225,5 +225,5 @@ void part_close(struct part *p, bool remove)
 		close(p->fd);
 	free(p->path);
 	free(p->arrived);
-	*p = (struct part){ .fd = -1 };
+	*p = (struct partial){ .fd = -1 };
 }

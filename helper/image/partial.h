@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * part.h - a file that is being downloaded: FILE.part
+ * partial.h - a file that is being downloaded: FILE.part
  *
  * It is FILE's data, sparse, and after it a journal: of which blob it is in
  * which state (ETag), and a byte for each piece that has arrived.  When all have,
@@ -9,12 +9,12 @@
  * FILE.part that it left, unless the blob has changed since or the machine was
  * started anew: then what was not flushed may be lost, and it begins again.
  */
-#ifndef IMAGE_PART_H
-#define IMAGE_PART_H
+#ifndef IMAGE_PARTIAL_H
+#define IMAGE_PARTIAL_H
 
 #include "image/job.h"
 
-struct part {
+struct partial {
 	const char *file; /* the caller's */
 	char *path; /* FILE.part */
 	int fd; /* locked: one download at a time */
@@ -27,22 +27,22 @@ struct part {
 
 /* Opens or makes it, for @count pieces of the blob @url with @etag; p->arrived
  * tells which are there.  0 or -1. */
-int part_open(struct job *job, struct part *p, const char *file, uint64_t size, uint32_t count,
-	      const char *url, const char *etag);
+int partial_open(struct job *job, struct partial *p, const char *file, uint64_t size,
+		 uint32_t count, const char *url, const char *etag);
 
 /* sink: @len bytes at @offset; 0 or a negative errno. */
-int part_write(struct part *p, const void *buf, size_t len, uint64_t offset);
+int partial_write(struct partial *p, const void *buf, size_t len, uint64_t offset);
 
 /* Piece @index, @len bytes at @offset, is there. */
-int part_arrived(struct part *p, uint32_t index, uint64_t offset, uint32_t len);
+int partial_arrived(struct partial *p, uint32_t index, uint64_t offset, uint32_t len);
 
 /* All are: makes it FILE.  0 or -1. */
-int part_finish(struct job *job, struct part *p);
+int partial_finish(struct job *job, struct partial *p);
 
 /* What to say of an error of writing; -1. */
-int part_failed(struct job *job, const struct part *p, int err);
+int partial_failed(struct job *job, const struct partial *p, int err);
 
 /* Frees; with @remove the file is deleted. */
-void part_close(struct part *p, bool remove);
+void partial_close(struct partial *p, bool remove);
 
 #endif
