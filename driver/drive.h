@@ -16,8 +16,8 @@
  * be sent under its lock, a limit or deadline that has passed.
  *
  * State changes (see state.h) happen under the drive's lock, which is its
- * queue's.  The park limit counts from the first reason to wait on, whichever
- * there are meanwhile.
+ * queue's.  The park limit counts from the first reason to wait, even if that
+ * has gone while another has come.
  *
  * Requests are on the table only while live or parked (see queue.h): whoever
  * leaves those states takes all requests off it and fails them.

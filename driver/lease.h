@@ -3,9 +3,8 @@
  * lease.h - the arithmetic of the lease's deadline
  *
  * A deadline is a time of CLOCK_BOOTTIME in nanoseconds, S64_MAX at most, or
- * CDRIVE_LEASE_NONE.  It belongs to what comes after it: at that very moment
- * the lease is over.  Functions of their arguments alone; who asks them about
- * now passes cdrive_lease_now().
+ * CDRIVE_LEASE_NONE.  At that very moment the lease is over.  Functions of their
+ * arguments alone; for the present time pass cdrive_lease_now().
  */
 #ifndef _CDRIVE_LEASE_H
 #define _CDRIVE_LEASE_H

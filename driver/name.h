@@ -2,7 +2,7 @@
 /*
  * name.h - what a drive may be called
  *
- * udev makes a path below /dev of the name, and other programs who knows what.
+ * udev makes a path below /dev of the name; other programs may use it in other ways.
  */
 #ifndef _CDRIVE_NAME_H
 #define _CDRIVE_NAME_H

@@ -11,12 +11,8 @@
  *
  * A completion that comes past the deadline is kept: the request stays on the
  * table with its status, and ends when a deadline is told that is still to come,
- * or fails with all the others.
- * It stays kept when another helper adopts the drive.  To send it again would
- * be right, too, but it would have to take its old place among those sent; and
- * there is no need: what was carried out before the lease came into doubt, or
- * after, is carried out, as long as nobody else has written to the blob, and if
- * somebody has then no helper will tell a deadline, but fence the drive.
+ * or fails with all the others.  It stays kept when another helper adopts the
+ * drive; why: Documentation/design.rst, "The lease and its deadline".
  *
  * Nothing here sleeps or enters memory reclaim: the request may be the one
  * that reclaim waits for.

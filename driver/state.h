@@ -21,7 +21,7 @@
  * suspended, say).
  *
  * Functions of their arguments alone: the caller has the drive's lock and the
- * time, and does what a transition takes when he is told that there was one.
+ * time, and does what a transition takes when it is told that there was one.
  */
 #ifndef _CDRIVE_STATE_H
 #define _CDRIVE_STATE_H

@@ -2,9 +2,8 @@
 /*
  * lock.h - lock files in the runtime directory
  *
- * A lock is a flock(2) of a file that exists while it is held, or little longer:
- * whoever drops it removes the file, and whoever gets one that was removed
- * meanwhile takes the new one.
+ * A lock is a flock(2) of a file.  Whoever drops the lock removes the file; whoever
+ * got the lock of a file that was removed meanwhile tries the new file.
  */
 #ifndef AGENT_LOCK_H
 #define AGENT_LOCK_H

@@ -2,9 +2,9 @@
 /*
  * options.h - command lines
  *
- * Long options only, spelt whole (an abbreviation that works today would mean
- * something else after the next option is added), anywhere on the line, as
- * "--name value" or "--name=value"; "--" ends them.
+ * Long options only, anywhere on the line, as "--name value" or "--name=value"; "--"
+ * ends them.  They can't be abbreviated: what works today would mean something else
+ * once another option is added.
  */
 #ifndef CTL_OPTIONS_H
 #define CTL_OPTIONS_H

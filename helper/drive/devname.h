@@ -3,8 +3,8 @@
  * devname.h - the name of a drive's link: a URL as a path of files
  *
  * udev makes /dev/disk/by-clouddrive/NAME of it (scripts/udev), with -partN after
- * it for partitions. It is the URL without scheme and SAS, so that who knows the one
- * knows the other:
+ * it for partitions. It is the URL without scheme and SAS, so that either
+ * tells the other:
  *
  *	ACCOUNT.blob.core.windows.net/CONTAINER/BLOB
  *	127.0.0.1:PORT/ACCOUNT/CONTAINER/BLOB

@@ -2,8 +2,8 @@
 /*
  * start.h - starting a drive's agent, and waiting until its drive is ready
  *
- * From agent_start() to agent_forget() SIGINT, SIGTERM and SIGHUP are blocked: they
- * are taken in where something can be undone.
+ * From agent_start() to agent_forget() SIGINT, SIGTERM and SIGHUP are blocked.  They
+ * are looked for at points where the work so far can be undone.
  */
 #ifndef HOST_START_H
 #define HOST_START_H

@@ -2,9 +2,9 @@
 /*
  * create.h - a new drive, with a file system
  *
- * Of a VHD: master boot record, partition, footer; of a raw blob the file system
- * is the whole.  It is written by blob_writer.h, and deleted again when that does not
- * come to its end.
+ * A VHD has a master boot record, a partition and a footer; in a raw blob the file
+ * system is all there is.  The blob is written by blob_writer.h, and deleted again if
+ * that fails.
  */
 #ifndef IMAGE_CREATE_H
 #define IMAGE_CREATE_H

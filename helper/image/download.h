@@ -2,8 +2,8 @@
 /*
  * download.h - from a blob, or a snapshot of one, to a local file
  *
- * What the blob's page ranges say that holds data is fetched, in pieces of at
- * most 4 MiB with their checksums; the rest is holes of the file.  Every call
+ * The page ranges of the blob are fetched, in pieces of at most 4 MiB with their
+ * checksums; the rest is holes of the file.  Every call
  * names the ETag that the blob had (If-Match), so that what arrives is one state
  * of it.  See partial.h for the file.
  */

@@ -2,10 +2,9 @@
 /*
  * file.h - a local file as the image of a disk: what it is
  *
- * A fixed VHD is known by its footer, and everything else that people keep disks
- * in by its first bytes: it is refused by name, with the command that converts
- * it.  What has no such mark may be a raw image, or anything; only the user can
- * say.
+ * A fixed VHD is known by its footer.  Other formats of disk images are known by
+ * their first bytes, and refused by name, with the command that converts them.  A
+ * file without such a mark may be a raw image, or anything; only the user can say.
  */
 #ifndef IMAGE_FILE_H
 #define IMAGE_FILE_H

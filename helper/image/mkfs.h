@@ -2,10 +2,10 @@
 /*
  * mkfs.h - making a file system, by its own tool in a sparse local file
  *
- * So neither the module nor root is needed, and what goes to the blob is what the
- * tool wrote, which is little.  The file has no name, and is gone with us however
- * we end.  It is in memory (memfd) or in $TMPDIR (/var/tmp), whichever takes the
- * tool's zeroes for holes.
+ * So neither the module nor root is needed, and only what the tool wrote goes to the
+ * blob, which is little.  The file has no name, and is gone when this process ends.
+ * It is in memory (memfd) or in $TMPDIR (/var/tmp), wherever the zeroes that the
+ * tool writes become holes.
  */
 #ifndef IMAGE_MKFS_H
 #define IMAGE_MKFS_H

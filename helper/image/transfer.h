@@ -5,8 +5,8 @@
  * As many calls are kept in flight as the job has connections, each moving one
  * piece (at most 4 MiB).  A call that fails in a way that passes is repeated
  * after a pause (lib/retry.h); the transfer is given up when nothing has
- * succeeded for RETRY_CEILING_S.  So a piece may be moved twice, which is for
- * who moves it to allow.  Order is not kept.
+ * succeeded for RETRY_CEILING_S.  So a piece may be moved twice: the caller must
+ * allow for that.  Order is not kept.
  */
 #ifndef IMAGE_TRANSFER_H
 #define IMAGE_TRANSFER_H

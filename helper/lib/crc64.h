@@ -2,8 +2,7 @@
 /*
  * crc64.h - the CRC64 that Azure Storage carries in x-ms-content-crc64
  *
- * It is CRC-64/NVME (as zlib's CRC-32 in form: reflected, all ones in and
- * out).  On the wire its 8 bytes go little-endian, in base64.
+ * It is CRC-64/NVME (reflected, all ones in and out, as zlib's CRC-32 is).  On the wire its 8 bytes go little-endian, in base64.
  */
 #ifndef LIB_CRC64_H
 #define LIB_CRC64_H

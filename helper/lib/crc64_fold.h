@@ -2,8 +2,8 @@
 /*
  * crc64_fold.h - the processor's part of crc64.c
  *
- * A polynomial of many bits is made one of 128 bits with the same remainder by
- * multiplication without carries: "Fast CRC Computation for Generic
+ * Multiplication without carries folds a polynomial of many bits into one of 128
+ * bits that has the same remainder: "Fast CRC Computation for Generic
  * Polynomials Using PCLMULQDQ Instruction", Gopal and others, Intel 2009.
  */
 #ifndef LIB_CRC64_FOLD_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * daemon.h - what a process does first that file systems depend on
+ * daemon.h - the first steps of a process that file systems depend on
  */
 #ifndef LIB_DAEMON_H
 #define LIB_DAEMON_H

@@ -27,8 +27,8 @@
  *			gone and the lease is released, or could not be, with a
  *			"note" that says why
  *	credential	("sas": "…") the helper goes on with this SAS: {"accepted": true}
- *	snapshot	takes a snapshot of the blob: {"snapshot": TIME}; for who closes
- *			the connection before that it may be taken or not
+ *	snapshot	takes a snapshot of the blob: {"snapshot": TIME}; if the
+ *			connection is closed before that, it may be taken or not
  *	agent		("sas": "…", "user_sas": bool) makes the connection the drive's
  *			agent channel, and goes on with this SAS; answers like the
  *			start of a helper; an error, after which the connection ends,

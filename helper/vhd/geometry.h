@@ -3,7 +3,7 @@
  * geometry.h - the cylinders, heads and sectors that a VHD's footer claims
  *
  * "Virtual Hard Disk Image Format Specification", October 2006, appendix "CHS
- * Calculation".  Nobody has used them since BIOSes could count, but programs
+ * Calculation".  Nothing reads a disk by them any more, but programs
  * compare them, and some (QEMU, for creators that it doesn't know) take the
  * disk's size from them.
  */

@@ -14,8 +14,8 @@
  * CDRIVE_CMD_RESUME, CDRIVE_CMD_LEASE, CDRIVE_CMD_FENCE, CDRIVE_CMD_COMPLETE, and
  * CDRIVE_CMD_DETACH of its own drive) needs none: the socket that attached or
  * adopted the drive is the right to do so, so that a helper can drop all its
- * capabilities once it has its drive; from any other socket it is -EPERM, and
- * having had the same port id is of no help.  In turn a helper heeds only what
+ * capabilities once it has its drive; from any other socket it is -EPERM, also
+ * from one that has got the same port id since.  In turn a helper heeds only what
  * comes from port id 0, the driver: who has CAP_NET_ADMIN can send to its socket,
  * too.  CDRIVE_CMD_GET and the notifications are for everybody.  Everything happens
  * in the initial network namespace.  Errors come as netlink errors with an extended
@@ -154,10 +154,10 @@
  *
  * Opening it needs CAP_SYS_ADMIN.  Then CDRIVE_PAYLOAD_BIND names a socket of
  * generic netlink: the open device reaches the data of the drives whose helper
- * that socket is, now or later, and no other's.  Using it needs no capability:
- * like the socket it is the right itself, and stays one in a process that has
- * none, be it a helper that has dropped its own or somebody who was given the
- * descriptor.
+ * that socket is, now or later, and no other's.  Using it needs no capability.
+ * Like the socket, the open device is itself the right: it works in a process
+ * that has none, such as a helper that has dropped its own, or one that was
+ * given the descriptor.
  *
  * A tag is valid from the CDRIVE_CMD_REQUEST that brought it until its
  * completion, the drive's fencing or detaching, or its adoption by another

@@ -7,9 +7,9 @@
  * SAS", "Create a service SAS"), without any of the client's code.  Pure but
  * for the cached HMAC states of the accounts.
  *
- * A refusal says nothing of what exists: it comes before anything is looked up
- * but the stored access policy of a signature that is right, and a missing
- * policy, container or account gives the same response as a wrong signature.
+ * A refusal tells nothing of what exists.  It is made before anything is looked up,
+ * except the stored access policy of a correct signature; and a missing policy,
+ * container or account is answered like a wrong signature.
  */
 #ifndef DEVSTORE_AUTH_H
 #define DEVSTORE_AUTH_H

@@ -2,9 +2,9 @@
 /*
  * faults.h - faults on demand, and the counters of what was asked
  *
- * Rules say which calls something goes wrong with, and what.  All that match a
- * call make its plan together: delays add up, of contrary ends the first rule's
- * counts.  Pure: time and chance are passed in.
+ * Rules say which calls something goes wrong with, and what.  All rules that match
+ * a call make its plan together: their delays add up; if they would end the call in
+ * different ways, the first rule decides.  Pure: time and chance are passed in.
  */
 #ifndef DEVSTORE_FAULTS_H
 #define DEVSTORE_FAULTS_H

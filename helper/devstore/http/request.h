@@ -8,7 +8,7 @@
  * late) and costs no allocation of ours in the common case.
  *
  * Bounds: the sum of all strings is at most DS_ARENA_MAX; query parameters and
- * headers are counted; what is beyond is refused, not cut.
+ * headers are counted; a request that exceeds them is refused, not cut.
  */
 #ifndef DEVSTORE_REQUEST_H
 #define DEVSTORE_REQUEST_H
