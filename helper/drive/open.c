@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "azure/blob.h"
+#include "azure/props.h"
 #include "drive/acquire.h"
 #include "drive/devname.h"
 #include "drive/drive.h"
@@ -122,6 +123,15 @@ static struct az_call *start_properties(struct drive *d, struct question *q)
 	return az_get_properties(d->client, &d->blob, az_sync_done, q);
 }
 
+/* What a copy is still to bring, or never will, is not in the blob. */
+static json_t *check_copy(const struct drive *d, const struct az_props *props)
+{
+	char why[256];
+	enum exit_status status = az_props_copied(props, why, sizeof(why));
+
+	return status ? runtime_error(status, "%s: %s", d->name, why) : NULL;
+}
+
 static json_t *check_blob(struct drive *d)
 {
 	struct question q = { .start = start_properties };
@@ -140,6 +150,9 @@ static json_t *check_blob(struct drive *d)
 			EXIT_NOT_A_DRIVE,
 			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, upload it again, or delete it",
 			d->name);
+	error = check_copy(d, &q.sync.res.props);
+	if (error)
+		return error;
 	if (!q.sync.res.props.size)
 		return runtime_error(EXIT_NOT_A_DRIVE,
 				     "%s: the blob is empty; delete it and create it with a size",
@@ -192,7 +205,7 @@ static json_t *acquire(struct drive *d)
 	}
 	d->size = props.size;
 	lease_start(&d->lease);
-	return NULL;
+	return check_copy(d, &props); /* it may have begun before the lease did */
 }
 
 struct memory {

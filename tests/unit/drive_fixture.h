@@ -42,6 +42,7 @@ static struct {
 	struct az_result lease, renewal, props;
 	unsigned int releases;
 	uint64_t listing_takes;
+	bool copy_begins; /* as the lease is taken */
 } t;
 
 /* --- the driver --------------------------------------------------------------------- */
@@ -207,6 +208,8 @@ static bool answer_lease(struct az_call *call)
 		return true;
 	}
 	t.releases += call->action == AZ_LEASE_RELEASE;
+	if (call->action == AZ_LEASE_ACQUIRE && t.copy_begins)
+		snprintf(t.props.props.copy_status, sizeof(t.props.props.copy_status), "pending");
 	fake_answer(call, &t.lease);
 	return true;
 }

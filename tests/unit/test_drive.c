@@ -63,6 +63,54 @@ static void leased_elsewhere(void **state)
 	assert_int_equal(t.releases, 0);
 }
 
+/* What a copy has not brought yet, or never will, must not be taken for the disk. */
+static void is_the_destination_of_a_copy(void **state)
+{
+	(void)state;
+	snprintf(t.props.props.copy_status, sizeof(t.props.props.copy_status), "pending");
+	t.props.props.copy_done = 1 << 20;
+	t.props.props.copy_total = SIZE;
+	is_error(open_drive(-1), 6, "a copy to it is under way (1048576 of 67108864 bytes)");
+	close_drive();
+	was_told(0);
+	assert_int_equal(t.releases, 0);
+}
+
+static void is_a_copy_that_failed(void **state)
+{
+	static const char *const statuses[] = { "failed", "aborted" };
+
+	for (size_t i = 0; i < 2; i++) {
+		setup(state);
+		snprintf(t.props.props.copy_status, sizeof(t.props.props.copy_status), "%s",
+			 statuses[i]);
+		snprintf(t.props.props.copy_why, sizeof(t.props.props.copy_why),
+			 "500 InternalError \"gone\"");
+		t.props.props.size = 0; /* as the service leaves it */
+		is_error(open_drive(-1), 8, "delete it, then copy again");
+		was_told(0);
+		teardown(state);
+	}
+}
+
+/* It may have begun after the blob was looked at, and before it was leased. */
+static void becomes_the_destination_of_a_copy(void **state)
+{
+	(void)state;
+	t.copy_begins = true;
+	is_error(open_drive(-1), 6, "a copy to it is under way");
+	close_drive();
+	was_told(0);
+	assert_int_equal(t.releases, 1);
+}
+
+static void is_a_copy_that_ended(void **state)
+{
+	(void)state;
+	snprintf(t.props.props.copy_status, sizeof(t.props.props.copy_status), "success");
+	mounted();
+}
+
 /* --- adopting -------------------------------------------------------------------------------- */
 
 static void adopts(void **state)
@@ -289,6 +337,10 @@ int main(void)
 		TEST(renews_while_it_opens),
 		TEST(lost_while_it_opens),
 		TEST(leased_elsewhere),
+		TEST(is_the_destination_of_a_copy),
+		cmocka_unit_test(is_a_copy_that_failed),
+		TEST(becomes_the_destination_of_a_copy),
+		TEST(is_a_copy_that_ended),
 		TEST(adopts),
 		cmocka_unit_test(adopts_what_is_lost),
 		TEST(adopts_anothers),
