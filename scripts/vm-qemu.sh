@@ -11,16 +11,18 @@ machine_modules='virtio_pci virtiofs overlay virtio_net virtio_blk'
 devices=''
 
 # share TAG DIR CACHE [WRAPPER]...: serves DIR, and adds the device for it. CACHE is always
-# or never. Debian 12 has the virtiofsd that is part of QEMU, later ones the one in Rust.
+# or never. Debian 12 has the virtiofsd that is part of QEMU, later ones the one in Rust,
+# to which the former path leads, too; that one would make each of this machine's mounts
+# one of the guest's, which overlayfs does not take.
 share() {
 	tag=$1 dir=$2 cache=$3
 	shift 3
-	if [ -x /usr/lib/qemu/virtiofsd ]; then
+	if [ ! -x /usr/libexec/virtiofsd ]; then
 		[ "$cache" != never ] || cache=none
 		set -- "$@" /usr/lib/qemu/virtiofsd -o "source=$dir,cache=$cache,sandbox=chroot,log_level=err"
 	else
-		set -- "$@" /usr/libexec/virtiofsd --shared-dir "$dir" --cache "$cache" --sandbox chroot \
-			--log-level error
+		set -- "$@" /usr/libexec/virtiofsd --shared-dir "$dir" --cache "$cache" \
+			--sandbox chroot --no-announce-submounts --log-level error
 	fi
 	$child "$@" --socket-path="$run/$tag.socket" </dev/null >"$run/$tag.log" 2>&1 &
 	pids="$pids $!"
