@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ctl.h - what every verb of clouddrivectl is made of
+ * ctl.h - what all verbs of clouddrivectl have in common
  *
  * One file a verb.  A verb's run() gets its own name as argv[0], prints its
  * result to standard output and at most one message to standard error, and

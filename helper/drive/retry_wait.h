@@ -2,10 +2,10 @@
 /*
  * retry_wait.h - waits for a busy service, for callers with nothing else to do
  *
- * Who makes one call after the other and waits for each asks again when the service
- * says that it is busy (503, 429), or that passes likewise (az_error_passes()), for
- * RETRY_WAIT_S counted from the first time, at the intervals of lib/retry.h.  Every
- * other error is for the caller.
+ * They make one call after the other and wait for each.  A call is made again when the
+ * service says that it is busy (503, 429), or fails in another way that passes
+ * (az_error_passes()), for RETRY_WAIT_S counted from the first time, at the intervals of
+ * lib/retry.h.  Every other error is for the caller.
  */
 #ifndef DRIVE_RETRY_WAIT_H
 #define DRIVE_RETRY_WAIT_H

@@ -2,13 +2,13 @@
 /*
  * peers.h - how fast each connection's client is, and who has to go
  *
- * A client that waits for us may wait; one that we wait for has to bring its
- * request, or take its response, at DS_PEER_RATE.  How far it is behind that
- * is its lateness: it grows with time, shrinks with the bytes that TCP says have
- * passed, and is never less than nothing, so that a fast beginning buys no time.
- * Between two requests it grows with time alone.  Who is too late is dropped; when
- * all connections are taken the latest are, so that however many slow clients there
- * are, one that is not finds a connection.
+ * While we work for a client it is never late.  While we wait for it, it has to send
+ * its request, or take its response, at DS_PEER_RATE.  How far it is behind that is
+ * its lateness, which grows with time and shrinks with the bytes that TCP says have
+ * passed.  It is never less than zero, so that a fast beginning buys no time.
+ * Between two requests it grows with time alone.  A client that is too late is
+ * dropped.  When all connections are taken the latest are dropped, so that a client
+ * that is not slow finds a connection, however many slow ones there are.
  */
 #ifndef DEVSTORE_PEERS_H
 #define DEVSTORE_PEERS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pages.h - what all that writes pages has in common
+ * pages.h - what all operations that write pages have in common
  */
 #ifndef DEVSTORE_PAGES_H
 #define DEVSTORE_PAGES_H

@@ -2,12 +2,11 @@
 /*
  * parameters.h - which headers and query parameters an operation takes
  *
- * What Azure knows and devstore has not, a condition above all, must not be passed
- * over: the write would be done that should not be.  So what is known here of
- * Azure's headers and parameters stands in one table, with the operations that do
- * as it says; with any other it is an error, before anything is looked up.  What
- * Azure doesn't know either is passed over, as there, unless it looks like a
- * condition of a version to come.
+ * What Azure knows and devstore lacks must not be ignored: with a condition ignored, a
+ * write would be done that should not be.  So one table has Azure's headers and
+ * parameters, each with the operations that obey it.  With any other operation it is
+ * an error, before anything is looked up.  What Azure doesn't know either is ignored,
+ * as Azure does, unless it looks like a condition of a later version.
  */
 #ifndef DEVSTORE_PARAMETERS_H
 #define DEVSTORE_PARAMETERS_H

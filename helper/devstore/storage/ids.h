@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ids.h - from a number to what has it: a hash table */
+/* ids.h - a hash table: finds what has a number */
 #ifndef DEVSTORE_IDS_H
 #define DEVSTORE_IDS_H
 

@@ -4,7 +4,7 @@
  *
  * One file of records.  Appending a record is what makes an operation on names,
  * versions or metadata happen; a record cut short by a death is cut off when the
- * log is next read, and anything else that is wrong with one is damage
+ * journal is next read, and anything else that is wrong with one is damage
  * (-EBADMSG).  Reading it from the start builds the catalogue (catalog.c);
  * metadata stays in the file and is read, and verified, when asked for.
  */

@@ -16,9 +16,8 @@
  * whole: of an operation that was under way, all or nothing is there after it
  * (a write of pages: each 512-byte page whole, old or new).  What failed has
  * changed nothing; only a clear of more than 4 MiB may be done in part, which its
- * stamp shows.  With @durable,
- * storage_sync() makes it survive a power loss too.  Opening recovers by
- * itself.  Every block read is verified by its checksum: -EBADMSG says that the
+ * stamp shows.  With @durable, storage_sync() makes it survive a power loss too.
+ * Opening recovers by itself.  Every block read is verified by its checksum: -EBADMSG says that the
  * disk changed it, and nothing of it is returned.  Space: a blob takes what was
  * written to it; a snapshot what changed after it; clearing gives space back.
  *
@@ -27,8 +26,8 @@
  * stamp on old data, and never the reverse.
  *
  * A full disk.  What is there is read, what gives space back is done, all else
- * answers -ENOSPC (or -EDQUOT) until there is room; so it is too when the storage
- * is opened then.
+ * answers -ENOSPC (or -EDQUOT) until there is room.  A storage can be opened on a
+ * full disk, too.
  *
  * The end.  When the disk refuses what can't be taken back (a flush of a durable
  * storage), or the directory is gone, nothing changes any more: all such calls
