@@ -123,6 +123,7 @@ static int serve(int argc, char **argv)
 		TEXT("control", &o.control),
 		SIZE("async-copy-above", &o.async_above),
 		NUMBER("copy-time", &o.copy_ms, 0, 3600000),
+		TEXT("profile", &o.profile),
 		NUMBER("seed", &o.seed, 0, UINT64_MAX),
 		{ 0 },
 	};
@@ -408,6 +409,8 @@ static const char help[] =
 	"  --control PATH          the control socket (DIR/control)\n"
 	"  --async-copy-above SIZE copies of bigger blobs are asynchronous (64M)\n"
 	"  --copy-time MS          and take at least so long (500)\n"
+	"  --profile NAME          limits and latency as of Azure's standard page blobs, or\n"
+	"                          premium ones of a tier: standard, premium-p4 to -p60\n"
 	"  --seed NUMBER           of the chance in faults\n"
 	"\n"
 	"FAULT is refuse, reset, answer, delay, lose, late, truncate, corrupt, hangup,\n"

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "devstore/control.h"
+#include "devstore/faults/profile.h"
 #include "lib/log.h"
 
 #define MAX_PEM (1u << 20)
@@ -266,6 +267,11 @@ int devstore_check(const struct devstore_options *o, char *why, size_t len)
 			 "digits and single dashes");
 		return -EINVAL;
 	}
+	if (o->profile && !ds_profile_find(o->profile)) {
+		snprintf(why, len, "--profile: there is no %.40s; there are %s", o->profile,
+			 ds_profile_names());
+		return -EINVAL;
+	}
 	return listen_address(o, &address, why, len);
 }
 
@@ -337,6 +343,11 @@ static int start(struct devstore *d, char *why, size_t len)
 	d->ds.copy_step = COPY_STEP;
 	d->ds.copy_least = LOOP_MS(d->o->copy_ms);
 	ds_faults_init(&d->faults, d->o->seed);
+	if (d->o->profile) {
+		d->faults.limits = ds_limits_new(ds_profile_find(d->o->profile), d->o->seed);
+		if (!d->faults.limits)
+			return say(why, len, -ENOMEM, "profile", "try again");
+	}
 	err = add_accounts(d, why, len);
 	if (!err)
 		err = add_container(d, why, len);
@@ -364,6 +375,7 @@ static int stop(struct devstore *d)
 	if (d->signals.fd >= 0)
 		close(d->signals.fd);
 	loop_free(d->loop);
+	ds_limits_free(d->faults.limits);
 	free(d->cert);
 	free(d->key);
 	return err;

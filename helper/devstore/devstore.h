@@ -35,6 +35,7 @@ struct devstore_options {
 	const char *control; /* the control socket's path; NULL: DATA/control */
 	uint64_t async_above; /* copies of bigger blobs are asynchronous */
 	uint64_t copy_ms; /* and take at least as long, milliseconds */
+	const char *profile; /* of an account of Azure's (faults/profile.h), or NULL */
 	uint64_t seed; /* of chance */
 };
 

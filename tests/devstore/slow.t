@@ -8,6 +8,7 @@
 
 cd "$(dirname "$0")/../.." && . tests/vm/lib.sh
 
+# shellcheck disable=SC3045  # dash and bash have it
 ulimit -n 8192 2>/dev/null || skip_all "no 8,192 open files"
 start_devstore
 timeout 300 node tests/devstore/slow.mjs 4096 drives >"$tmp/slow" 2>&1

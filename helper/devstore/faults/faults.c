@@ -3,32 +3,16 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "devstore/faults/rate.h"
+
 #define MILLION 1000000u
-#define SECOND 1e9
 
 void ds_faults_init(struct ds_faults *f, uint64_t seed)
 {
 	*f = (struct ds_faults){ .seed = seed };
-}
-
-/* splitmix64: a run with the same seed and calls has the same faults. */
-static uint64_t draw(struct ds_faults *f)
-{
-	uint64_t z = f->seed += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
-}
-
-/* In (0, 1). */
-static double uniform(struct ds_faults *f)
-{
-	return ((double)(draw(f) >> 11) + 0.5) / 9007199254740992.0;
 }
 
 /* --- matching --------------------------------------------------------------------- */
@@ -72,7 +56,7 @@ static bool matches(struct ds_faults *f, struct ds_rule *r, const struct ds_even
 		r->after--;
 		return false;
 	}
-	if (r->probability < MILLION && draw(f) % MILLION >= r->probability)
+	if (r->probability < MILLION && ds_rate_draw(&f->seed) % MILLION >= r->probability)
 		return false;
 	if (r->count != DS_FOREVER)
 		r->count--;
@@ -82,43 +66,12 @@ static bool matches(struct ds_faults *f, struct ds_rule *r, const struct ds_even
 
 /* --- what a rule does --------------------------------------------------------------- */
 
-/*
- * Lognormal: exp(mu + sigma N), with its median exp(mu) and its 99th percentile
- * exp(mu + 2.326 sigma).  N by Box and Muller.
- */
-static uint64_t latency(struct ds_faults *f, const struct ds_rule *r)
-{
-	double normal = sqrt(-2 * log(uniform(f))) * cos(2 * M_PI * uniform(f));
-	double sigma = r->p99_ms > r->median_ms ? log(r->p99_ms / r->median_ms) / 2.3263479 : 0;
-	double ms = r->median_ms * exp(sigma * normal);
-
-	return (uint64_t)((ms < 60000 ? ms : 60000) * 1e6);
-}
-
-/*
- * How long @amount must wait (a generic cell rate algorithm): *due is when all
- * that was let through is due at this rate; a tenth of a second's worth may run
- * ahead of that.
- */
-static uint64_t take(uint64_t *due, double rate, double amount, uint64_t now)
-{
-	uint64_t ahead = now + (uint64_t)(SECOND / 10), wait;
-
-	if (rate <= 0)
-		return 0;
-	if (*due < now)
-		*due = now;
-	wait = *due > ahead ? *due - ahead : 0;
-	*due += (uint64_t)(amount / rate * SECOND);
-	return wait;
-}
-
 static void throttle(struct ds_rule *r, const struct ds_event *e, uint64_t now,
 		     struct ds_plan *plan)
 {
 	uint64_t ops_before = r->ops_due, bytes_before = r->bytes_due;
-	uint64_t wait = take(&r->ops_due, r->ops_rate, 1, now);
-	uint64_t wait_bytes = take(&r->bytes_due, r->bytes_rate, (double)e->bytes, now);
+	uint64_t wait = ds_rate_take(&r->ops_due, r->ops_rate, 1, now);
+	uint64_t wait_bytes = ds_rate_take(&r->bytes_due, r->bytes_rate, (double)e->bytes, now);
 
 	if (wait_bytes > wait)
 		wait = wait_bytes;
@@ -177,7 +130,7 @@ static void apply(struct ds_faults *f, struct ds_rule *r, const struct ds_event 
 		throttle(r, e, now, plan);
 		break;
 	case FAULT_LATENCY:
-		plan->delay += latency(f, r);
+		plan->delay += ds_rate_latency(&f->seed, r->median_ms, r->p99_ms);
 		break;
 	case FAULT_EXPIRE_LEASE:
 		plan->expire_lease = true;

@@ -73,6 +73,7 @@ struct ds_rule {
 struct ds_plan {
 	bool reset; /* at once */
 	unsigned int status, retry_after; /* instead of doing it */
+	bool timed_out; /* status 500 is OperationTimedOut */
 	uint64_t delay; /* before it is done, ns */
 	bool lose; /* its answer */
 	uint64_t hold; /* how long the client is left waiting for it, ns */
@@ -94,6 +95,7 @@ struct ds_faults {
 	struct ds_count op[DS_OP_COUNT];
 	uint64_t status[6]; /* by its first digit; 0: none was sent */
 	uint64_t connections, dropped; /* of clients; for being slow */
+	struct ds_limits *limits; /* of a profile (profile.h), or NULL */
 };
 
 /* What a rule is matched with. */

@@ -40,6 +40,7 @@ enum ds_http_state {
 	DS_DELAYED,
 	DS_READY,
 	DS_SYNCING,
+	DS_LISTED,
 	DS_HELD,
 	DS_RESPONDED,
 };

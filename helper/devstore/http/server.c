@@ -13,6 +13,7 @@
  *	DELAYED		suspended until the plan's delay is over (faults.h)
  *	READY		to be run
  *	SYNCING		run; suspended until the storage is on the disk
+ *	LISTED		run; suspended for as long as a list takes (profile.h)
  *	HELD		run; the client shall wait in vain for a while
  *	RESPONDED	the response is libmicrohttpd's
  */
@@ -29,6 +30,7 @@
 
 #include <microhttpd.h>
 
+#include "devstore/faults/profile.h"
 #include "devstore/http/http.h"
 #include "lib/log.h"
 
@@ -166,9 +168,22 @@ static void refuse_with(struct ds_http *h)
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (ds_error(known[i])->status == h->plan.status)
 			err = known[i];
+	if (h->plan.timed_out)
+		err = ERR_OperationTimedOut;
 	h->call.retry_after = h->plan.retry_after;
 	ds_call_refuse(&h->call, err);
 	h->call.response.status = h->plan.status;
+}
+
+/* A list takes as long as the profile says. */
+static bool listed(struct ds_http *h)
+{
+	const struct ds_limits *limits = h->server->faults->limits;
+	uint64_t takes = limits ? ds_limits_list(limits, h->call.response.listed) : 0;
+
+	if (takes)
+		suspend(h, DS_LISTED, takes);
+	return takes;
 }
 
 static enum MHD_Result run(struct ds_http *h)
@@ -188,7 +203,7 @@ static enum MHD_Result run(struct ds_http *h)
 		MHD_suspend_connection(h->connection);
 		return MHD_YES;
 	}
-	return finish(h);
+	return listed(h) ? MHD_YES : finish(h);
 }
 
 /* --- receiving --------------------------------------------------------------------------- */
@@ -224,13 +239,15 @@ static void make_plan(struct ds_http *h)
 	const struct ds_request *r = &h->call.req;
 	struct ds_event e = { .op = h->call.op, .container = r->container, .blob = r->blob };
 
-	if (!h->server->faults->rules)
+	if (!h->server->faults->rules && !h->server->faults->limits)
 		return;
 	e.has_range = ds_range_asked(r, &e.range);
 	e.bytes = h->expected;
 	if (!e.bytes && e.has_range && e.op == OP_GetBlob && e.range.last != UINT64_MAX)
 		e.bytes = e.range.last - e.range.first + 1;
 	ds_faults_match(h->server->faults, &e, h->call.mono, &h->plan);
+	if (h->server->faults->limits)
+		ds_limits_apply(h->server->faults->limits, &e, h->call.mono, &h->plan);
 	ds_send_lease_faults(h);
 	if (!h->server->listening)
 		ds_server_outage(h->server); /* its rule may have done its part */
@@ -349,6 +366,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 	case DS_READY:
 		return run(h);
 	case DS_SYNCING:
+	case DS_LISTED:
 	case DS_HELD:
 		return finish(h);
 	default:
@@ -564,7 +582,8 @@ void ds_server_stop(struct ds_server *s)
 	loop_timer_cancel(s->ds->loop, &s->slow);
 	/* libmicrohttpd insists on all being resumed before it ends. */
 	for (h = s->calls; h; h = h->next) {
-		if (h->state == DS_DELAYED || h->state == DS_SYNCING || h->state == DS_HELD) {
+		if (h->state == DS_DELAYED || h->state == DS_SYNCING || h->state == DS_LISTED ||
+		    h->state == DS_HELD) {
 			h->state = DS_RESPONDED;
 			MHD_resume_connection(h->connection);
 		}

@@ -98,6 +98,7 @@ struct ds_response {
 	 * the length that a body would have. */
 	struct storage_blob *stream;
 	uint64_t offset, length;
+	uint64_t listed; /* ranges */
 	enum ds_err err;
 };
 

@@ -13,7 +13,7 @@
 
 struct list {
 	struct text t;
-	uint64_t left; /* ranges that may still be added */
+	uint64_t left, count; /* ranges that may still be added; that were */
 	uint64_t next; /* where the rest begins, once there is no room */
 	bool more;
 };
@@ -26,6 +26,7 @@ static bool add(struct list *l, uint64_t offset, uint64_t len, const char *name)
 		return false;
 	}
 	l->left--;
+	l->count++;
 	text_addf(&l->t, "<%s><Start>%llu</Start><End>%llu</End></%s>", name,
 		  (unsigned long long)offset, (unsigned long long)(offset + len - 1), name);
 	return true;
@@ -150,6 +151,7 @@ static enum ds_err list_pages(struct ds_call *c, struct ds_object *obj)
 		err = ERR_InternalError;
 	if (!err)
 		ds_response_xml(c, &l.t);
+	c->response.listed = l.count;
 	text_free(&l.t);
 	return err;
 }

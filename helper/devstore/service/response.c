@@ -88,7 +88,7 @@ void ds_response_drop(struct ds_response *a)
 	a->body = NULL;
 	a->stream = NULL;
 	a->body_len = a->fields = 0;
-	a->length = a->offset = 0;
+	a->length = a->offset = a->listed = 0;
 	a->status = 0;
 	a->err = DS_OK;
 }
