@@ -37,6 +37,7 @@ static const struct az_op get_properties = {
 	.method = "HEAD",
 	.kind = AZ_KIND_OTHER,
 	.expect = 200,
+	.repeatable = true,
 	.build = build_nothing,
 	.check = check_properties,
 };
@@ -253,6 +254,7 @@ static const struct az_op raise_sequence = {
 	.kind = AZ_KIND_OTHER,
 	.expect = 200,
 	.changes = true,
+	.repeatable = true,
 	.build = build_raise,
 	.check = check_raise,
 };
@@ -499,6 +501,7 @@ static const struct az_op lease_renew = {
 	.kind = AZ_KIND_OTHER,
 	.expect = 200,
 	.changes = true,
+	.repeatable = true,
 	.build = build_lease,
 	.check = check_lease,
 };

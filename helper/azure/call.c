@@ -431,6 +431,7 @@ static int set_options(struct az_call *call)
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, big ? (long)AZ_SCRATCH : 16384L + AZ_SMALL_BODY);
 	/* $http_proxy is for the world outside. */
 	curl_easy_setopt(e, CURLOPT_PROXY, az_url_loopback(call->blob.url) ? "" : NULL);
+	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->twin_of ? 1L : 0L);
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, az_progress_idle_limit(c));
 	set_body(call);
 	return 0;

@@ -7,6 +7,7 @@
  *   headers.c  the response's headers
  *   response.c the response's body, and the verdict on the whole
  *   progress.c which calls get nowhere
+ *   twin.c    asking a second time before the first answer
  *   client.c   libcurl and the loop; starting, ending, pooling calls
  *
  * A call is taken from the client's pool with its easy handle, header list
@@ -63,7 +64,8 @@ struct az_op {
 	const char *method;
 	enum az_kind kind;
 	long expect; /* the one status that means success */
-	bool changes; /* it changes something: never to be sent twice */
+	bool changes; /* it changes something: never to be sent twice by libcurl */
+	bool repeatable; /* but twice is the same as once, in any order */
 	void (*build)(struct az_call *call, struct az_build *b);
 	/* NULL, or what is wrong with a response of the expected status. */
 	const char *(*check)(struct az_call *call);
@@ -89,7 +91,10 @@ struct az_response {
 struct az_call {
 	struct az_client *client;
 	struct az_call *next, *prev;
-	enum { CALL_POOLED, CALL_QUEUED, CALL_RUNNING } state;
+	/* Waiting: it has failed, and its twin hasn't yet. */
+	enum { CALL_POOLED, CALL_QUEUED, CALL_RUNNING, CALL_WAITING } state;
+	struct az_call *twin; /* asks the same again; see twin.c */
+	struct az_call *twin_of;
 	bool cancelled; /* from within libcurl: to be reaped */
 
 	/* what is asked */
@@ -137,6 +142,7 @@ struct az_call {
 	struct az_socket *sockets; /* from @sent on it is one */
 	bool reused; /* its connection had been idle */
 	uint64_t sent_at, moved_at; /* loop_now() */
+	uint64_t asked_at; /* sent_at, or its last twin's start */
 	uint64_t moved; /* bytes, both ways */
 };
 
@@ -162,7 +168,6 @@ struct az_client {
 	enum az_sum sum; /* what the service can, once a GET has shown it */
 	EVP_MD *md5;
 	long idle_limit; /* seconds that the server keeps idle connections */
-	uint64_t distrusted; /* what was idle then, and is still, isn't used again; 0: none */
 	char date[DATE_HTTP]; /* of the request being made */
 	struct text string; /* to sign */
 	unsigned char *scratch; /* AZ_SCRATCH bytes */
@@ -180,6 +185,18 @@ struct az_client {
 struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const struct az_blob *b,
 			    az_done_fn done, void *arg);
 struct az_call *az_call_start(struct az_call *call);
+/* Ends a running call without a word, and forgets it. */
+void az_call_drop(struct az_call *call);
+
+/* twin.c */
+/* Starts twins of calls that have waited for long enough. */
+void az_twins_start(struct az_client *c);
+/*
+ * @call ended with @res.  Returns the call that this is the end of, to be told: itself,
+ * or the one whose twin it was; NULL when there is nothing to tell yet.  What has been
+ * in flight besides is ended.
+ */
+struct az_call *az_twin_ended(struct az_call *call, const struct az_result *res);
 
 /* call.c */
 bool az_easy_setup(struct az_call *call);

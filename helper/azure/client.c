@@ -64,7 +64,12 @@ static void call_end(struct az_call *call, CURLcode code)
 	}
 	if (res.err.class)
 		c->counters.failed++;
-	call_release(call);
+	call = az_twin_ended(call, &res);
+	if (!call)
+		return;
+	done = call->done;
+	arg = call->arg;
+	az_call_drop(call);
 	done(arg, &res);
 }
 
@@ -251,6 +256,8 @@ static void on_watchdog(void *arg)
 		call->state = CALL_QUEUED;
 		call_end(call, CURLE_OPERATION_TIMEDOUT);
 	}
+	if (!c->dead)
+		az_twins_start(c);
 	if (c->calls && !c->dead)
 		arm_watchdog(c);
 	leave(c);
@@ -304,6 +311,15 @@ static void call_release(struct az_call *call)
 	c->pool = call;
 }
 
+void az_call_drop(struct az_call *call)
+{
+	if (call->state == CALL_RUNNING)
+		curl_multi_remove_handle(call->client->multi, call->easy);
+	if (call->twin_of)
+		call->twin_of->twin = NULL;
+	call_release(call);
+}
+
 /* A call with nothing asked yet; NULL when memory is out. */
 struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const struct az_blob *b,
 			    az_done_fn done, void *arg)
@@ -335,6 +351,7 @@ struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const s
 	call->range_end = call->page_start = 0;
 	call->empty_pages = 0;
 	call->cancelled = call->sent = false;
+	call->twin = call->twin_of = NULL;
 	call->fail = AZ_OK;
 	text_reset(&call->marker);
 	link_call(call);
@@ -377,9 +394,9 @@ void az_call_cancel(struct az_call *call)
 		loop_timer_arm(c->loop, &c->soon, 0);
 		return;
 	}
-	if (call->state == CALL_RUNNING)
-		curl_multi_remove_handle(c->multi, call->easy);
-	call_release(call);
+	if (call->twin)
+		az_call_drop(call->twin);
+	az_call_drop(call);
 }
 
 static struct az_call *next_unfinished(struct az_client *c)
@@ -529,6 +546,19 @@ void az_client_free(struct az_client *c)
 const struct az_counters *az_client_counters(const struct az_client *c)
 {
 	return &c->counters;
+}
+
+void az_counters_add(struct az_counters *sum, const struct az_counters *n)
+{
+	sum->calls += n->calls;
+	sum->reads += n->reads;
+	sum->writes += n->writes;
+	sum->clears += n->clears;
+	sum->lists += n->lists;
+	sum->others += n->others;
+	sum->failed += n->failed;
+	sum->bytes_in += n->bytes_in;
+	sum->bytes_out += n->bytes_out;
 }
 
 void az_sync_done(void *arg, const struct az_result *res)

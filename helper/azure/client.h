@@ -45,6 +45,10 @@ struct az_client_options {
 	 * calls without data ("Setting timeouts for Blob service operations"). */
 	unsigned int answer_timeout_ms; /* 0: 120 s */
 	unsigned int short_answer_timeout_ms; /* of calls without data; 0: 31 s */
+	/* What may be asked for twice without harm (reading properties, renewing a
+	 * lease, raising the number) is asked for once more, on a fresh connection,
+	 * when no answer has come for so long; the first answer counts.  0: never. */
+	unsigned int repeat_after_ms;
 	unsigned int retry_after_most_s; /* of what the service asks for; 0: an hour */
 	const char *ca_file; /* PEM of CAs to trust; NULL: $SSL_CERT_FILE, else the system's */
 };
@@ -107,6 +111,7 @@ struct az_counters {
 	uint64_t bytes_in, bytes_out; /* payload */
 };
 const struct az_counters *az_client_counters(const struct az_client *c);
+void az_counters_add(struct az_counters *sum, const struct az_counters *n);
 
 /*
  * Waiting for one call, for callers with nothing else to do:

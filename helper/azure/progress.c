@@ -38,6 +38,10 @@
 #define KEEP_COUNT 5
 /* libcurl's own limit. */
 #define IDLE_LIMIT_S 118
+/* What was idle then, and is still, isn't used again; 0: none.  All clients of a process
+ * go to one service by one way. */
+static uint64_t distrusted;
+
 /* A probe is unanswered when the next one is sent; the first may just be on its way. */
 #define UNANSWERED 2
 
@@ -64,7 +68,7 @@ void az_progress_begin(struct az_call *call)
 
 	curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
 	call->reused = !connects;
-	call->sent_at = call->moved_at = loop_now();
+	call->sent_at = call->moved_at = call->asked_at = loop_now();
 	call->moved = 0;
 }
 
@@ -73,10 +77,10 @@ long az_progress_idle_limit(const struct az_client *c)
 	long limit = c->idle_limit ? c->idle_limit : IDLE_LIMIT_S;
 	uint64_t since;
 
-	if (!c->distrusted)
+	if (!distrusted)
 		return limit;
 	/* libcurl compares whole seconds, and takes one that is equal. */
-	since = (loop_now() - c->distrusted) / LOOP_SEC(1);
+	since = (loop_now() - distrusted) / LOOP_SEC(1);
 	since = since ? since - 1 : 0;
 	return since < (uint64_t)limit ? (long)since : limit;
 }
@@ -97,6 +101,8 @@ uint64_t az_progress_interval(const struct az_client_options *opt)
 		ms = opt->answer_timeout_ms;
 	if (opt->short_answer_timeout_ms < ms)
 		ms = opt->short_answer_timeout_ms;
+	if (opt->repeat_after_ms && opt->repeat_after_ms < ms)
+		ms = opt->repeat_after_ms;
 	ms /= 8;
 	return LOOP_MS(ms < 20 ? 20 : ms > 1000 ? 1000 : ms);
 }
@@ -146,13 +152,12 @@ static void end(struct az_call *call, const char *what, uint64_t ns)
 /* Nobody acknowledges anything: then nobody does on connections that were idle before. */
 static bool dead(struct az_call *call, const struct tcp_info *tcp, uint64_t now)
 {
-	struct az_client *c = call->client;
 	uint64_t silent = silence(call, tcp, now), limit = silence_limit(call, tcp, silent, now);
 
 	if (silent < limit)
 		return false;
-	if (now - silent > c->distrusted)
-		c->distrusted = now - silent;
+	if (now - silent > distrusted)
+		distrusted = now - silent;
 	end(call, "no acknowledgement", limit);
 	return true;
 }

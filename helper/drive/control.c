@@ -115,12 +115,13 @@ static json_t *request_status(const struct drive *d)
 
 static json_t *transaction_status(const struct drive *d)
 {
-	const struct az_counters *c = az_client_counters(d->client);
+	struct az_counters c = *az_client_counters(d->client);
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total", (json_int_t)c->calls,
-			 "reads", (json_int_t)c->reads, "writes", (json_int_t)c->writes, "clears",
-			 (json_int_t)c->clears, "lists", (json_int_t)c->lists, "others",
-			 (json_int_t)c->others, "failed", (json_int_t)c->failed);
+	az_counters_add(&c, az_client_counters(d->lease_client));
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total", (json_int_t)c.calls,
+			 "reads", (json_int_t)c.reads, "writes", (json_int_t)c.writes, "clears",
+			 (json_int_t)c.clears, "lists", (json_int_t)c.lists, "others",
+			 (json_int_t)c.others, "failed", (json_int_t)c.failed);
 }
 
 static json_t *status(const struct drive *d)

@@ -298,7 +298,7 @@ static void take_away(struct drive *d)
 		io_queue_drop(&d->queue);
 		runtime_remove(d->index);
 	}
-	if (!d->client || lease_release(&d->lease, RELEASE_S, &err))
+	if (!d->lease_client || lease_release(&d->lease, RELEASE_S, &err))
 		return;
 	snprintf(d->last_error, sizeof(d->last_error),
 		 "the lease could not be released (%s), and runs out within %d s",
@@ -315,8 +315,8 @@ void drive_close(struct drive *d)
 	link_close(d->link);
 	d->link = NULL;
 	control_close(d);
-	if (d->client)
-		az_client_free(d->client);
+	az_client_free(d->client);
+	az_client_free(d->lease_client);
 	pagemap_free(d->store.map);
 	az_credential_free(&d->cred);
 	az_url_free(&d->url);

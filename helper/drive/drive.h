@@ -45,6 +45,7 @@ struct drive {
 	int adopt; /* index, or -1 */
 
 	struct az_client *client;
+	struct az_client *lease_client; /* of the lease and the number, which can't wait */
 	struct az_blob blob;
 	struct lease lease;
 	struct store store;

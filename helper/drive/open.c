@@ -473,7 +473,7 @@ static void set_up(struct drive *d)
 {
 	d->blob.url = &d->url;
 	d->blob.cred = &d->cred;
-	lease_init(&d->lease, d->loop, d->client, &d->blob, &drive_lease_ops, d);
+	lease_init(&d->lease, d->loop, d->lease_client, &d->blob, &drive_lease_ops, d);
 	d->store.loop = d->loop;
 	d->store.client = d->client;
 	d->store.blob = &d->blob;
@@ -515,6 +515,24 @@ static json_t *open_blob(struct drive *d)
 		       runtime_error(EXIT_LEASED, "%s: %s; mount it again", d->name, d->fenced);
 }
 
+/*
+ * The lease has connections of its own, where no body is in the way, and no time for a
+ * server that is silent: a renewal has 40 s until the deadline, and is asked for
+ * beside the first after five.  No Retry-After may outlast it.
+ */
+static int open_clients(struct drive *d)
+{
+	static const struct az_client_options patient, hurried = {
+		.connect_timeout_ms = 5000,
+		.silence_timeout_ms = 10000,
+		.repeat_after_ms = 5000,
+		.retry_after_most_s = 5,
+	};
+	int err = az_client_new(&d->client, d->loop, &patient);
+
+	return err ? err : az_client_new(&d->lease_client, d->loop, &hurried);
+}
+
 json_t *drive_open(struct drive *d)
 {
 	json_t *error = open_link(d);
@@ -522,7 +540,7 @@ json_t *drive_open(struct drive *d)
 
 	if (error)
 		return error;
-	err = az_client_new(&d->client, d->loop, &(struct az_client_options){ 0 });
+	err = open_clients(d);
 	if (err)
 		return runtime_error(EXIT_FAILED, "%s: %s", d->name, strerror(-err));
 	set_up(d);

@@ -6,6 +6,8 @@
 #include "client_fixture.h"
 #include "relay.h"
 
+#include "azure/call.h"
+
 static int running;
 static bool all_done;
 
@@ -265,6 +267,104 @@ static void all_forgotten_at_once(void **state)
 	stop_all();
 }
 
+#define RENEWED(id) "HTTP/1.1 200 x\r\n" MARKS "Content-Length: 0\r\nx-ms-lease-id: " id "\r\n\r\n"
+#define LEASE_ID "aaaaaaaa-2222-3333-4444-555555555555"
+#define REFUSED                                                                             \
+	"HTTP/1.1 409 x\r\n" MARKS "x-ms-error-code: LeaseIdMismatchWithLeaseOperation\r\n" \
+	"Content-Length: 0\r\n\r\n"
+#define BUSY "HTTP/1.1 503 x\r\n" MARKS "Content-Length: 0\r\n\r\n"
+
+/* Who is in a hurry asks a second time, on another connection; what speaks first, by the
+ * one or the other, is the answer. */
+static void asked_twice(void **state)
+{
+	static const struct {
+		struct reply first, second;
+		enum az_class class;
+		int requests; /* at least */
+	} cases[] = {
+		{ { .end = HANG }, { .text = RENEWED(LEASE_ID) }, AZ_OK, 2 },
+		{ { .text = RENEWED(LEASE_ID), .delay_ms = 2000 },
+		  { .text = RENEWED(LEASE_ID), .delay_ms = 20000 },
+		  AZ_OK,
+		  2 },
+		{ { .text = RENEWED(LEASE_ID), .delay_ms = 2000 }, { .end = CLOSE }, AZ_OK, 2 },
+		{ { .text = RENEWED(LEASE_ID), .delay_ms = 2000 }, { .text = BUSY }, AZ_OK, 2 },
+		{ { .end = CLOSE, .delay_ms = 1500 },
+		  { .text = RENEWED(LEASE_ID), .delay_ms = 3000 },
+		  AZ_OK,
+		  2 },
+		{ { .end = CLOSE, .delay_ms = 1500 },
+		  { .text = BUSY, .delay_ms = 3000 },
+		  AZ_BUSY,
+		  2 },
+		{ { .end = HANG }, { .text = REFUSED }, AZ_CONFLICT, 2 },
+		{ { .text = REFUSED, .delay_ms = 2000 }, { .end = HANG }, AZ_CONFLICT, 2 },
+		{ { .text = RENEWED(LEASE_ID) }, { .end = HANG }, AZ_OK, 1 },
+	};
+
+	(void)state;
+	opt.repeat_after_ms = 500;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct reply script[] = { cases[i].first, cases[i].second };
+		uint64_t start;
+
+		START(script);
+		strcpy(blob.lease_id, LEASE_ID);
+		start = loop_now();
+		WAIT(az_lease(client, &blob, AZ_LEASE_RENEW, 60, az_sync_done, &s));
+		print_message("# case %zu: %d\n", i, res.err.class);
+		expect(cases[i].class, "");
+		assert_true(loop_now() - start < LOOP_SEC(15));
+		assert_true(server.seen->requests >= cases[i].requests);
+		/* One that fails is followed by another, in due time. */
+		assert_in_range(server.seen->connections, cases[i].requests, 6);
+		/* Nothing is left of it. */
+		assert_null(client->calls);
+		stop_all();
+	}
+	opt = (struct az_client_options)PATIENT;
+}
+
+static void not_to_be_called(void *arg, const struct az_result *r)
+{
+	(void)arg, (void)r;
+	fail();
+}
+
+/* A write is not, whoever is in a hurry; and cancelling ends both. */
+static void asked_once(void **state)
+{
+	static const struct reply slow[] = { { .text = CREATED, .delay_ms = 2000 } };
+	static const struct reply hang[] = { { .end = HANG } };
+	struct loop_timer timer;
+	struct az_call *call;
+
+	(void)state;
+	opt.repeat_after_ms = 300;
+	START(slow);
+	PUT(512);
+	expect(AZ_OK, "");
+	assert_int_equal(server.seen->requests, 1);
+	stop_all();
+	START(hang);
+	call = az_get_properties(client, &blob, not_to_be_called, NULL);
+	loop_timer_init(&timer, (loop_fn)loop_stop, loop);
+	while (server.seen->requests < 2) {
+		loop_timer_arm(loop, &timer, LOOP_MS(50));
+		loop_run(loop);
+	}
+	az_call_cancel(call);
+	assert_null(client->calls);
+	az_get_properties(client, &blob, not_to_be_called, NULL);
+	while (server.seen->requests < 4) {
+		loop_timer_arm(loop, &timer, LOOP_MS(50));
+		loop_run(loop);
+	}
+	opt = (struct az_client_options)PATIENT;
+	stop_all(); /* with both in flight */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +376,8 @@ int main(void)
 		cmocka_unit_test(vanished_before_the_answer),
 		cmocka_unit_test(forgotten_connections),
 		cmocka_unit_test(all_forgotten_at_once),
+		cmocka_unit_test(asked_twice),
+		cmocka_unit_test(asked_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
