@@ -254,7 +254,7 @@ static void busy_for_too_long(void **state)
 	assert_int_equal(t.played, 3);
 	assert_int_equal((fake_now - began) / LOOP_SEC(1), 8);
 
-	/* One that asks for more than there is patience is not waited for. */
+	/* One that asks for more time than is waited in all is not waited for. */
 	setup(state);
 	busy.err.retry_after = 11;
 	script(FAKE_LEASE, busy);
