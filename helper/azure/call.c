@@ -270,7 +270,7 @@ static void sum_header(struct az_call *call, struct az_build *b)
 
 static const char *date(struct az_client *c)
 {
-	date_http(date_now(), c->date);
+	date_http(date_now() + c->date_shift * DATE_TICKS, c->date);
 	return c->date;
 }
 

@@ -8,6 +8,7 @@
  *   response.c the response's body, and the verdict on the whole
  *   progress.c which calls get nowhere
  *   twin.c    asking a second time before the first answer
+ *   clock.c    how far the service's clock is from ours
  *   client.c   libcurl and the loop; starting, ending, pooling calls
  *
  * A call is taken from the client's pool with its easy handle, header list
@@ -113,6 +114,7 @@ struct az_call {
 	int seconds;
 	bool snapshots;
 	bool no_lease; /* x-ms-lease-id has no place in it */
+	bool redated; /* it is sent again, with the service's date */
 
 	/* the request */
 	CURL *easy;
@@ -169,6 +171,9 @@ struct az_client {
 	EVP_MD *md5;
 	long idle_limit; /* seconds that the server keeps idle connections */
 	char date[DATE_HTTP]; /* of the request being made */
+	bool clock_known; /* the service has told its time: */
+	int64_t clock_ahead; /* of ours, seconds */
+	int64_t date_shift; /* of x-ms-date, likewise; once it had been refused */
 	struct text string; /* to sign */
 	unsigned char *scratch; /* AZ_SCRATCH bytes */
 	struct az_call *calls, *pool;
@@ -221,6 +226,19 @@ long az_progress_idle_limit(const struct az_client *c);
 uint64_t az_progress_interval(const struct az_client_options *opt);
 /* Options of a socket that is new. */
 void az_progress_socket(int fd);
+
+/* clock.c */
+/* A response has come. */
+void az_clock_heard(struct az_call *call);
+/* By which a response was judged, in seconds since the epoch: the service's, where it tells
+ * it, else ours. */
+int64_t az_clock_now(const struct az_call *call);
+/* By how many seconds the service's is ahead of the one that the request was signed by; 0
+ * where that can't be why it was refused. */
+int64_t az_clock_off(const struct az_call *call);
+/* Whether a request that was signed with a key, and refused for its date perhaps, should be
+ * sent again, as nothing was done: by the service's clock then, once. */
+bool az_clock_redate(struct az_call *call);
 
 /* headers.c */
 size_t az_response_header(char *buf, size_t size, size_t n, void *arg);

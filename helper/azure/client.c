@@ -347,7 +347,7 @@ struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const s
 	call->sink = (struct az_sink){ 0 };
 	call->mark = NULL;
 	call->source_url = call->copy_id = NULL;
-	call->snapshots = call->no_lease = false;
+	call->snapshots = call->no_lease = call->redated = false;
 	call->range_end = call->page_start = 0;
 	call->empty_pages = 0;
 	call->cancelled = call->sent = false;

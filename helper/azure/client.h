@@ -114,6 +114,13 @@ const struct az_counters *az_client_counters(const struct az_client *c);
 void az_counters_add(struct az_counters *sum, const struct az_counters *n);
 
 /*
+ * How many seconds the service's clock is ahead of this machine's (@ahead), by the Date of
+ * its last response, which may have taken a while: so it may be more, by seconds.  False:
+ * there was none.
+ */
+bool az_client_clock(const struct az_client *c, int64_t *ahead);
+
+/*
  * Waiting for one call, for callers with nothing else to do:
  *
  *	struct az_sync s = { 0 };

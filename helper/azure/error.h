@@ -35,7 +35,7 @@ enum az_hint {
 	AZ_HINT_NONE = 0,
 	AZ_HINT_KEY, /* refused, and it was signed with an account key */
 	AZ_HINT_SAS, /* refused, and it carried a SAS */
-	AZ_HINT_SAS_EXPIRED, /* refused, and the SAS has ended by our clock */
+	AZ_HINT_SAS_EXPIRED, /* refused, and the SAS has ended */
 	AZ_HINT_CLOCK, /* refused, and our clock is minutes off the service's */
 	AZ_HINT_NOT_BLOB_SERVICE, /* AZ_CORRUPT: somebody else answered, or a redirection */
 };

@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base64.h"
 #include "lib/crc64.h"
@@ -209,18 +208,17 @@ static void set_message(struct az_error *e, const char *s)
 static void hint_denied(const struct az_call *call, struct az_error *e)
 {
 	const struct az_credential *cred = call->blob.cred;
-	int64_t now = time(NULL), off = call->response.date > 0 ? call->response.date - now : 0;
-	int64_t expiry = az_credential_expiry(cred);
+	int64_t off = az_clock_off(call), expiry = az_credential_expiry(cred);
 	char when[DATE_SECONDS];
 
 	if (e->code[0] && !az_error_is(e, "AuthenticationFailed") &&
 	    !az_error_is(e, "AuthorizationFailure") && !az_error_is(e, "RequestTimeTooSkewed"))
 		return;
-	if (expiry && expiry <= now) {
+	if (expiry && expiry <= az_clock_now(call)) {
 		snprintf(e->message, sizeof(e->message), "the SAS expired at %s",
 			 date_seconds(expiry, when));
 		e->hint = AZ_HINT_SAS_EXPIRED;
-	} else if (off > 300 || off < -300) {
+	} else if (off) {
 		snprintf(e->message, sizeof(e->message), "this machine's clock is %lld minutes %s",
 			 (long long)(off < 0 ? -off : off) / 60, off < 0 ? "ahead" : "behind");
 		e->hint = AZ_HINT_CLOCK;
@@ -347,6 +345,7 @@ enum az_verdict az_response_judge(struct az_call *call, CURLcode code, struct az
 		curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &a->status);
 	e->http = a->status;
 	memcpy(e->request_id, a->request_id, sizeof(e->request_id));
+	az_clock_heard(call);
 	if (code || call->fail) {
 		judge_failure(call, code, e);
 		return AZ_END;
@@ -355,6 +354,8 @@ enum az_verdict az_response_judge(struct az_call *call, CURLcode code, struct az
 		c->sum = AZ_SUM_MD5;
 		return AZ_AGAIN;
 	}
+	if (az_clock_redate(call))
+		return AZ_AGAIN;
 	if (a->status != call->op->expect) {
 		judge_refusal(call, e);
 		return AZ_END;

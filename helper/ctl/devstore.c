@@ -232,6 +232,7 @@ struct fault {
 	const char *control, *action, *op, *blob, *range;
 	const char *probability, *delay, *period, *median, *p99;
 	const char *count, *after, *status, *retry_after, *bytes, *ops, *rate;
+	const char *ahead, *behind;
 	bool refuse;
 };
 
@@ -279,6 +280,8 @@ static json_t *make_rule(const struct fault *f)
 	set_number(rule, "p99_ms", f->p99);
 	set_number(rule, "ops", f->ops);
 	set_number(rule, "bytes_per_second", f->rate);
+	set_number(rule, "ahead", f->ahead);
+	set_number(rule, "behind", f->behind);
 	if (f->refuse)
 		json_object_set_new(rule, "refuse", json_true());
 	return rule;
@@ -304,6 +307,8 @@ static int fault_set(int argc, char **argv)
 		TEXT("p99", &f.p99),
 		TEXT("ops", &f.ops),
 		TEXT("rate", &f.rate),
+		TEXT("ahead", &f.ahead),
+		TEXT("behind", &f.behind),
 		FLAG("refuse", &f.refuse),
 		{ 0 },
 	};
@@ -414,7 +419,8 @@ static const char help[] =
 	"  --seed NUMBER           of the chance in faults\n"
 	"\n"
 	"FAULT is refuse, reset, answer, delay, lose, late, truncate, corrupt, hangup,\n"
-	"throttle, latency, expire-lease, break-lease or steal-lease; which calls it hits:\n"
+	"throttle, latency, clock, expire-lease, break-lease or steal-lease; which calls it\n"
+	"hits:\n"
 	"\n"
 	"  --op NAME        an operation (PutPage), or write, read, list, other, connect\n"
 	"  --blob PATTERN   CONTAINER/BLOB, with * and ?\n"
@@ -423,8 +429,8 @@ static const char help[] =
 	"\n"
 	"and what it does: --status CODE --retry-after S (answer, throttle), --delay MS\n"
 	"(delay, lose, late), --bytes N (truncate, corrupt, hangup), --ops N --rate BYTES\n"
-	"--refuse (throttle), --median MS --p99 MS (latency). The number of the rule is\n"
-	"printed. See clouddrivectl-devstore(8).\n"
+	"--refuse (throttle), --median MS --p99 MS (latency), --ahead S or --behind S\n"
+	"(clock). The number of the rule is printed. See clouddrivectl-devstore(8).\n"
 	"\n"
 	"Example:\n"
 	"  clouddrivectl devstore --data /tmp/store --container drives &\n"

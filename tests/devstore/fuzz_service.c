@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void run(void)
 {
-	ds_call_reset(&call);
+	ds_call_reset(&call, 0);
 	if (call.req.bad) {
 		ds_call_refuse(&call, call.req.bad);
 		return;

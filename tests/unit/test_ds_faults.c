@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -371,6 +372,36 @@ static void counters(void **state)
 	json_decref(c);
 }
 
+static void has_a_clock(void **state)
+{
+	static const char *const wrong[] = {
+		"{\"action\": \"clock\"}",
+		"{\"action\": \"clock\", \"ahead\": 86401}",
+		"{\"action\": \"clock\", \"ahead\": 10, \"behind\": 10}",
+		"{\"action\": \"clock\", \"ahead\": 10, \"op\": \"PutPage\"}",
+		"{\"action\": \"clock\", \"ahead\": 10, \"count\": 1}",
+	};
+
+	(void)state;
+	assert_int_equal(ds_faults_clock(&f, NOW), 0);
+	add("{\"action\": \"clock\", \"behind\": 600, \"for_ms\": 500}");
+	assert_int_equal(ds_faults_clock(&f, NOW), -600);
+	assert_false(hit(&put));
+	assert_int_equal(ds_faults_clock(&f, NOW + 500 * MS), 0);
+	ds_faults_clear(&f, 0);
+	add("{\"action\": \"clock\", \"ahead\": 86400}");
+	assert_int_equal(ds_faults_clock(&f, NOW), 86400);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		json_t *in = json_loads(wrong[i], 0, NULL);
+		struct ds_rule rule;
+		char why[160];
+
+		assert_int_equal(ds_rule_parse(in, NOW, &rule, why, sizeof(why)), -EINVAL);
+		assert_non_null(strstr(why, i == 1 ? "86400" : "clock: needs"));
+		json_decref(in);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +420,7 @@ int main(void)
 		cmocka_unit_test_setup(latencies, setup),
 		cmocka_unit_test_setup(refused_rules, setup),
 		cmocka_unit_test_setup(shown, setup),
+		cmocka_unit_test_setup(has_a_clock, setup),
 		cmocka_unit_test_setup(full, setup),
 		cmocka_unit_test_setup(counters, setup),
 	};

@@ -132,6 +132,8 @@ static void apply(struct ds_faults *f, struct ds_rule *r, const struct ds_event 
 	case FAULT_LATENCY:
 		plan->delay += ds_rate_latency(&f->seed, r->median_ms, r->p99_ms);
 		break;
+	case FAULT_CLOCK: /* of no call alone: ds_faults_clock() */
+		break;
 	case FAULT_EXPIRE_LEASE:
 		plan->expire_lease = true;
 		break;
@@ -177,6 +179,14 @@ bool ds_faults_refusing(const struct ds_faults *f, uint64_t now)
 		if (f->rule[i].action == FAULT_REFUSE && !over(&f->rule[i], now))
 			return true;
 	return false;
+}
+
+int64_t ds_faults_clock(const struct ds_faults *f, uint64_t now)
+{
+	for (size_t i = 0; i < f->rules; i++)
+		if (f->rule[i].action == FAULT_CLOCK && !over(&f->rule[i], now))
+			return f->rule[i].ahead_s;
+	return 0;
 }
 
 uint64_t ds_faults_next(const struct ds_faults *f, uint64_t now)

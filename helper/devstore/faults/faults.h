@@ -29,6 +29,7 @@
 	X(HANGUP, "hangup") /* in the middle of the body, whichever way it goes */         \
 	X(THROTTLE, "throttle") /* so many operations or bytes a second */                 \
 	X(LATENCY, "latency") /* lognormal */                                              \
+	X(CLOCK, "clock") /* the service's is wrong, for all calls */                      \
 	X(EXPIRE_LEASE, "expire-lease") /* before it is done */                            \
 	X(BREAK_LEASE, "break-lease") /* by a third party */                               \
 	X(STEAL_LEASE, "steal-lease") /* broken, and acquired by a third party */
@@ -63,6 +64,7 @@ struct ds_rule {
 	bool has_bytes;
 	double median_ms, p99_ms;
 	double ops_rate, bytes_rate; /* of throttle; 0: not limited */
+	int64_t ahead_s; /* of clock */
 	bool refuse; /* throttle: 503 instead of waiting */
 
 	uint64_t ops_due, bytes_due; /* when what was let through is due, ns */
@@ -115,7 +117,9 @@ void ds_faults_match(struct ds_faults *f, const struct ds_event *e, uint64_t now
 		     struct ds_plan *plan);
 /* Whether there is an outage just now. */
 bool ds_faults_refusing(const struct ds_faults *f, uint64_t now);
-/* When that may change by itself; 0: never. */
+/* By how many seconds the service's clock is ahead of the machine's just now. */
+int64_t ds_faults_clock(const struct ds_faults *f, uint64_t now);
+/* When an outage may begin or end by itself; 0: never. */
 uint64_t ds_faults_next(const struct ds_faults *f, uint64_t now);
 
 /* A rule as JSON gives it; 0, or -EINVAL with a sentence in @why. */

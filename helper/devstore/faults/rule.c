@@ -9,6 +9,7 @@
 #include "devstore/faults/faults.h"
 
 #define MAX_MS 3600000.0
+#define MAX_CLOCK_S 86400.0
 
 static const char *const actions[] = {
 #define X(name, spelling) spelling,
@@ -140,7 +141,7 @@ static int parse_when(const json_t *in, uint64_t now, struct ds_rule *rule, char
 
 static int parse_what(const json_t *in, struct ds_rule *rule, char *why, size_t len)
 {
-	double status = 503, retry = 0, delay = 0, bytes = 0;
+	double status = 503, retry = 0, delay = 0, bytes = 0, ahead = 0, behind = 0;
 	int err;
 
 	err = parse_whole(in, "status", 599, &status, NULL, why, len);
@@ -158,8 +159,13 @@ static int parse_what(const json_t *in, struct ds_rule *rule, char *why, size_t 
 		err = parse_number(in, "ops", 1e9, &rule->ops_rate, NULL, why, len);
 	if (!err)
 		err = parse_number(in, "bytes_per_second", 1e15, &rule->bytes_rate, NULL, why, len);
+	if (!err)
+		err = parse_whole(in, "ahead", MAX_CLOCK_S, &ahead, NULL, why, len);
+	if (!err)
+		err = parse_whole(in, "behind", MAX_CLOCK_S, &behind, NULL, why, len);
 	if (err)
 		return err;
+	rule->ahead_s = (int64_t)ahead - (int64_t)behind;
 	rule->status = (unsigned int)status;
 	rule->retry_after = (unsigned int)retry;
 	rule->delay_ns = (uint64_t)(delay * 1e6);
@@ -180,6 +186,12 @@ static int check(const struct ds_rule *rule, char *why, size_t len)
 		missing = "a median";
 	if ((rule->action == FAULT_DELAY || rule->action == FAULT_LATE) && !rule->delay_ns)
 		missing = "a delay";
+	if (rule->action == FAULT_CLOCK && !rule->ahead_s)
+		missing = "seconds, ahead or behind";
+	if (rule->action == FAULT_CLOCK &&
+	    (rule->op[0] || rule->blob[0] || rule->has_range || rule->after ||
+	     rule->count != DS_FOREVER || rule->probability < 1000000))
+		missing = "no choice of calls: it is the clock of all";
 	if (!missing)
 		return 0;
 	snprintf(why, len, "%s: needs %s", actions[rule->action], missing);
@@ -241,6 +253,8 @@ json_t *ds_rule_json(const struct ds_rule *r, uint64_t now)
 	set_number(out, "p99_ms", r->p99_ms);
 	set_number(out, "ops", r->ops_rate);
 	set_number(out, "bytes_per_second", r->bytes_rate);
+	set_number(out, "ahead", (double)r->ahead_s);
+	set_number(out, "behind", -(double)r->ahead_s);
 	if (r->refuse)
 		json_object_set_new(out, "refuse", json_true());
 	json_object_set_new(out, "hits", json_integer((json_int_t)r->hits));

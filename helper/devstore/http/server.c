@@ -281,7 +281,7 @@ static enum MHD_Result on_request(struct ds_http *h, const char *verb)
 	MHD_get_connection_values(h->connection, MHD_HEADER_KIND, on_header, r);
 	r->https = h->server->https;
 	client_address(h);
-	ds_call_reset(&h->call);
+	ds_call_reset(&h->call, ds_faults_clock(h->server->faults, loop_now()));
 	h->err = ds_call_admit(&h->call);
 	length = r->header[H_CONTENT_LENGTH];
 	if (length && !text_u64(length, strlen(length), &h->expected) && !h->err)

@@ -108,6 +108,7 @@ struct ds_call {
 	enum ds_op op;
 	struct ds_grant grant;
 	int64_t now; /* ticks */
+	int64_t clock_ahead; /* seconds of it that are a fault's */
 	uint64_t mono; /* loop_now() */
 	char request_id[37];
 	bool writes; /* it changed the storage */
@@ -120,8 +121,9 @@ struct ds_call {
 
 /* --- service.c ------------------------------------------------------------------ */
 
-/* Empties a call for the next request. */
-void ds_call_reset(struct ds_call *c);
+/* Empties a call for the next request; the service's clock is @ahead seconds ahead of the
+ * machine's. */
+void ds_call_reset(struct ds_call *c, int64_t ahead);
 /* Once all headers are there: which operation it is, and whether it may be.  An
  * error is told without looking at the body. */
 enum ds_err ds_call_admit(struct ds_call *c);
