@@ -216,6 +216,9 @@ struct cdrive *cdrive_new(unsigned int index, const struct cdrive_params *params
 	hrtimer_setup(&drive->lease_timer, cdrive_lease_timer, CLOCK_BOOTTIME,
 		      HRTIMER_MODE_ABS);
 
+	if (params->memory)
+		drive->memory = *params->memory;
+
 	drive->disk.index = index;
 	strscpy(drive->disk.name, params->name, sizeof(drive->disk.name));
 	drive->disk.sectors = params->sectors;
@@ -378,6 +381,20 @@ int cdrive_fence(struct cdrive *drive, u64 cookie)
 	}
 	spin_unlock(&drive->queue.lock);
 	cdrive_queue_fail(&ended);
+	return err;
+}
+
+int cdrive_remember(struct cdrive *drive, u64 cookie, bool admin,
+		    const struct cdrive_memory *memory)
+{
+	int err = -EPERM;
+
+	spin_lock(&drive->queue.lock);
+	if (cdrive_may_remember(&drive->queue.helper, cookie, admin)) {
+		drive->memory = *memory;
+		err = 0;
+	}
+	spin_unlock(&drive->queue.lock);
 	return err;
 }
 

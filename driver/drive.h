@@ -31,6 +31,7 @@
 #include <linux/cdrive.h>
 
 #include "disk.h"
+#include "memory.h"
 #include "queue.h"
 
 struct cdrive {
@@ -40,6 +41,7 @@ struct cdrive {
 
 	struct cdrive_disk disk;
 	struct cdrive_queue queue;	/* and the drive's lock */
+	struct cdrive_memory memory;	/* under that lock */
 
 	struct work_struct add_work;	/* add_disk() reads: not in ATTACH */
 	struct work_struct notify_work;	/* uevent, multicast: may sleep */
@@ -56,6 +58,7 @@ struct cdrive_params {
 	bool read_only;
 	unsigned int park_limit;	/* seconds */
 	u64 lease_until;		/* see lease.h */
+	const struct cdrive_memory *memory;	/* NULL: nothing yet */
 };
 
 /* One with a reference, whose disk nobody sees yet; or an ERR_PTR. */
@@ -87,6 +90,13 @@ int cdrive_park(struct cdrive *drive, u64 cookie);
 int cdrive_resume(struct cdrive *drive, u64 cookie);
 int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until);
 int cdrive_fence(struct cdrive *drive, u64 cookie);
+
+/*
+ * Keeps @memory in place of what was kept.  -EPERM: that socket is not the drive's
+ * helper, nor, while it has none, an @admin's.
+ */
+int cdrive_remember(struct cdrive *drive, u64 cookie, bool admin,
+		    const struct cdrive_memory *memory);
 
 /* That socket is the drive's helper no more, if it was: parks the drive. */
 void cdrive_disown(struct cdrive *drive, u64 cookie);

@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/netlink.h>
+#include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
@@ -12,6 +13,7 @@
 #include "drive.h"
 #include "drives.h"
 #include "lease.h"
+#include "memory.h"
 #include "message.h"
 #include "name.h"
 #include "queue.h"
@@ -44,6 +46,15 @@ static struct netlink_range_validation cdrive_nl_lease_until = {
 	.max = S64_MAX,
 };
 
+static int cdrive_nl_check_lease_id(const struct nlattr *attr,
+				    struct netlink_ext_ack *extack)
+{
+	if (cdrive_lease_id_is_valid(nla_data(attr), nla_len(attr)))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, attr, "not of visible ASCII characters");
+	return -EINVAL;
+}
+
 static int cdrive_nl_check_name(const struct nlattr *attr,
 				struct netlink_ext_ack *extack)
 {
@@ -70,16 +81,30 @@ static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 	[CDRIVE_A_NAME] = NLA_POLICY_VALIDATE_FN(NLA_NUL_STRING,
 						 cdrive_nl_check_name,
 						 CDRIVE_MAX_NAME),
+	[CDRIVE_A_SEQUENCE_NUMBER] = { .type = NLA_U64 },
+	[CDRIVE_A_RAISING_TO] = { .type = NLA_U64 },
+	[CDRIVE_A_LEASE_ID] = NLA_POLICY_VALIDATE_FN(NLA_NUL_STRING,
+						     cdrive_nl_check_lease_id,
+						     CDRIVE_MAX_LEASE_ID),
+	[CDRIVE_A_NOTES] = {
+		.type = NLA_BINARY,
+		.len = CDRIVE_MAX_NOTES,
+	},
 };
 
 /*
  * What the family's flag GENL_ADMIN_PERM asks for, and what making disks needs
  * beyond that: of who sends, and of who opened the socket.
  */
+static bool cdrive_nl_is_admin(struct sk_buff *skb)
+{
+	return netlink_capable(skb, CAP_NET_ADMIN) &&
+	       netlink_capable(skb, CAP_SYS_ADMIN);
+}
+
 static int cdrive_nl_check_admin(struct sk_buff *skb, struct genl_info *info)
 {
-	if (netlink_capable(skb, CAP_NET_ADMIN) &&
-	    netlink_capable(skb, CAP_SYS_ADMIN))
+	if (cdrive_nl_is_admin(skb))
 		return 0;
 	GENL_SET_ERR_MSG(info, "CAP_SYS_ADMIN and CAP_NET_ADMIN are needed");
 	return -EPERM;
@@ -175,15 +200,35 @@ static int cdrive_nl_put_drive(struct sk_buff *skb, struct cdrive *drive)
 	return 0;
 }
 
-static int cdrive_nl_fill(struct sk_buff *skb, struct cdrive *drive, u32 portid,
-			  u32 seq, int flags)
+static int cdrive_nl_put_memory(struct sk_buff *skb, struct cdrive *drive)
+{
+	const struct cdrive_memory *memory = &drive->memory;
+	int err = 0;
+
+	spin_lock(&drive->queue.lock);
+	if (memory->told &&
+	    (nla_put_u64_64bit(skb, CDRIVE_A_SEQUENCE_NUMBER,
+			       memory->sequence_number, CDRIVE_A_PAD) ||
+	     nla_put_u64_64bit(skb, CDRIVE_A_RAISING_TO, memory->raising_to,
+			       CDRIVE_A_PAD) ||
+	     nla_put_string(skb, CDRIVE_A_LEASE_ID, memory->lease_id) ||
+	     nla_put(skb, CDRIVE_A_NOTES, memory->notes_len, memory->notes)))
+		err = -EMSGSIZE;
+	spin_unlock(&drive->queue.lock);
+	return err;
+}
+
+/* @admin: who asks may know what outlives a helper. */
+static int cdrive_nl_fill(struct sk_buff *skb, struct cdrive *drive, bool admin,
+			  u32 portid, u32 seq, int flags)
 {
 	void *hdr = genlmsg_put(skb, portid, seq, &cdrive_nl_family, flags,
 				CDRIVE_CMD_GET);
 
 	if (!hdr)
 		return -EMSGSIZE;
-	if (cdrive_nl_put_drive(skb, drive)) {
+	if (cdrive_nl_put_drive(skb, drive) ||
+	    (admin && cdrive_nl_put_memory(skb, drive))) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}
@@ -191,14 +236,16 @@ static int cdrive_nl_fill(struct sk_buff *skb, struct cdrive *drive, u32 portid,
 	return 0;
 }
 
-static int cdrive_nl_reply(struct genl_info *info, struct cdrive *drive)
+static int cdrive_nl_reply(struct sk_buff *asked, struct genl_info *info,
+			   struct cdrive *drive)
 {
 	struct sk_buff *skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
 	int err;
 
 	if (!skb)
 		return -ENOMEM;
-	err = cdrive_nl_fill(skb, drive, info->snd_portid, info->snd_seq, 0);
+	err = cdrive_nl_fill(skb, drive, cdrive_nl_is_admin(asked),
+			     info->snd_portid, info->snd_seq, 0);
 	if (err) {
 		nlmsg_free(skb);
 		return err;
@@ -237,9 +284,36 @@ static int cdrive_nl_params(struct genl_info *info,
 	return 0;
 }
 
+/* What is told of it to be kept, for kfree(); NULL: nothing; or an ERR_PTR. */
+static struct cdrive_memory *cdrive_nl_memory(struct genl_info *info)
+{
+	struct nlattr *number = info->attrs[CDRIVE_A_SEQUENCE_NUMBER];
+	struct nlattr *raising = info->attrs[CDRIVE_A_RAISING_TO];
+	struct nlattr *lease_id = info->attrs[CDRIVE_A_LEASE_ID];
+	struct nlattr *notes = info->attrs[CDRIVE_A_NOTES];
+	struct cdrive_memory *memory;
+
+	if (!number && !raising && !lease_id && !notes)
+		return NULL;
+	memory = kzalloc(sizeof(*memory), GFP_KERNEL);
+	if (!memory)
+		return ERR_PTR(-ENOMEM);
+	memory->told = true;
+	memory->sequence_number = number ? nla_get_u64(number) : 0;
+	memory->raising_to = raising ? nla_get_u64(raising) : 0;
+	if (lease_id)
+		nla_strscpy(memory->lease_id, lease_id,
+			    sizeof(memory->lease_id));
+	if (notes)
+		memory->notes_len = nla_memcpy(memory->notes, notes,
+					       sizeof(memory->notes));
+	return memory;
+}
+
 static int cdrive_nl_attach(struct sk_buff *skb, struct genl_info *info)
 {
 	struct cdrive_helper helper = cdrive_nl_sender(skb, info);
+	struct cdrive_memory *memory;
 	struct cdrive_params params;
 	struct cdrive *drive;
 	int err;
@@ -250,10 +324,15 @@ static int cdrive_nl_attach(struct sk_buff *skb, struct genl_info *info)
 	err = cdrive_nl_params(info, &params);
 	if (err)
 		return err;
+	memory = cdrive_nl_memory(info);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	params.memory = memory;
 	drive = cdrive_attach(&params, &helper);
+	kfree(memory);
 	if (IS_ERR(drive))
 		return cdrive_nl_error(info, PTR_ERR(drive));
-	err = cdrive_nl_reply(info, drive);
+	err = cdrive_nl_reply(skb, info, drive);
 	if (err)	/* a drive that its helper doesn't know of */
 		cdrive_detach(drive, true);
 	cdrive_put(drive);
@@ -302,13 +381,14 @@ static int cdrive_nl_get(struct sk_buff *skb, struct genl_info *info)
 
 	if (IS_ERR(drive))
 		return PTR_ERR(drive);
-	err = cdrive_nl_reply(info, drive);
+	err = cdrive_nl_reply(skb, info, drive);
 	cdrive_put(drive);
 	return err;
 }
 
 static int cdrive_nl_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
+	bool admin = cdrive_nl_is_admin(cb->skb);
 	int err = 0;
 
 	for (; cb->args[0] < CDRIVE_MAX_DRIVES && !err; cb->args[0]++) {
@@ -316,7 +396,8 @@ static int cdrive_nl_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 		if (!drive)
 			continue;
-		err = cdrive_nl_fill(skb, drive, NETLINK_CB(cb->skb).portid,
+		err = cdrive_nl_fill(skb, drive, admin,
+				     NETLINK_CB(cb->skb).portid,
 				     cb->nlh->nlmsg_seq, NLM_F_MULTI);
 		cdrive_put(drive);
 		if (err)
@@ -343,7 +424,7 @@ static int cdrive_nl_adopt(struct sk_buff *skb, struct genl_info *info)
 	if (err) {
 		cdrive_nl_error(info, err);
 	} else {
-		err = cdrive_nl_reply(info, drive);
+		err = cdrive_nl_reply(skb, info, drive);
 		if (err)	/* a helper that doesn't know it */
 			cdrive_disown(drive, helper.cookie);
 	}

@@ -16,12 +16,14 @@
 #include <linux/net.h>
 #include <linux/netlink.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <net/sock.h>
 
 #include "drive.h"
 #include "drives.h"
 #include "helper.h"
+#include "memory.h"
 #include "queue.h"
 #include "tag.h"
 
@@ -70,12 +72,45 @@ static int cdrive_payload_bind(struct cdrive_payload *payload, int fd)
 	return err;
 }
 
+static int cdrive_payload_remember(struct cdrive_payload *payload,
+				   const void __user *arg)
+{
+	bool admin = capable(CAP_SYS_ADMIN) && capable(CAP_NET_ADMIN);
+	struct cdrive_payload_remember told;
+	struct cdrive_memory *memory;
+	struct cdrive *drive;
+	int err;
+
+	if (copy_from_user(&told, arg, sizeof(told)))
+		return -EFAULT;
+	memory = cdrive_memory_from_user(&told);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	drive = cdrive_get(told.index);
+	if (drive) {
+		err = cdrive_remember(drive, atomic64_read(&payload->cookie),
+				      admin, memory);
+		cdrive_put(drive);
+	} else {
+		err = -ENODEV;
+	}
+	kfree(memory);
+	return err;
+}
+
 static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
 {
-	if (cmd != CDRIVE_PAYLOAD_BIND)
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case CDRIVE_PAYLOAD_BIND:
+		return cdrive_payload_bind(file->private_data, arg);
+	case CDRIVE_PAYLOAD_REMEMBER:
+		return cdrive_payload_remember(file->private_data, user);
+	default:
 		return -ENOTTY;
-	return cdrive_payload_bind(file->private_data, arg);
+	}
 }
 
 size_t cdrive_payload_copy(struct request *rq, size_t pos,

@@ -120,7 +120,8 @@ int agent_lock(unsigned int index, bool has_key, unsigned int seconds)
 	fd = lock_take(runtime_path(index, "agent", path, sizeof(path)), seconds);
 	if (fd < 0)
 		return fd;
-	if (ftruncate(fd, 0) || dprintf(fd, "%d\n%s\n", getpid(), has_key ? "key" : "sas") < 0) {
+	if ((ftruncate(fd, 0) || dprintf(fd, "%d\n%s\n", getpid(), has_key ? "key" : "sas") < 0) &&
+	    errno != ENOSPC && errno != EDQUOT) {
 		int err = -errno;
 
 		lock_drop(fd, path);

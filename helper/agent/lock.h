@@ -25,11 +25,11 @@ const char *lock_path_url(const struct az_url *url, char *buf);
 
 struct agent_info {
 	bool alive;
-	pid_t pid;
+	pid_t pid; /* 0: not known */
 	bool has_key; /* an account key, not a SAS */
 };
 
-/* Takes cdriveN.agent and writes down who has it; like lock_take(). */
+/* Takes cdriveN.agent and writes down who has it, if there is room; like lock_take(). */
 int agent_lock(unsigned int index, bool has_key, unsigned int seconds);
 void agent_unlock(int fd, unsigned int index);
 

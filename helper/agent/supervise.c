@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/spawner.h"
+#include "azure/devname.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/text.h"
@@ -313,14 +314,13 @@ static void on_ended(struct supervisor *s, const struct spawner_event *event)
 	look(s);
 }
 
-/* The record says whose the device is now: its number may have been given away. */
-static bool still_ours(const struct supervisor *s)
+/* The name says whose the device is now: its number may have been given away. */
+static bool still_ours(const struct supervisor *s, const struct driver_drive *d)
 {
-	json_t *record = runtime_load((unsigned int)s->index);
-	const char *url = json_string_value(json_object_get(record, "url"));
-	bool ours = url && !strcmp(url, s->name);
+	char *name = devname_of(&s->url);
+	bool ours = name && !strcmp(name, d->name);
 
-	json_decref(record);
+	free(name);
 	return ours;
 }
 
@@ -336,7 +336,7 @@ static void on_looked(struct supervisor *s, const struct spawner_event *event)
 	} else if (!event->err && d->helper_pid && d->helper_pid == s->helper) {
 		wait = LOOP_MS(LOOK_AGAIN_MS);
 	} else if (!event->err) {
-		gone = d->helper_pid || !still_ours(s);
+		gone = d->helper_pid || !still_ours(s, d);
 		s->helper = 0;
 		wait = LOOP_MS(restart_delay_ms(&s->restart, loop_now()));
 	}

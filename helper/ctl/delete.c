@@ -15,8 +15,8 @@ static int check_not_mounted(const struct drive *drive, void *ctx)
 	(void)ctx;
 	if (!drive)
 		return EXIT_OK;
-	return fail(EXIT_BUSY, "%s: mounted on this machine as %s; unmount it first",
-		    drive_url(drive), device_name(drive->driver.index, device));
+	return fail(EXIT_BUSY, "%s: mounted on this machine as %s; unmount it first", drive->url,
+		    device_name(drive->driver.index, device));
 }
 
 static int delete_blob(const struct session_options *o, bool snapshots)

@@ -15,7 +15,7 @@
 static json_t *describe(const struct drive *drive)
 {
 	char device[DEVICE_SIZE];
-	const char *url = drive_url(drive);
+	const char *url = drive->url;
 	const struct driver_drive *d = &drive->driver;
 	struct agent_info agent;
 	struct mounts m;

@@ -99,14 +99,13 @@ static int take_frozen(const char *name, unsigned int index, struct snapshot *s)
 
 int snapshot_mounted(const struct drive *d, struct snapshot *s)
 {
-	const char *name = drive_url(d);
+	const char *name = d->url;
 
 	*s = (struct snapshot){ .frozen = false };
 	if (!name)
-		return fail(
-			EXIT_FAILED,
-			"/dev/cdrive%u: its record is missing or damaged; unmount it with --force, and give the URL",
-			d->driver.index);
+		return fail(EXIT_FAILED,
+			    "/dev/cdrive%u: its URL is not known; give the URL instead",
+			    d->driver.index);
 	if (strchr(name, '?'))
 		return fail(EXIT_USAGE, "%s: a snapshot itself; give the URL of the blob", name);
 	if (d->driver.state == CDRIVE_STATE_FENCED)
@@ -129,7 +128,7 @@ static int take_mounted(const struct snapshot_options *o, const struct drive *d)
 	signals_set(&block);
 	sigprocmask(SIG_BLOCK, &block, &before);
 	status = snapshot_mounted(d, &s);
-	if (s.time[0] && !az_url_parse(drive_url(d), &url, why, sizeof(why))) {
+	if (s.time[0] && !az_url_parse(d->url, &url, why, sizeof(why))) {
 		int err = report(o, &url, s.time, s.frozen);
 
 		status = status ? status : err;

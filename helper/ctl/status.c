@@ -9,6 +9,7 @@
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "host/drives.h"
+#include "host/helper.h"
 #include "host/mounts.h"
 #include "lib/runtime.h"
 #include "lib/state.h"
@@ -42,11 +43,11 @@ static json_t *driver_facts(const struct drive *drive)
 			 d->name);
 }
 
-static json_t *agent_facts(unsigned int index)
+static json_t *agent_facts(const struct driver_drive *d)
 {
 	struct agent_info agent;
 
-	agent_query(index, &agent);
+	helper_agent(d, &agent);
 	if (!agent.alive)
 		return json_null();
 	return json_pack("{s:i, s:s}", "pid", (int)agent.pid, "credential",
@@ -74,7 +75,7 @@ static json_t *from_record(const struct drive *drive)
 	char device[DEVICE_SIZE];
 
 	return json_pack("{s:i, s:s, s:s?, s:s, s:I, s:b, s:n}", "index", (int)d->index, "device",
-			 device_name(d->index, device), "url", drive_url(drive), "state",
+			 device_name(d->index, device), "url", drive->url, "state",
 			 state_name(d->state), "size", drive_size(drive), "read_only", d->read_only,
 			 "helper_pid");
 }
@@ -99,7 +100,7 @@ static int gather(const struct drive *drive, json_t **out)
 	if (err)
 		o = from_record(drive);
 	json_object_set_new(o, "mount_points", mount_points(index));
-	json_object_set_new(o, "agent", agent_facts(index));
+	json_object_set_new(o, "agent", agent_facts(&drive->driver));
 	json_object_set_new(o, "driver", driver_facts(drive));
 	*out = o;
 	return EXIT_OK;

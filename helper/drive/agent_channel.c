@@ -248,5 +248,5 @@ json_t *agent_channel_status(const struct agent_channel *c)
 {
 	if (c->socket.fd < 0)
 		return json_null();
-	return json_pack("{s:i}", "pid", (int)c->pid);
+	return json_pack("{s:i, s:b}", "pid", (int)c->pid, "user_sas", c->user_sas);
 }

@@ -9,6 +9,7 @@
 
 #include "drive/acquire.h"
 #include "lib/log.h"
+#include "lib/notes.h"
 #include "lib/runtime.h"
 #include "lib/sandbox.h"
 
@@ -17,33 +18,55 @@
 
 #define RELEASE_S 10
 
-void drive_record(struct drive *d, uint64_t number, uint64_t raising_to)
+/* --- what outlives this process ------------------------------------------ */
+
+struct driver_memory drive_memory(const struct drive *d, uint64_t number, uint64_t raising_to)
 {
-	json_t *record, *old;
+	struct driver_memory memory = { .sequence_number = number, .raising_to = raising_to };
+
+	memcpy(memory.lease_id, d->blob.lease_id, sizeof(d->blob.lease_id));
+	notes_write(&memory, d->name);
+	return memory;
+}
+
+void drive_remember(struct drive *d, uint64_t number, uint64_t raising_to)
+{
+	struct driver_memory memory = drive_memory(d, number, raising_to);
+	int err = link_remember(d->link, d->index, &memory);
+
+	if (err)
+		log_error("the driver does not keep the sequence number of /dev/cdrive%u: %s",
+			  d->index, strerror(-err));
+}
+
+void drive_record(struct drive *d)
+{
+	json_t *record, *old = runtime_load(d->index);
 	int err;
 
-	if (!d->attached && d->adopt < 0)
-		return;
-	old = runtime_load(d->index);
+	record = json_pack("{s:i, s:s, s:b, s:I, s:i}", "index", d->index, "url", d->name,
+			   "read_only", d->read_only, "size", (json_int_t)d->size, "helper_pid",
+			   (int)getpid());
 	/* What others wrote into it (the mount point) is kept. */
-	record = json_pack("{s:i, s:s, s:s, s:I, s:I, s:b, s:I, s:i}", "index", d->index, "url",
-			   d->name, "lease_id", d->blob.lease_id, "sequence_number",
-			   (json_int_t)number, "raising_to", (json_int_t)raising_to, "read_only",
-			   d->read_only, "size", (json_int_t)d->size, "helper_pid", (int)getpid());
-	if (old && record && d->ready)
+	if (old && record && d->adopt >= 0)
 		json_object_update_missing(record, old);
 	json_decref(old);
 	err = record ? runtime_save(d->index, record) : -ENOMEM;
 	json_decref(record);
 	if (err)
-		log_error("can't write the drive's record: %s", strerror(-err));
+		log_error("%s/cdrive%u.json can't be written: %s; the drive does not need it",
+			  runtime_dir(), d->index, strerror(-err));
 }
 
 /* --- what happens ------------------------------------------------------- */
 
+/* A new drive's is told as it is attached. */
 static void on_record(void *arg, uint64_t number, uint64_t raising_to)
 {
-	drive_record(arg, number, raising_to);
+	struct drive *d = arg;
+
+	if (d->attached || d->adopt >= 0)
+		drive_remember(d, number, raising_to);
 }
 
 static void on_held(void *arg)

@@ -100,8 +100,13 @@ int drive_detach(struct drive *d, bool force);
 /* Releases the lease and everything else. */
 void drive_close(struct drive *d);
 
-/* Writes the record of runtime.h. */
-void drive_record(struct drive *d, uint64_t number, uint64_t raising_to);
+/* What the driver is to keep for the helper that comes next. */
+struct driver_memory drive_memory(const struct drive *d, uint64_t number, uint64_t raising_to);
+
+void drive_remember(struct drive *d, uint64_t number, uint64_t raising_to);
+
+/* Writes the record of runtime.h, which is there for convenience. */
+void drive_record(struct drive *d);
 
 /* What the parts call when something happens; see their headers. */
 extern const struct lease_ops drive_lease_ops;

@@ -278,7 +278,7 @@ static int command(struct link *l, struct nl_msg *msg)
 }
 
 int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
-		unsigned int park_limit, uint64_t until)
+		unsigned int park_limit, uint64_t until, const struct driver_memory *memory)
 {
 	struct nl_msg *msg = netlink_message(&l->netlink, CDRIVE_CMD_ATTACH, 0);
 
@@ -286,11 +286,29 @@ int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_on
 	    nla_put_string(msg, CDRIVE_A_NAME, name) < 0 ||
 	    (read_only && nla_put_u32(msg, CDRIVE_A_FLAGS, CDRIVE_F_READ_ONLY) < 0) ||
 	    (park_limit && nla_put_u32(msg, CDRIVE_A_PARK_LIMIT, park_limit) < 0) ||
-	    (until && nla_put_u64(msg, CDRIVE_A_LEASE_UNTIL, until) < 0)) {
+	    (until && nla_put_u64(msg, CDRIVE_A_LEASE_UNTIL, until) < 0) ||
+	    nla_put_u64(msg, CDRIVE_A_SEQUENCE_NUMBER, memory->sequence_number) < 0 ||
+	    nla_put_u64(msg, CDRIVE_A_RAISING_TO, memory->raising_to) < 0 ||
+	    nla_put_string(msg, CDRIVE_A_LEASE_ID, memory->lease_id) < 0 ||
+	    nla_put(msg, CDRIVE_A_NOTES, (int)memory->notes_len, memory->notes) < 0) {
 		nlmsg_free(msg);
 		return -ENOMEM;
 	}
 	return command(l, msg);
+}
+
+int link_remember(struct link *l, unsigned int index, const struct driver_memory *memory)
+{
+	struct cdrive_payload_remember remember = {
+		.index = index,
+		.notes_len = (uint32_t)memory->notes_len,
+		.sequence_number = memory->sequence_number,
+		.raising_to = memory->raising_to,
+		.notes = (uint64_t)(uintptr_t)memory->notes,
+	};
+
+	memcpy(remember.lease_id, memory->lease_id, sizeof(remember.lease_id));
+	return ioctl(l->payload, CDRIVE_PAYLOAD_REMEMBER, &remember) ? -errno : 0;
 }
 
 int link_adopt(struct link *l, unsigned int index, uint64_t until)

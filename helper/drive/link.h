@@ -16,6 +16,7 @@
 
 #include <linux/cdrive.h>
 
+#include "lib/driver.h"
 #include "lib/loop.h"
 
 struct link;
@@ -37,10 +38,17 @@ void link_close(struct link *l);
  * Both run the loop until the driver has answered, and return the index or a
  * negative errno.  @name: see devname.h; it stays the drive's.  @park_limit:
  * seconds; 0: the module's.  @until: the lease's deadline, CLOCK_BOOTTIME ns; 0: none.
+ * @memory: for the helper that comes next.
  */
 int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
-		unsigned int park_limit, uint64_t until);
+		unsigned int park_limit, uint64_t until, const struct driver_memory *memory);
 int link_adopt(struct link *l, unsigned int index, uint64_t until);
+
+/*
+ * What the driver is to keep in place of what it kept; it does when this returns 0.
+ * -EPERM: the drive is another's by now.  Works before the drive is adopted, too.
+ */
+int link_remember(struct link *l, unsigned int index, const struct driver_memory *memory);
 
 /* A new deadline. */
 void link_lease(struct link *l, uint64_t until);

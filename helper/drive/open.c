@@ -26,9 +26,9 @@
 #include <unistd.h>
 
 #include "azure/blob.h"
+#include "azure/devname.h"
 #include "azure/props.h"
 #include "drive/acquire.h"
-#include "drive/devname.h"
 #include "drive/drive.h"
 #include "drive/retry_wait.h"
 #include "lib/log.h"
@@ -208,63 +208,83 @@ static json_t *acquire(struct drive *d)
 	return check_copy(d, &props); /* it may have begun before the lease did */
 }
 
-struct memory {
-	json_int_t number, raising_to, size;
-};
-
-/* What the helper knew that died is in its record. */
-static json_t *remember(struct drive *d, struct memory *m)
+static json_t *unknown(const struct drive *d, const char *why)
 {
-	const char *lease, *url;
-	json_t *record = runtime_load((unsigned int)d->adopt);
-	json_t *error = NULL;
-
-	if (!record ||
-	    json_unpack(record, "{s:s, s:s, s:I, s?I, s:I}", "url", &url, "lease_id", &lease,
-			"sequence_number", &m->number, "raising_to", &m->raising_to, "size",
-			&m->size) ||
-	    strcmp(url, d->name) != 0 || strlen(lease) >= sizeof(d->blob.lease_id))
-		error = runtime_error(
-			EXIT_FAILED,
-			"%s: the record of /dev/cdrive%d is missing or damaged; unmount it with --force",
-			d->name, d->adopt);
-	else
-		memcpy(d->blob.lease_id, lease, strlen(lease) + 1);
-	json_decref(record);
-	return error;
+	return runtime_error(EXIT_FAILED, "%s: /dev/cdrive%d: %s; unmount it with --force", d->name,
+			     d->adopt, why);
 }
 
-static json_t *recall(struct drive *d, struct memory *m)
+static int look(unsigned int index, struct driver_drive *drive)
 {
-	json_t *error = remember(d, m);
+	struct driver *driver;
+	int err = driver_open(&driver);
 
-	if (error)
-		return error;
-	d->index = (unsigned int)d->adopt;
+	if (err)
+		return err;
+	err = driver_get(driver, index, drive);
+	driver_close(driver);
+	return err;
+}
+
+/* Whether the device that is to be adopted is the blob's. */
+static bool is_the_blobs(const struct drive *d, const struct driver_drive *drive)
+{
+	char *name = devname_of(&d->url);
+	bool same = name && !strcmp(name, drive->name);
+
+	free(name);
+	return same;
+}
+
+/*
+ * What the helper knew that died is kept by the driver.  It is told the same again, to
+ * see whether it takes it: who adopts the drive may have to raise the number before.
+ */
+static json_t *recall(struct drive *d, struct driver_drive *drive)
+{
+	struct driver_memory *m = &drive->memory;
+	int err = look((unsigned int)d->adopt, drive);
+
+	if (err)
+		return runtime_error(EXIT_FAILED, "%s: /dev/cdrive%d: %s; mount it again", d->name,
+				     d->adopt, strerror(-err));
+	if (!is_the_blobs(d, drive))
+		return unknown(d, "is another blob's");
+	if (!m->told || strlen(m->lease_id) >= sizeof(d->blob.lease_id))
+		return unknown(d, "its helper ended before it had told the driver of its lease");
+	err = link_remember(d->link, drive->index, m);
+	if (err == -EPERM)
+		return runtime_error(EXIT_BUSY, "%s: /dev/cdrive%d: has a helper; use it there",
+				     d->name, d->adopt);
+	if (err)
+		return unknown(d, strerror(-err));
+	memcpy(d->blob.lease_id, m->lease_id, strlen(m->lease_id) + 1);
+	d->index = drive->index;
 	d->ready = true;
-	d->size = (uint64_t)m->size;
+	d->size = drive->sectors << 9;
 	return NULL;
 }
 
 static json_t *resume_snapshot(struct drive *d)
 {
-	struct memory m = { 0 };
-	json_t *error = recall(d, &m);
+	struct driver_drive drive;
+	json_t *error = recall(d, &drive);
 
 	return error ? error : check_snapshot(d);
 }
 
 static json_t *resume(struct drive *d)
 {
-	struct memory m = { 0 };
+	struct driver_drive drive;
+	const struct driver_memory *m = &drive.memory;
 	struct az_error err = { 0 };
 	struct az_props props;
-	json_t *error = recall(d, &m);
+	json_t *error = recall(d, &drive);
 	char why[128] = "";
 
 	if (error)
 		return error;
-	if (!lease_resume(&d->lease, (uint64_t)m.number, (uint64_t)m.raising_to, &props, &err, why,
+	if (!lease_resume(&d->lease, m->sequence_number, m->raising_to, &props, &err, why,
 			  sizeof(why))) {
 		d->size = props.size;
 		lease_start(&d->lease);
@@ -408,11 +428,14 @@ static json_t *refused(struct drive *d, int err)
 
 static int attach_new(struct drive *d, uint64_t until)
 {
+	struct driver_memory memory =
+		drive_memory(d, d->lease.sequence.number, d->lease.sequence.raising_to);
 	char *name = devname_of(&d->url);
 	int ret = -ENOMEM;
 
 	if (name)
-		ret = link_attach(d->link, name, d->size >> 9, d->read_only, d->park_limit, until);
+		ret = link_attach(d->link, name, d->size >> 9, d->read_only, d->park_limit, until,
+				  &memory);
 	free(name);
 	return ret;
 }
@@ -427,7 +450,8 @@ static json_t *attach(struct drive *d)
 		return refused(d, ret);
 	d->index = (unsigned int)ret;
 	d->attached = true;
-	drive_record(d, d->lease.sequence.number, d->lease.sequence.raising_to);
+	drive_remember(d, d->lease.sequence.number, d->lease.sequence.raising_to);
+	drive_record(d);
 	if (d->fenced[0]) {
 		drive_fence(d);
 		return NULL;
@@ -460,9 +484,13 @@ static json_t *open_link(struct drive *d)
 	}
 }
 
+/* The directory may have been lost since the drive was mounted. */
 static json_t *open_control(struct drive *d)
 {
-	int err = control_open(d);
+	int err = runtime_init();
+
+	if (!err)
+		err = control_open(d);
 
 	return err ? runtime_error(EXIT_FAILED, "%s/cdrive%u.sock: %s", runtime_dir(), d->index,
 				   strerror(-err)) :

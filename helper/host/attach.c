@@ -20,6 +20,7 @@
 #include "ctl/ctl.h"
 #include "host/detach.h"
 #include "host/drives.h"
+#include "host/helper.h"
 #include "host/mount.h"
 #include "host/mounts.h"
 #include "lib/base64.h"
@@ -114,14 +115,11 @@ static int take_away(struct mount *m, unsigned int index)
 {
 	struct driver_drive d;
 	bool orphan = !driver_query(index, &d) && !d.helper_pid;
-	json_t *record = runtime_load(index);
-	const char *lease = json_string_value(json_object_get(record, "lease_id"));
 	int status = detach_index(index, true);
 
 	agent_forget(&m->agent);
-	if (!status && orphan && lease)
-		release_lease(m, lease);
-	json_decref(record);
+	if (!status && orphan && d.memory.lease_id[0])
+		release_lease(m, d.memory.lease_id);
 	if (!status)
 		note("%s: /dev/cdrive%u was fenced, and was taken away; the blob is mounted afresh",
 		     m->session.text, index);
@@ -284,7 +282,8 @@ static int check_same(const struct mount *m, const struct drive *d)
 
 static int attach_there(struct mount *m, const struct drive *d, bool *lost)
 {
-	unsigned int index = d->driver.index;
+	struct driver_drive now = d->driver;
+	unsigned int index = now.index;
 	struct agent_info agent;
 	int status;
 
@@ -294,9 +293,10 @@ static int attach_there(struct mount *m, const struct drive *d, bool *lost)
 	status = check_same(m, d);
 	if (status)
 		return status;
-	agent_query(index, &agent);
+	helper_end_deaf(&now, NULL);
+	helper_agent(&now, &agent);
 	if (!agent.alive)
-		return start(m, d->driver.helper_pid ? "join" : "adopt", index, lost);
+		return start(m, now.helper_pid ? "join" : "adopt", index, lost);
 	if (m->several)
 		return elsewhere(m, index, "");
 	return use(m, index, &agent, lost);

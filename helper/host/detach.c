@@ -20,6 +20,7 @@
 
 #include "agent/lock.h"
 #include "ctl/ctl.h"
+#include "host/helper.h"
 #include "host/mounts.h"
 #include "lib/loop.h"
 #include "lib/runtime.h"
@@ -284,7 +285,9 @@ static int unmount_and_detach(const struct drive *drive, bool force)
 	struct agent_info agent;
 	int err, status;
 
-	agent_query(index, &agent);
+	if (!force && drive->url)
+		helper_end_deaf(&now.driver, drive->url);
+	helper_agent(&now.driver, &agent);
 	if (agent.alive && !force && !now.driver.helper_pid) {
 		wait_for_helper(index);
 		err = driver_query(index, &now.driver);
@@ -319,16 +322,15 @@ int detach_drive(const struct drive *drive, bool force)
 
 int detach_index(unsigned int index, bool force)
 {
-	struct drive drive = { 0 };
+	struct drive drive;
 	int err, status;
 
-	err = driver_query(index, &drive.driver);
+	err = drive_load(index, &drive);
 	if (err == -ENODEV || err == -ENOENT)
 		return EXIT_OK;
 	if (err)
 		return fail(EXIT_FAILED, "/dev/cdrive%u: %s", index, strerror(-err));
-	drive.record = runtime_load(index);
 	status = detach_drive(&drive, force);
-	json_decref(drive.record);
+	drive_free(&drive);
 	return status;
 }

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "azure/devname.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "host/mounts.h"
+#include "lib/notes.h"
 #include "lib/runtime.h"
 
 const char *device_name(unsigned int index, char *buf)
@@ -18,16 +20,33 @@ const char *device_name(unsigned int index, char *buf)
 	return buf;
 }
 
-const char *drive_url(const struct drive *drive)
-{
-	return json_string_value(json_object_get(drive->record, "url"));
-}
-
 json_int_t drive_size(const struct drive *drive)
 {
 	uint64_t bytes = drive->driver.sectors * 512;
 
 	return (json_int_t)bytes;
+}
+
+/* The name of a drive of @text, or of the blob itself when that is a snapshot. */
+static char *name_of(const char *text, bool without_snapshot)
+{
+	struct az_url url;
+	char why[256], *name;
+
+	if (!text || az_url_parse(text, &url, why, sizeof(why)))
+		return NULL;
+	if (without_snapshot) {
+		free(url.snapshot);
+		url.snapshot = NULL;
+	}
+	name = devname_of(&url);
+	az_url_free(&url);
+	return name;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
 }
 
 int driver_query(unsigned int index, struct driver_drive *drive)
@@ -41,6 +60,40 @@ int driver_query(unsigned int index, struct driver_drive *drive)
 	err = driver_get(d, index, drive);
 	driver_close(d);
 	return err;
+}
+
+/* What else there is to know of it.  A record may be another's, of before. */
+static void complete(struct drive *drive)
+{
+	const char *url;
+	char *name;
+
+	drive->record = runtime_load(drive->driver.index);
+	drive->url = notes_url(&drive->driver.memory);
+	if (drive->url)
+		return;
+	url = json_string_value(json_object_get(drive->record, "url"));
+	name = name_of(url, false);
+	if (same_name(name, drive->driver.name))
+		drive->url = strdup(url);
+	free(name);
+}
+
+int drive_load(unsigned int index, struct drive *drive)
+{
+	int err;
+
+	*drive = (struct drive){ 0 };
+	err = driver_query(index, &drive->driver);
+	if (!err)
+		complete(drive);
+	return err;
+}
+
+void drive_free(struct drive *drive)
+{
+	json_decref(drive->record);
+	free(drive->url);
 }
 
 int drives_load(struct drives *drives)
@@ -62,7 +115,7 @@ int drives_load(struct drives *drives)
 			    strerror(-n));
 	for (i = 0; i < n; i++) {
 		drives->drive[i].driver = found[i];
-		drives->drive[i].record = runtime_load(found[i].index);
+		complete(&drives->drive[i]);
 	}
 	drives->count = n;
 	return EXIT_OK;
@@ -71,31 +124,33 @@ int drives_load(struct drives *drives)
 void drives_free(struct drives *drives)
 {
 	while (drives->count)
-		json_decref(drives->drive[--drives->count].record);
+		drive_free(&drives->drive[--drives->count]);
+}
+
+static bool is_of(const struct drive *drive, const char *name, bool any_snapshot)
+{
+	char *blob;
+	bool same = same_name(name, drive->driver.name);
+
+	if (same || !any_snapshot)
+		return same;
+	blob = name_of(drive->url, true);
+	same = same_name(name, blob);
+	free(blob);
+	return same;
 }
 
 static struct drive *find_blob(struct drives *drives, const struct az_url *url, bool any_snapshot)
 {
+	struct drive *found = NULL;
+	char *name = devname_of(url);
 	size_t i;
 
-	for (i = 0; i < drives->count; i++) {
-		const char *text = drive_url(&drives->drive[i]);
-		struct az_url other;
-		char why[256];
-		bool same;
-
-		if (!text || az_url_parse(text, &other, why, sizeof(why)))
-			continue;
-		if (any_snapshot) {
-			free(other.snapshot);
-			other.snapshot = NULL;
-		}
-		same = az_url_same(&other, url);
-		az_url_free(&other);
-		if (same)
-			return &drives->drive[i];
-	}
-	return NULL;
+	for (i = 0; i < drives->count && !found; i++)
+		if (is_of(&drives->drive[i], name, any_snapshot))
+			found = &drives->drive[i];
+	free(name);
+	return found;
 }
 
 struct drive *drives_by_url(struct drives *drives, const struct az_url *url)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drives.h - the drives of this machine: what the driver says and what their
- * helpers wrote down, put together
+ * drives.h - the drives of this machine: what the driver says and what was
+ * written down beside it, put together
+ *
+ * Which blob a drive is, the driver knows: it has the drive's name, and for root what
+ * its helper had it keep.  What is in /run/clouddrive is convenience, and may be lost.
  */
 #ifndef HOST_DRIVES_H
 #define HOST_DRIVES_H
@@ -14,6 +17,7 @@
 struct drive {
 	struct driver_drive driver;
 	json_t *record; /* NULL: none, or not to be read by this user */
+	char *url; /* without its SAS; NULL: as above */
 };
 
 struct drives {
@@ -43,8 +47,9 @@ int drives_act_on_snapshots(const struct az_url *url, drive_fn act, void *ctx);
 /* Its size in bytes. */
 json_int_t drive_size(const struct drive *drive);
 
-/* The URL in its record, or NULL. */
-const char *drive_url(const struct drive *drive);
+/* Looks at one that the driver has; 0 or a negative errno. */
+int drive_load(unsigned int index, struct drive *drive);
+void drive_free(struct drive *drive);
 
 /* "/dev/cdrive3", into @buf of DEVICE_SIZE. */
 #define DEVICE_SIZE 32

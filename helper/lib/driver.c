@@ -30,6 +30,30 @@ struct driver {
 
 /* --- answers --------------------------------------------------------------- */
 
+static uint64_t get_u64(struct nlattr **attrs, enum cdrive_attr attr)
+{
+	return attrs[attr] ? nla_get_u64(attrs[attr]) : 0;
+}
+
+static void get_string(struct nlattr **attrs, enum cdrive_attr attr, char *buf, size_t len)
+{
+	snprintf(buf, len, "%s", attrs[attr] ? nla_get_string(attrs[attr]) : "");
+}
+
+static void get_memory(struct nlattr **attrs, struct driver_memory *m)
+{
+	struct nlattr *notes = attrs[CDRIVE_A_NOTES];
+
+	*m = (struct driver_memory){ .told = attrs[CDRIVE_A_SEQUENCE_NUMBER] };
+	m->sequence_number = get_u64(attrs, CDRIVE_A_SEQUENCE_NUMBER);
+	m->raising_to = get_u64(attrs, CDRIVE_A_RAISING_TO);
+	get_string(attrs, CDRIVE_A_LEASE_ID, m->lease_id, sizeof(m->lease_id));
+	if (notes && nla_len(notes) <= CDRIVE_MAX_NOTES) {
+		m->notes_len = (size_t)nla_len(notes);
+		memcpy(m->notes, nla_data(notes), m->notes_len);
+	}
+}
+
 static int on_drive(struct nl_msg *msg, void *arg)
 {
 	struct nlattr *attrs[CDRIVE_A_MAX + 1];
@@ -53,10 +77,10 @@ static int on_drive(struct nl_msg *msg, void *arg)
 	drive->in_flight = netlink_u32(attrs, CDRIVE_A_IN_FLIGHT, 0);
 	drive->openers = netlink_u32(attrs, CDRIVE_A_OPENERS, 0);
 	drive->park_reasons = netlink_u32(attrs, CDRIVE_A_PARK_REASONS, 0);
-	snprintf(drive->name, sizeof(drive->name), "%s",
-		 attrs[CDRIVE_A_NAME] ? nla_get_string(attrs[CDRIVE_A_NAME]) : "");
+	get_string(attrs, CDRIVE_A_NAME, drive->name, sizeof(drive->name));
 	drive->has_lease = attrs[CDRIVE_A_LEASE_UNTIL];
-	drive->lease_until = drive->has_lease ? nla_get_u64(attrs[CDRIVE_A_LEASE_UNTIL]) : 0;
+	drive->lease_until = get_u64(attrs, CDRIVE_A_LEASE_UNTIL);
+	get_memory(attrs, &drive->memory);
 	return NL_OK;
 }
 

@@ -19,6 +19,16 @@
 
 struct driver;
 
+/* What the driver keeps of a drive for the helper that comes next. */
+struct driver_memory {
+	bool told; /* ever, and to whom may know it: root */
+	uint64_t sequence_number; /* that the service has confirmed */
+	uint64_t raising_to; /* 0: no raise is in doubt */
+	char lease_id[CDRIVE_MAX_LEASE_ID + 1];
+	size_t notes_len;
+	char notes[CDRIVE_MAX_NOTES + 1]; /* see lib/notes.h; ends in a NUL of its own */
+};
+
 struct driver_drive {
 	uint64_t sectors;
 	uint64_t lease_until; /* with has_lease: nanoseconds of CLOCK_BOOTTIME */
@@ -32,6 +42,7 @@ struct driver_drive {
 	bool read_only;
 	bool has_lease;
 	char name[CDRIVE_MAX_NAME + 1]; /* its link below /dev/disk/by-clouddrive; "": none */
+	struct driver_memory memory;
 };
 
 int driver_open(struct driver **out);

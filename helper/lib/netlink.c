@@ -7,12 +7,21 @@
 #include <netlink/genl/genl.h>
 
 static struct nla_policy policy[CDRIVE_A_MAX + 1] = {
-	[CDRIVE_A_INDEX] = { .type = NLA_U32 },	      [CDRIVE_A_SECTORS] = { .type = NLA_U64 },
-	[CDRIVE_A_FLAGS] = { .type = NLA_U32 },	      [CDRIVE_A_STATE] = { .type = NLA_U32 },
-	[CDRIVE_A_PARK_LIMIT] = { .type = NLA_U32 },  [CDRIVE_A_HELPER_PID] = { .type = NLA_U32 },
-	[CDRIVE_A_IN_FLIGHT] = { .type = NLA_U32 },   [CDRIVE_A_OPENERS] = { .type = NLA_U32 },
-	[CDRIVE_A_LEASE_UNTIL] = { .type = NLA_U64 }, [CDRIVE_A_PARK_REASONS] = { .type = NLA_U32 },
-	[CDRIVE_A_NAME] = { .type = NLA_STRING },     [CDRIVE_A_ERROR] = { .type = NLA_U32 },
+	[CDRIVE_A_INDEX] = { .type = NLA_U32 },
+	[CDRIVE_A_SECTORS] = { .type = NLA_U64 },
+	[CDRIVE_A_FLAGS] = { .type = NLA_U32 },
+	[CDRIVE_A_STATE] = { .type = NLA_U32 },
+	[CDRIVE_A_PARK_LIMIT] = { .type = NLA_U32 },
+	[CDRIVE_A_HELPER_PID] = { .type = NLA_U32 },
+	[CDRIVE_A_IN_FLIGHT] = { .type = NLA_U32 },
+	[CDRIVE_A_OPENERS] = { .type = NLA_U32 },
+	[CDRIVE_A_LEASE_UNTIL] = { .type = NLA_U64 },
+	[CDRIVE_A_PARK_REASONS] = { .type = NLA_U32 },
+	[CDRIVE_A_NAME] = { .type = NLA_STRING },
+	[CDRIVE_A_ERROR] = { .type = NLA_U32 },
+	[CDRIVE_A_SEQUENCE_NUMBER] = { .type = NLA_U64 },
+	[CDRIVE_A_RAISING_TO] = { .type = NLA_U64 },
+	[CDRIVE_A_LEASE_ID] = { .type = NLA_STRING },
 };
 
 int netlink_open(struct netlink *n)

@@ -4,17 +4,19 @@
  *
  * The directory is root's alone (0700).  For each drive N:
  *
- *	cdriveN.json	what its helper knows of it, for others and for the
- *			helper that comes after it; written whole and renamed
+ *	cdriveN.json	conveniences; written whole and renamed
  *	cdriveN.sock	the helper's control socket (SOCK_SEQPACKET, one JSON
  *			object a message, one answer to each)
  *
  *	cdriveN.agent	locked (flock) by the drive's agent for as long as it lives;
  *			holds its process id, and in a second line what it has:
- *			"key" or "sas"
+ *			"key" or "sas"; nothing, when there was no room
  *	url-HASH.lock	locked by whoever is mounting that URL
  *
  * The last two exist only while they are held: see helper/agent/lock.h.
+ *
+ * All of it may be lost, or have no room for more, at any time: what a drive needs to go
+ * on is kept by the driver (struct driver_memory).
  *
  * None ever holds a key or a SAS.  $CLOUDDRIVE_RUNTIME_DIR names another
  * directory, for tests.
@@ -72,8 +74,8 @@
 
 #define RUNTIME_MESSAGE_MAX 65536
 
-/* cdriveN.json: {"index", "url", "lease_id", "sequence_number", "read_only",
- * "size", "helper_pid", "mounted_at" (mount point, by clouddrivectl), …} */
+/* cdriveN.json: {"index", "url", "read_only", "size", "helper_pid", "mounted_at" and
+ * "made_mount_point" (by clouddrivectl)} */
 
 /* Makes the directory when it isn't there; 0 or -errno. */
 int runtime_init(void);

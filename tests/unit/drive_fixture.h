@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "drive/drive.h"
+#include "lib/notes.h"
 #include "lib/runtime.h"
 
 #include "fake_azure.h"
@@ -34,7 +35,10 @@ static struct {
 	enum told told[16]; /* what the driver was told, in order */
 	unsigned int n;
 	uint64_t until; /* the last deadline */
-	int adopt_answer;
+	int adopt_answer, remember_answer, get_answer;
+	struct driver_memory memory; /* what the driver keeps */
+	unsigned int remembered; /* how often it was told anew */
+	char name[128]; /* of the drive that the driver has */
 	int helper, agent; /* the channel's ends */
 	bool closed;
 	char dir[64];
@@ -80,9 +84,11 @@ void link_close(struct link *l)
 }
 
 int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
-		unsigned int park_limit, uint64_t until)
+		unsigned int park_limit, uint64_t until, const struct driver_memory *memory)
 {
 	(void)l, (void)read_only, (void)park_limit;
+	t.memory = *memory;
+	t.memory.told = true;
 	assert_string_equal(name, DEVNAME);
 	assert_int_equal(sectors, SIZE >> 9);
 	told(ATTACH);
@@ -97,6 +103,37 @@ int link_adopt(struct link *l, unsigned int index, uint64_t until)
 	told(ADOPT);
 	t.until = until;
 	return t.adopt_answer;
+}
+
+int link_remember(struct link *l, unsigned int index, const struct driver_memory *memory)
+{
+	(void)l;
+	assert_int_equal(index, 3);
+	if (t.remember_answer)
+		return t.remember_answer;
+	t.memory = *memory;
+	t.memory.told = true;
+	t.remembered++;
+	return 0;
+}
+
+int driver_open(struct driver **out)
+{
+	*out = (struct driver *)&t;
+	return 0;
+}
+
+void driver_close(struct driver *d)
+{
+	(void)d;
+}
+
+int driver_get(struct driver *d, unsigned int index, struct driver_drive *drive)
+{
+	(void)d;
+	*drive = (struct driver_drive){ .index = index, .sectors = SIZE >> 9, .memory = t.memory };
+	strcpy(drive->name, t.name);
+	return t.get_answer;
 }
 
 int link_detach(struct link *l, bool force)
@@ -226,6 +263,9 @@ static bool answer_one(struct az_call *call)
 		fake_answer(call, &t.props);
 		return true;
 	case FAKE_RAISE:
+		/* Who comes next must know of it, however this ends. */
+		if (t.drive.attached || t.drive.adopt >= 0)
+			assert_int_equal(t.memory.raising_to, call->number);
 		fake_ok_number(call, call->number);
 		return true;
 	default:
@@ -294,6 +334,7 @@ static int setup(void **state)
 	setenv("CLOUDDRIVE_RUNTIME_DIR", t.dir, 1);
 	t.drive.loop = &fake_loop;
 	t.adopt_answer = 3;
+	strcpy(t.name, DEVNAME);
 	t.props.props = (struct az_props){ .type = AZ_BLOB_PAGE,
 					   .size = SIZE,
 					   .has_sequence_number = true,
@@ -348,11 +389,8 @@ static void mounted(void)
 /* What the helper that died has left. */
 static void remember(void)
 {
-	json_t *record = json_pack("{s:s, s:s, s:i, s:i, s:I}", "url", URL, "lease_id", LEASE,
-				   "sequence_number", 7, "raising_to", 0, "size", (json_int_t)SIZE);
-
-	assert_int_equal(runtime_save(3, record), 0);
-	json_decref(record);
+	t.memory = (struct driver_memory){ .told = true, .sequence_number = 7, .lease_id = LEASE };
+	notes_write(&t.memory, URL);
 }
 
 static void is_error(json_t *answer, int exit, const char *word)

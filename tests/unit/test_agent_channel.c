@@ -465,7 +465,8 @@ static void status(void **state)
 	(void)state;
 	begin(AT_08_30, request);
 	json_decref(request);
-	is_json(agent_channel_status(&t.channel), json_pack("{s:i}", "pid", 4711));
+	is_json(agent_channel_status(&t.channel),
+		json_pack("{s:i, s:b}", "pid", 4711, "user_sas", t.channel.user_sas));
 	is_json(agent_channel_credential_status(&t.channel),
 		json_pack("{s:s, s:s, s:i}", "kind", "sas", "expires", "2027-01-15T08:30:00Z",
 			  "expires_seconds", 800));

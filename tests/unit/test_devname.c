@@ -12,7 +12,7 @@
 #include <linux/cdrive.h>
 
 #include "azure/url.h"
-#include "drive/devname.h"
+#include "azure/devname.h"
 
 #define HOST "acct.blob.core.windows.net"
 

@@ -7,8 +7,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -113,6 +116,19 @@ static void is_a_copy_that_ended(void **state)
 
 /* --- adopting -------------------------------------------------------------------------------- */
 
+/* What the next helper needs is the driver's. */
+static void keeps(uint64_t number)
+{
+	char *url = notes_url(&t.memory);
+
+	assert_int_equal(t.memory.sequence_number, number);
+	assert_int_equal(t.memory.raising_to, 0);
+	assert_string_equal(t.memory.lease_id, t.drive.blob.lease_id);
+	assert_int_equal(strlen(t.memory.lease_id), 36);
+	assert_string_equal(url, URL);
+	free(url);
+}
+
 static void adopts(void **state)
 {
 	(void)state;
@@ -122,6 +138,7 @@ static void adopts(void **state)
 	assert_int_equal(t.until, t.drive.lease.until);
 	assert_int_equal(t.drive.lease.sequence.number, 8);
 	says_fenced(NULL);
+	keeps(8);
 }
 
 /* Whoever looks must find a device that fails, not one that waits. */
@@ -173,8 +190,6 @@ static void adopts_anothers(void **state)
 /* What may heal is for the agent to try again: nothing has changed. */
 static void adopts_later(void **state)
 {
-	json_t *record;
-
 	(void)state;
 	remember();
 	t.renewal = fake_error(AZ_UNREACHABLE, 0, "");
@@ -182,9 +197,8 @@ static void adopts_later(void **state)
 	close_drive();
 	was_told(0);
 	assert_int_equal(t.releases, 0);
-	record = runtime_load(3);
-	assert_string_equal(json_string_value(json_object_get(record, "lease_id")), LEASE);
-	json_decref(record);
+	assert_int_equal(t.memory.sequence_number, 7);
+	assert_string_equal(t.memory.lease_id, LEASE);
 }
 
 static void is_fenced_already(void **state)
@@ -198,8 +212,83 @@ static void is_fenced_already(void **state)
 static void knows_nothing(void **state)
 {
 	(void)state;
-	is_error(open_drive(3), 1, "record");
+	is_error(open_drive(3), 1, "before it had told the driver");
 	assert_int_equal(fake_started, 0);
+}
+
+/* The device's number may have been given away. */
+static void is_another_blobs(void **state)
+{
+	(void)state;
+	remember();
+	strcpy(t.name, DEVNAME "2");
+	is_error(open_drive(3), 1, "another blob");
+	assert_int_equal(fake_started, 0);
+}
+
+/* Nothing may be raised under a helper that lives. */
+static void has_a_helper(void **state)
+{
+	(void)state;
+	remember();
+	t.remember_answer = -EPERM;
+	is_error(open_drive(3), 6, "has a helper");
+	assert_int_equal(fake_started, 0);
+}
+
+/* --- /run/clouddrive ---------------------------------------------------------------------------- */
+
+static void without_directory(void)
+{
+	assert_int_equal(rmdir(t.dir), 0);
+}
+
+static void adopts_without_directory(void **state)
+{
+	(void)state;
+	remember();
+	without_directory();
+	assert_null(open_drive(3));
+	was_told(1, ADOPT);
+	says_fenced(NULL);
+	keeps(8);
+}
+
+/* Files can be made in a full directory, but nothing can be written to them. */
+static void fill_directory(bool full)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, full ? SIG_IGN : SIG_DFL);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = full ? 0 : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void works_with_a_full_directory(void **state)
+{
+	(void)state;
+	fill_directory(true);
+	mounted();
+	keeps(8);
+	assert_null(runtime_load(3));
+	lease_doubt_write(&t.drive.lease, 8);
+	fake_loop_run(LOOP_SEC(1));
+	serve();
+	keeps(9);
+	fill_directory(false);
+}
+
+static void adopts_with_a_full_directory(void **state)
+{
+	(void)state;
+	remember();
+	fill_directory(true);
+	assert_null(open_drive(3));
+	fill_directory(false);
+	was_told(1, ADOPT);
+	says_fenced(NULL);
+	keeps(8);
 }
 
 /* --- parking ----------------------------------------------------------------------------------- */
@@ -347,6 +436,11 @@ int main(void)
 		TEST(adopts_later),
 		TEST(is_fenced_already),
 		TEST(knows_nothing),
+		TEST(is_another_blobs),
+		TEST(has_a_helper),
+		TEST(adopts_without_directory),
+		TEST(works_with_a_full_directory),
+		TEST(adopts_with_a_full_directory),
 		TEST(parks_for_trouble),
 		TEST(says_why),
 		TEST(parks_for_the_deadline),

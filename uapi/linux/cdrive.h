@@ -50,6 +50,18 @@
  * it as soon as a timer's work runs; what is forwarded and completed is decided by
  * the clock alone.
  *
+ * What outlives a helper
+ * ----------------------
+ *
+ * For the helper that comes next the driver keeps what it must know, and can't
+ * find out, to go on with a drive: the blob's sequence number as the service has
+ * confirmed it, the number that it may have been raised to, the lease's id, and
+ * notes of the helper's own.  None of it means anything to the driver.  It is told
+ * with CDRIVE_CMD_ATTACH, and as a whole anew by CDRIVE_PAYLOAD_REMEMBER (see
+ * "Payload"), which returns when it is kept: who is about to send a raise tells of
+ * it first.  CDRIVE_CMD_GET and CDRIVE_CMD_ADOPT give it back to who has
+ * CAP_SYS_ADMIN and CAP_NET_ADMIN, and nobody else.
+ *
  * Commands
  * --------
  *
@@ -62,6 +74,9 @@
  *	CDRIVE_A_LEASE_UNTIL	u64: the first deadline, optional
  *	CDRIVE_A_NAME		string: what the drive is, for people and udev; it
  *				keeps it for good; optional
+ *	CDRIVE_A_SEQUENCE_NUMBER, CDRIVE_A_RAISING_TO (u64), CDRIVE_A_LEASE_ID
+ *	(string of visible ASCII characters), CDRIVE_A_NOTES (binary): what is to
+ *				be kept; each optional
  *
  * A name consists of visible ASCII characters, and is a relative path without "."
  * and "..": udev makes a link of it below /dev/disk/by-clouddrive.  What it says
@@ -100,7 +115,8 @@
  *	(u32), CDRIVE_A_OPENERS (u32), CDRIVE_A_PARK_LIMIT, CDRIVE_A_PARK_REASONS
  *	(u32, why it is parked: 1 << enum cdrive_park_reason; 0 when it isn't),
  *	CDRIVE_A_LEASE_UNTIL (absent without deadline), CDRIVE_A_NAME (absent without
- *	name)
+ *	name); and to the privileged, when it was ever told,
+ *	CDRIVE_A_SEQUENCE_NUMBER, CDRIVE_A_RAISING_TO, CDRIVE_A_LEASE_ID, CDRIVE_A_NOTES
  *
  * CDRIVE_CMD_PARK, CDRIVE_CMD_RESUME: the drive's helper asks that nothing
  * more be sent to it, because the service can't be reached, and that it be
@@ -159,6 +175,13 @@
  * that has none, such as a helper that has dropped its own, or one that was
  * given the descriptor.
  *
+ * CDRIVE_PAYLOAD_REMEMBER (struct cdrive_payload_remember) keeps what outlives the
+ * helper of a drive, in place of what was kept.  -EPERM when the device is not
+ * bound to the drive's helper; while the drive has none, who has CAP_SYS_ADMIN and
+ * CAP_NET_ADMIN may say it, as who is about to adopt a drive may have to raise its
+ * number before.  -ENODEV: no such drive; -EINVAL: too long, or a lease id that
+ * isn't visible ASCII characters and a NUL.
+ *
  * A tag is valid from the CDRIVE_CMD_REQUEST that brought it until its
  * completion, the drive's fencing or detaching, or its adoption by another
  * helper.  It holds a generation, so that one of the past matches nothing.
@@ -177,6 +200,8 @@
 
 #define CDRIVE_MAX_DRIVES	16
 #define CDRIVE_MAX_NAME		511		/* characters */
+#define CDRIVE_MAX_LEASE_ID	63		/* characters */
+#define CDRIVE_MAX_NOTES	2048		/* bytes */
 #define CDRIVE_MAX_TRANSFER	(4 << 20)	/* bytes of a read or write */
 #define CDRIVE_QUEUE_DEPTH	128		/* requests of one drive */
 #define CDRIVE_MAX_BATCH	CDRIVE_QUEUE_DEPTH
@@ -217,6 +242,10 @@ enum cdrive_attr {
 	CDRIVE_A_LEASE_UNTIL,	/* u64, CLOCK_BOOTTIME ns, 63 bits */
 	CDRIVE_A_PARK_REASONS,	/* u32, 1 << enum cdrive_park_reason, or-ed */
 	CDRIVE_A_NAME,		/* string, CDRIVE_MAX_NAME characters at most */
+	CDRIVE_A_SEQUENCE_NUMBER,	/* u64 */
+	CDRIVE_A_RAISING_TO,	/* u64, 0: no raise is in doubt */
+	CDRIVE_A_LEASE_ID,	/* string, CDRIVE_MAX_LEASE_ID characters at most */
+	CDRIVE_A_NOTES,		/* binary, CDRIVE_MAX_NOTES bytes at most */
 
 	__CDRIVE_A_MAX,
 	CDRIVE_A_MAX = __CDRIVE_A_MAX - 1
@@ -284,6 +313,26 @@ struct cdrive_completion {
  * it is not of generic netlink.
  */
 #define CDRIVE_PAYLOAD_BIND	_IO(0xCD, 0xC0)
+
+/**
+ * struct cdrive_payload_remember - what is to outlive the helper of a drive
+ * @index: the drive's
+ * @notes_len: bytes of @notes, CDRIVE_MAX_NOTES at most
+ * @sequence_number: the blob's, as the service has confirmed it
+ * @raising_to: what it may have been raised to; 0: no raise is in doubt
+ * @notes: points to the helper's own
+ * @lease_id: NUL-terminated, "": none
+ */
+struct cdrive_payload_remember {
+	__u32 index;
+	__u32 notes_len;
+	__u64 sequence_number;
+	__u64 raising_to;
+	__u64 notes;
+	__u8 lease_id[CDRIVE_MAX_LEASE_ID + 1];
+};
+
+#define CDRIVE_PAYLOAD_REMEMBER	_IOW(0xCD, 0xC1, struct cdrive_payload_remember)
 
 /* A payload offset: drive, tag, and the position in the request (22 bits). */
 #define CDRIVE_PAYLOAD_POS_BITS	22

@@ -5,19 +5,23 @@
 Prints TAP. Needs the module, and capabilities.
 """
 
+import array
 import contextlib
 import errno
 import fcntl
 import os
 import socket
+import struct
+import subprocess
 
 from model import serving
-from netlink import Family, attribute
+from netlink import NLM_F_DUMP, Family, attribute
 from puppet import (COMPLETIONS, FAR, FLAGS, FORCE, HELPER, INDEX, LEASE_UNTIL, LIVE,
                     PARK_LIMIT, PARKED, PAYLOAD_BIND, READ_ONLY, SECTORS, Helper, drive, ends,
                     equal, err, ok, run, u32, u64, until)
 
-NAME = 15
+NAME, SEQUENCE_NUMBER, RAISING_TO, LEASE_ID, NOTES = range(15, 20)
+PAYLOAD_REMEMBER = 1 << 30 | 96 << 16 | 0xCDC1
 PARAMETER = "/sys/module/cdrive/parameters/park_limit"
 
 
@@ -50,6 +54,87 @@ def sixteen():
         equal(told, [0] * 16 + [errno.ENOSPC], "16 drives, and no 17th")
         for index in range(16):
             err(Helper(index).detach(force=True), 0, f"drive {index} goes")
+
+
+def remembered(family, index):
+    """What is kept of a drive, for who may know it: None, or number, raise, lease, notes."""
+    _, a = family.exchange("GET", u32(INDEX, index))
+    if SEQUENCE_NUMBER not in a:
+        return None
+    return (*(struct.unpack("Q", a[kind])[0] for kind in (SEQUENCE_NUMBER, RAISING_TO)),
+            a[LEASE_ID], a[NOTES])
+
+
+def remember(device, index, number, raising, lease, notes):
+    """By the payload device: an errno."""
+    buffer = array.array("B", notes)
+    address = buffer.buffer_info()[0] if notes else 0
+    told = struct.pack("IIQQQ64s", index, len(notes), number, raising, address, lease)
+    try:
+        fcntl.ioctl(device, PAYLOAD_REMEMBER, told)
+        return 0
+    except OSError as e:
+        return e.errno
+
+
+def outlives():
+    """What a helper leaves to the next."""
+    root = Helper(0)
+    for what, wrong, expected in (
+            ("a lease id that is too long", attribute(LEASE_ID, b"l" * 64 + b"\0"), errno.EINVAL),
+            ("one that is none", attribute(LEASE_ID, b"l d\0"), errno.EINVAL),
+            ("too many notes", attribute(NOTES, bytes(2049)), errno.ERANGE),
+            ("half a number", u32(SEQUENCE_NUMBER, 1), errno.EINVAL)):
+        err(root.family.exchange("ATTACH", u64(SECTORS, 2048) + wrong)[0], expected,
+            f"ATTACH with {what}")
+    kept = (u64(SEQUENCE_NUMBER, 7) + attribute(LEASE_ID, b"first\0") +
+            attribute(NOTES, b"n" * 2048))
+    with drive(kept=kept) as h:
+        equal(remembered(root.family, 0), (7, 0, b"first\0", b"n" * 2048),
+              "what ATTACH told, GET gives back")
+        unprivileged = subprocess.run(
+            ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "python3", "-c",
+             "import sys; sys.path.insert(0, 'tests/vm/guest')\n"
+             "from netlink import Family; from manners_commands import remembered\n"
+             "print(remembered(Family(), 0))"], capture_output=True, text=True, check=False)
+        equal((unprivileged.returncode, unprivileged.stdout.strip()), (0, "None"),
+              "but not to who has no capabilities")
+        _, dumped = root.family.exchange("GET", b"", NLM_F_DUMP)
+        equal(dumped.get(NOTES), b"n" * 2048, "a dump does, too")
+
+        err(remember(h.payload, 0, 8, 9, b"second", b"other"), 0, "its helper tells another")
+        equal(remembered(root.family, 0), (8, 9, b"second\0", b"other"), "which takes its place")
+        for what, told, expected in (
+                ("root's, while there is a helper", (root.payload, 0, 1, 1, b"", b""), errno.EPERM),
+                ("of a drive that is not there", (h.payload, 1, 1, 1, b"", b""), errno.ENODEV),
+                ("of a drive that there can't be", (h.payload, 99, 1, 1, b"", b""), errno.ENODEV),
+                ("too many notes", (h.payload, 0, 1, 1, b"", bytes(2049)), errno.EINVAL),
+                ("a lease id without end", (h.payload, 0, 1, 1, b"l" * 64, b""), errno.EINVAL),
+                ("a lease id that is none", (h.payload, 0, 1, 1, b"\n", b""), errno.EINVAL)):
+            err(remember(*told), expected, f"not: {what}")
+        told = struct.pack("IIQQQ64s", 0, 8, 1, 1, 8, b"")
+        try:
+            fcntl.ioctl(h.payload, PAYLOAD_REMEMBER, told)
+            ok(False, "not: notes that are nowhere")
+        except OSError as e:
+            err(e.errno, errno.EFAULT, "not: notes that are nowhere")
+        equal(remembered(root.family, 0), (8, 9, b"second\0", b"other"), "nothing has changed")
+
+        h.family.sock.close()
+        ok(until(lambda: root.is_now(PARKED, HELPER)), "the helper is gone")
+        equal(remembered(root.family, 0), (8, 9, b"second\0", b"other"), "what it told is there")
+        err(remember(h.payload, 0, 9, 10, b"third", b""), 0, "root tells what it is about to do")
+        error, answer = root.family.exchange("ADOPT", u32(INDEX, 0))
+        err(error, 0, "and adopts the drive")
+        equal(answer.get(LEASE_ID), b"third\0", "ADOPT gives it back")
+        err(remember(h.payload, 0, 1, 1, b"", b""), errno.EPERM, "now it is for the new helper to say")
+        err(remember(root.payload, 0, 10, 0, b"third", b""), 0, "which it does")
+        equal(remembered(root.family, 0), (10, 0, b"third\0", b""), "and it is kept")
+        err(root.detach_unused(), 0, "DETACH")
+
+    with serving(FAR) as m:
+        equal(remembered(m.family, m.index), None, "of a drive of which nothing was told, nothing is")
+        err(m.detach_unused(), 0, "DETACH")
 
 
 def others():
@@ -151,4 +236,5 @@ def bound():
         new.close()
 
 
-run((attach, sixteen, others, unfilled, bound))
+if __name__ == "__main__":
+    run((attach, sixteen, outlives, others, unfilled, bound))

@@ -121,9 +121,10 @@ class Helper:
     def is_now(self, state, reasons=0):
         return self.status()[:2] == (state, reasons)
 
-    def attach(self, seconds=None, limit=None, name=None, sectors=1 << 21, read_only=False):
+    def attach(self, seconds=None, limit=None, name=None, sectors=1 << 21, read_only=False,
+               kept=b""):
         """Makes the drive, and serves until its disk is there."""
-        attributes = u64(SECTORS, sectors)
+        attributes = u64(SECTORS, sectors) + kept
         if read_only:
             attributes += u32(FLAGS, READ_ONLY)
         if name:

@@ -15,8 +15,8 @@
  * same: one called a-part1 has %2D for its dash, and parts too long for a file name end
  * in a hash of themselves.
  */
-#ifndef DRIVE_DEVNAME_H
-#define DRIVE_DEVNAME_H
+#ifndef AZURE_DEVNAME_H
+#define AZURE_DEVNAME_H
 
 struct az_url;
 

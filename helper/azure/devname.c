@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "drive/devname.h"
+#include "azure/devname.h"
 
 #include <string.h>
 
