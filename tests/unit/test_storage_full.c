@@ -14,11 +14,12 @@
 #include "../devstore/crash_model.c"
 
 static int writes_left = -1; /* -1: as many as are asked for */
+static int no_room = ENOSPC; /* or EDQUOT */
 
 static bool full(void)
 {
 	if (!writes_left) {
-		errno = ENOSPC;
+		errno = no_room;
 		return true;
 	}
 	if (writes_left > 0)
@@ -87,10 +88,10 @@ static void step(struct fixture *f, struct state *state, uint32_t number, uint64
 	if (f->durable && model_random(seed, 2)) {
 		int synced = storage_sync(f->s);
 
-		assert_true(!synced || synced == -ENOSPC);
+		assert_true(!synced || synced == -no_room);
 	}
 	writes_left = -1;
-	assert_true(!rc || rc == -ENOSPC);
+	assert_true(!rc || rc == -no_room);
 	*failed += !!rc;
 	check(f, state, &op, rc);
 }
@@ -131,6 +132,15 @@ static void durable(void **state)
 	run(true, seed ? strtoull(seed, NULL, 0) : 43);
 }
 
+static void quota(void **state)
+{
+	(void)state;
+	no_room = EDQUOT;
+	run(false, 44);
+	run(true, 45);
+	no_room = ENOSPC;
+}
+
 static unsigned char data[8192], back[8192];
 
 static void write_and_die(struct fixture *f)
@@ -149,12 +159,12 @@ static void is_full(struct fixture *f)
 	assert_true(storage_crowded(f->s));
 	OK(storage_read(b, 0, back, sizeof(back)));
 	assert_memory_equal(back, data, sizeof(data));
-	assert_int_equal(storage_write(b, 0, data, 512), -ENOSPC);
-	assert_int_equal(storage_clear(b, 0, 512), -ENOSPC);
-	assert_int_equal(storage_resize(b, 512, NULL), -ENOSPC);
-	assert_int_equal(storage_meta_set(f->s, &KEY("disk"), META("x")), -ENOSPC);
-	assert_int_equal(storage_snapshot(f->s, &SNAPSHOT("disk", "1"), META("")), -ENOSPC);
-	assert_int_equal(storage_blob_create(f->s, &KEY("new"), 512, META("")), -ENOSPC);
+	assert_int_equal(storage_write(b, 0, data, 512), -no_room);
+	assert_int_equal(storage_clear(b, 0, 512), -no_room);
+	assert_int_equal(storage_resize(b, 512, NULL), -no_room);
+	assert_int_equal(storage_meta_set(f->s, &KEY("disk"), META("x")), -no_room);
+	assert_int_equal(storage_snapshot(f->s, &SNAPSHOT("disk", "1"), META("")), -no_room);
+	assert_int_equal(storage_blob_create(f->s, &KEY("new"), 512, META("")), -no_room);
 	assert_int_equal(storage_failure(f->s), 0);
 	storage_blob_put(b);
 }
@@ -192,6 +202,9 @@ static void opened_when_full(void **state)
 	opened(true, true);
 	opened(false, true);
 	opened(true, false);
+	no_room = EDQUOT;
+	opened(false, false);
+	no_room = ENOSPC;
 }
 
 int main(void)
@@ -199,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fast),
 		cmocka_unit_test(durable),
+		cmocka_unit_test(quota),
 		cmocka_unit_test(opened_when_full),
 	};
 

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "devstore/storage/bits.h"
 #include "devstore/storage/ids.h"
@@ -102,6 +103,7 @@ struct storage {
 	bool replaying; /* records come from the journal, and the files are as they are */
 	int failure; /* the disk refused what can't be taken back; nothing changes any more */
 	bool crowded; /* the journal could not be rewritten when it was opened */
+	time_t looked; /* when it was last seen that the directory is where it was, s */
 	bool mixed; /* and it is another kind of run's, which can't be gone on with */
 	bool limbo; /* slots wait for one more commit */
 	bool unapplied; /* so do changes of indexes, for space */
@@ -234,8 +236,10 @@ int journal_compact(struct storage *s);
 /* Either, when it is worth while; before every change.  @frees: it gives space back,
  * and goes where nothing else does. */
 int journal_tidy(struct storage *s, bool frees);
-/* Whether the directory is where it was; -ESTALE is the end. */
+/* Whether the directory is where it was; -ESTALE is the end.  Lately: whether it is
+ * there still, and was where it was a second ago, for less. */
 int storage_present(struct storage *s);
+int storage_present_lately(struct storage *s);
 /* Whether an error says that there is no room. */
 static inline bool no_space(int rc)
 {

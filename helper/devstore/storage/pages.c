@@ -47,7 +47,9 @@ static int check(const struct storage_blob *b, uint64_t offset, uint64_t len, bo
 		return -EINVAL;
 	if (!change)
 		return family_load(b->s, b->family);
-	rc = journal_tidy(b->s, false);
+	rc = b->s->failure ? -EIO : storage_present_lately(b->s);
+	if (!rc)
+		rc = journal_tidy(b->s, false);
 	return rc ? rc : family_load_to_change(b->s, b->family);
 }
 

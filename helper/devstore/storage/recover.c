@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "devstore/storage/engine.h"
@@ -35,6 +36,21 @@ int storage_present(struct storage *s)
 		return fail(s, -ESTALE);
 	}
 	return here.st_ino == ours.st_ino && here.st_dev == ours.st_dev ? 0 : fail(s, -ESTALE);
+}
+
+int storage_present_lately(struct storage *s)
+{
+	struct timespec now;
+	struct stat ours;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (now.tv_sec != s->looked) {
+		s->looked = now.tv_sec;
+		return storage_present(s);
+	}
+	if (fstat(s->journal.fd, &ours))
+		return -errno;
+	return ours.st_nlink ? 0 : fail(s, -ESTALE);
 }
 
 int storage_failure(const struct storage *s)
@@ -115,7 +131,10 @@ int record(struct storage *s, struct journal_record r, const char *name, struct 
 {
 	bool frees = r.type == J_DYING || r.type == J_FAMILY_GONE || r.type == J_CONTAINER_GONE;
 	uint64_t at;
-	int rc = journal_tidy(s, frees);
+	int rc = s->failure ? -EIO : storage_present(s);
+
+	if (!rc)
+		rc = journal_tidy(s, frees);
 
 	if (rc)
 		return rc;
@@ -266,10 +285,10 @@ int journal_compact(struct storage *s)
 
 int journal_tidy(struct storage *s, bool frees)
 {
-	int rc = s->failure ? -EIO : storage_present(s);
+	int rc = 0;
 
-	if (rc)
-		return rc;
+	if (s->failure)
+		return -EIO;
 	if (s->crowded) {
 		rc = journal_compact(s);
 		if (no_space(rc) && frees && !s->mixed)
