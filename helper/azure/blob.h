@@ -18,14 +18,26 @@
 #define AZ_MAX_TRANSFER (4u << 20) /* largest Put Page, and range with a checksum */
 #define AZ_NO_SEQUENCE UINT64_MAX
 
+enum az_sum { AZ_SUM_UNKNOWN, AZ_SUM_CRC64, AZ_SUM_MD5 };
+
+/* The checksum of a body, as it travels ahead of it. */
+struct az_digest {
+	enum az_sum sum;
+	unsigned char bytes[16]; /* CRC64: the first eight */
+};
+
 /* Where a body comes from: reads @len bytes at @pos of it into @buf; 0 or a
  * negative errno (the call then ends AZ_LOCAL).  It is read twice: once for
  * the checksum, which travels ahead of the body, once for sending.  A body that
- * lies in memory needs only @memory, which stays as it is until the call ends. */
+ * lies in memory needs only @memory, which stays as it is until the call ends.
+ * @digest: NULL, or the caller's, kept until the call ends: an empty one becomes the
+ * body's; for one that is set the body must be the same still, else the call ends
+ * AZ_CHANGED, and nothing was sent. */
 struct az_source {
 	int (*read)(void *arg, void *buf, size_t len, uint64_t pos);
 	void *arg;
 	const void *memory;
+	struct az_digest *digest;
 };
 
 /* Where a response's body goes, in order, as it arrives; @pos counts from the

@@ -233,6 +233,8 @@ static int sum_body(struct az_call *call)
 	 * all services take, and a Put Page that is refused for an unknown
 	 * header has cost a round trip. */
 	call->sum = c->sum == AZ_SUM_CRC64 || !c->md5 ? AZ_SUM_CRC64 : AZ_SUM_MD5;
+	if (call->source.digest && call->source.digest->sum)
+		call->sum = call->source.digest->sum; /* to be compared */
 	call->crc = 0;
 	if (call->sum == AZ_SUM_MD5 && !md5_start(call))
 		return -ENOMEM;
@@ -252,9 +254,26 @@ static int sum_body(struct az_call *call)
 	return 0;
 }
 
-static void sum_header(struct az_call *call, struct az_build *b)
+/* Of what sum_body() has read. */
+static void sum_digest(struct az_call *call, struct az_digest *d)
 {
-	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned char md[EVP_MAX_MD_SIZE] = { 0 };
+
+	if (call->sum == AZ_SUM_CRC64)
+		memcpy(md, &call->crc, sizeof(call->crc));
+	else
+		EVP_DigestFinal_ex(call->md5, md, NULL);
+	d->sum = call->sum;
+	memcpy(d->bytes, md, sizeof(d->bytes));
+}
+
+static bool same_digest(const struct az_digest *a, const struct az_digest *b)
+{
+	return a->sum == b->sum && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+static void sum_header(struct az_call *call, struct az_build *b, const struct az_digest *d)
+{
 	char *text;
 
 	if (call->sum == AZ_SUM_CRC64) {
@@ -262,10 +281,30 @@ static void sum_header(struct az_call *call, struct az_build *b)
 		crc64_text(call->crc, text);
 		az_build_header(b, "x-ms-content-crc64", text);
 	} else {
-		EVP_DigestFinal_ex(call->md5, md, NULL);
-		base64_encode(md, 16, call->md5_text);
+		base64_encode(d->bytes, 16, call->md5_text);
 		b->content_md5 = call->md5_text;
 	}
+}
+
+/* Reads the body once, for its checksum. */
+static int prepare_body(struct az_call *call, struct az_build *b)
+{
+	struct az_digest digest, *known = call->source.digest;
+	int err = sum_body(call);
+
+	if (err) {
+		az_call_fail(call, AZ_LOCAL, strerror(-err));
+		return err;
+	}
+	sum_digest(call, &digest);
+	if (known && known->sum && !same_digest(known, &digest)) {
+		az_call_fail(call, AZ_CHANGED, "the data changed between two tries");
+		return -ESTALE;
+	}
+	if (known)
+		*known = digest;
+	sum_header(call, b, &digest);
+	return 0;
 }
 
 static const char *date(struct az_client *c)
@@ -466,12 +505,9 @@ static int build_request(struct az_call *call)
 	else if (blob->lease_id[0] && !call->no_lease)
 		az_build_header(&b, "x-ms-lease-id", blob->lease_id);
 	if (call->source.read) {
-		err = sum_body(call);
-		if (err) {
-			az_call_fail(call, AZ_LOCAL, strerror(-err));
+		err = prepare_body(call, &b);
+		if (err)
 			return err;
-		}
-		sum_header(call, &b);
 	}
 	snprintf(call->id, sizeof(call->id), "%s-%llx", call->client->prefix,
 		 (unsigned long long)++call->client->serial);

@@ -43,7 +43,6 @@
 #define AZ_MD5_TEXT 25
 
 enum az_kind { AZ_KIND_READ, AZ_KIND_WRITE, AZ_KIND_CLEAR, AZ_KIND_LIST, AZ_KIND_OTHER };
-enum az_sum { AZ_SUM_UNKNOWN, AZ_SUM_CRC64, AZ_SUM_MD5 };
 
 struct az_fields {
 	struct az_pair v[AZ_MAX_FIELDS];

@@ -94,6 +94,8 @@ static const char *class_text(enum az_class class)
 		return "refused";
 	case AZ_LOCAL:
 		return "local failure";
+	case AZ_CHANGED:
+		return "the data changed";
 	}
 	return "unknown";
 }

@@ -28,6 +28,7 @@ enum az_class {
 	AZ_PRECONDITION, /* 412: lease, sequence number, If-Match */
 	AZ_REFUSED, /* any other 4xx, 501 and 505 */
 	AZ_LOCAL, /* out of memory, a sink or source that failed */
+	AZ_CHANGED, /* the body is not the one that it must be: nothing was sent */
 };
 
 /* What the client knows beyond what the service says, for the advice. */

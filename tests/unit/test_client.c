@@ -5,6 +5,8 @@
  */
 #include "client_fixture.h"
 
+#include "azure/call.h"
+
 static bool no_pointless_headers(int request)
 {
 	return !head_has(request, "\r\nExpect:") && !head_has(request, "\r\nAccept:") &&
@@ -408,6 +410,40 @@ static void cancelled_calls_stay_silent(void **state)
 	stop_all();
 }
 
+/* A write that is repeated must be what it was: else nothing is sent. */
+static void a_repetition_is_the_same(void **state)
+{
+	static const struct reply script[] = { { .text = CREATED } };
+
+	(void)state;
+	for (unsigned int len = 512; len <= SIZE; len += SIZE - 512) {
+		struct az_digest digest = { 0 }, first;
+		struct az_source twice = source;
+
+		twice.digest = &digest;
+		START(script);
+		WAIT(az_put_page(client, &blob, 0, len, 7, &twice, az_sync_done, &s));
+		expect(AZ_OK, "done");
+		first = digest;
+		client->sum = AZ_SUM_CRC64; /* the kind stays the first one's */
+		WAIT(az_put_page(client, &blob, 0, len, 7, &twice, az_sync_done, &s));
+		expect(AZ_OK, "done");
+		assert_memory_equal(&digest, &first, sizeof(digest));
+		assert_true(head_has(1, "Content-MD5: "));
+		data[len - 1] ^= 1;
+		WAIT(az_put_page(client, &blob, 0, len, 7, &twice, az_sync_done, &s));
+		expect(AZ_CHANGED, "the data changed between two tries");
+		assert_false(res.err.sent);
+		assert_int_equal(server.seen->requests, 2);
+		assert_memory_equal(&digest, &first, sizeof(digest));
+		digest = (struct az_digest){ 0 };
+		WAIT(az_put_page(client, &blob, 0, len, 7, &twice, az_sync_done, &s));
+		expect(AZ_OK, "done");
+		assert_int_equal(digest.sum, AZ_SUM_CRC64);
+		stop_all();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +451,7 @@ int main(void)
 		cmocka_unit_test(crc64_both_ways),
 		cmocka_unit_test(falls_back_to_md5),
 		cmocka_unit_test(write_is_never_sent_twice),
+		cmocka_unit_test(a_repetition_is_the_same),
 		cmocka_unit_test(read_may_be_sent_twice),
 		cmocka_unit_test(keep_alive_is_heeded),
 		cmocka_unit_test(sas_in_the_url),
