@@ -62,7 +62,7 @@ programs := $(if $(ctl_src),$(BUILD)/clouddrivectl) \
 	    $(if $(filter %/main.c,$(drive_src)),$(BUILD)/clouddrived) \
 	    $(if $(bench_src),$(BUILD)/cdrive-bench-mem)
 units    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(unit_src))
-lates    := $(addprefix $(BUILD)/late/,late without_conditions without_raise)
+lates    := $(addprefix $(BUILD)/late/,late without_conditions without_overlap without_compare)
 
 all: module programs
 programs: $(programs)
@@ -130,7 +130,8 @@ unit:
 # tests/late; without_* lack what their --wrap replaces.
 wrap := -Wl,--wrap=clock_gettime,--wrap=epoll_pwait2,--wrap=getrandom
 $(BUILD)/late/without_conditions: wrap += -Wl,--wrap=az_put_page,--wrap=az_clear_pages
-$(BUILD)/late/without_raise: wrap += -Wl,--wrap=lease_doubt_write
+$(BUILD)/late/without_overlap: wrap += -Wl,--wrap=doubts_overlap
+$(BUILD)/late/without_compare: wrap += -Wl,--wrap=az_put_page
 $(BUILD)/late/without_%: LDFLAGS += $(wrap)
 $(BUILD)/late/late $(BUILD)/late/sanitized: LDFLAGS += $(wrap)
 

@@ -414,6 +414,8 @@ struct az_call *az_get_range(struct az_client *c, const struct az_blob *b, uint6
 static void build_ranges(struct az_call *call, struct az_build *b)
 {
 	az_build_query(b, "comp", "pagelist");
+	if (call->len != UINT64_MAX)
+		az_build_header(b, "x-ms-range", az_build_range(b, call->offset, call->len));
 	if (call->marker.len)
 		az_build_query(b, "marker", call->marker.s);
 }
@@ -426,7 +428,13 @@ static int on_range(void *arg, uint64_t start, uint64_t end)
 	    end >= call->response.props.size)
 		return -1;
 	call->range_end = end + 1;
-	call->range(call->arg, start, end + 1 - start);
+	/* A range that only overlaps what was asked for may come whole. */
+	if (start < call->offset)
+		start = call->offset;
+	if (call->len != UINT64_MAX && end >= call->offset + call->len)
+		end = call->offset + call->len - 1;
+	if (start <= end)
+		call->range(call->arg, start, end + 1 - start);
 	return 0;
 }
 
@@ -447,14 +455,18 @@ static const struct az_op page_ranges = {
 	.check = check_ranges,
 };
 
-struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b,
+struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b, uint64_t offset,
+				   uint64_t len,
 				   void (*range)(void *arg, uint64_t offset, uint64_t len),
 				   az_done_fn done, void *arg)
 {
 	struct az_call *call = az_call_new(c, &page_ranges, b, done, arg);
 
-	if (call)
+	if (call) {
+		call->offset = offset;
+		call->len = len;
 		call->range = range;
+	}
 	return az_call_start(call);
 }
 

@@ -121,9 +121,11 @@ struct az_call *az_clear_pages(struct az_client *c, const struct az_blob *b, uin
 struct az_call *az_get_range(struct az_client *c, const struct az_blob *b, uint64_t offset,
 			     uint32_t len, const struct az_sink *sink, az_done_fn done, void *arg);
 
-/* "Get Page Ranges" over the whole blob, following markers; @range is called
- * for each range that holds data, in ascending order. */
-struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b,
+/* "Get Page Ranges", following markers; @range is called for each part of @offset … @len
+ * (UINT64_MAX: to the end) that holds data, in ascending order.  listing.h asks for the
+ * whole of a blob. */
+struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b, uint64_t offset,
+				   uint64_t len,
 				   void (*range)(void *arg, uint64_t offset, uint64_t len),
 				   az_done_fn done, void *arg);
 

@@ -37,6 +37,12 @@ bool az_error_passes(const struct az_error *e)
 	       (e->class == AZ_CORRUPT && e->hint == AZ_HINT_NOT_BLOB_SERVICE);
 }
 
+bool az_error_is_throttle(const struct az_error *e)
+{
+	return e->class == AZ_BUSY &&
+	       (e->http == 503 || e->http == 429 || az_error_is(e, "OperationTimedOut"));
+}
+
 bool az_error_transient(const struct az_error *e)
 {
 	switch (e->class) {

@@ -65,6 +65,10 @@ bool az_error_in_progress(const struct az_error *e);
  * The service is busy, in the middle of something, or somebody else has answered. */
 bool az_error_passes(const struct az_error *e);
 
+/* Refused as one call too many, or not done in the service's own time: fewer should be
+ * sent for a while ("Scalability and performance targets", 503 and 500). */
+bool az_error_is_throttle(const struct az_error *e);
+
 /* May the same call succeed when it is repeated after a while? */
 bool az_error_transient(const struct az_error *e);
 

@@ -162,6 +162,21 @@ static void print_transactions(const json_t *o)
 	       (long long)integer(t, "failed"), (long long)integer(o, "retries"));
 }
 
+static void print_service(const json_t *o)
+{
+	json_t *s = json_object_get(o, "service");
+	double rate = json_number_value(json_object_get(s, "rate"));
+
+	if (!s)
+		return;
+	printf("service:       %lld calls refused as too many", (long long)integer(s, "throttled"));
+	if (rate > 0)
+		printf(", %.0f a second are sent now", rate);
+	printf("; %lld writes in doubt, %lld raises; %lld late reads asked for twice\n",
+	       (long long)integer(s, "in_doubt"), (long long)integer(s, "raises"),
+	       (long long)integer(s, "hedged"));
+}
+
 static bool has_agent(const json_t *o)
 {
 	return json_is_object(json_object_get(o, "agent"));
@@ -257,6 +272,7 @@ static void print_text(const json_t *o, const struct drive *drive)
 	print_lease(o);
 	print_requests(o);
 	print_transactions(o);
+	print_service(o);
 	if (json_string_length(error))
 		printf("last error:    %s\n", json_string_value(error));
 }
@@ -306,9 +322,10 @@ static const char help[] =
 	"          \"key\" or \"sas\"}, \"helper_pid\", \"connections\", \"credential\" {\"kind\",\n"
 	"          \"expires\" (null: not known), \"expires_seconds\"}, \"lease\" {\"id\", \"state\",\n"
 	"          \"until_seconds\"}, \"sequence_number\", \"requests\", \"transactions\", \"retries\",\n"
-	"          \"last_error\", \"parked_because\", \"parked_since_seconds\" and \"fenced\" (why)\n"
-	"          where they apply, and \"driver\" with the kernel's view. A drive without\n"
-	"          helper has no counters, and null as its \"helper_pid\".\n"
+	"          \"service\" {\"throttled\", \"rate\", \"in_doubt\", \"raises\", \"hedged\",\n"
+	"          \"hedges_won\", \"listed\"}, \"last_error\", \"parked_because\",\n"
+	"          \"parked_since_seconds\" and \"fenced\" (why) where they apply, and\n"
+	"          \"driver\" with the kernel's view. A drive without helper has no counters, and null as its \"helper_pid\".\n"
 	"\n"
 	"Examples:\n"
 	"  clouddrivectl status /dev/cdrive0\n"

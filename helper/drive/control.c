@@ -124,21 +124,33 @@ static json_t *transaction_status(const struct drive *d)
 			 (json_int_t)c.others, "failed", (json_int_t)c.failed);
 }
 
+/* What the service makes of it all. */
+static json_t *service_status(const struct drive *d)
+{
+	const struct store *s = &d->store;
+
+	return json_pack("{s:I, s:f, s:I, s:I, s:I, s:I, s:b}", "throttled",
+			 (json_int_t)s->congestion.refused, "rate", s->congestion.rate, "in_doubt",
+			 (json_int_t)s->doubts.n, "raises", (json_int_t)s->raises, "hedged",
+			 (json_int_t)s->hedged, "hedges_won", (json_int_t)s->hedges_won, "listed",
+			 !d->mapfill.filling);
+}
+
 static json_t *status(const struct drive *d)
 {
 	json_t *s;
 
 	s = json_pack(
-		"{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:s, s:s*, s:s*}",
+		"{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:s, s:s*, s:s*}",
 		"index", d->index, "url", d->name, "state", state_name(d->state), "size",
 		(json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
 		"connections", d->connections, "lease", lease_status(d), "credential",
 		agent_channel_credential_status(&d->channel), "agent",
 		agent_channel_status(&d->channel), "sequence_number",
 		(json_int_t)d->lease.sequence.number, "requests", request_status(d), "transactions",
-		transaction_status(d), "retries", (json_int_t)d->store.retries, "last_error",
-		d->last_error, "fenced", d->fenced[0] ? d->fenced : NULL, "parked_because",
-		drive_parked_because(d));
+		transaction_status(d), "retries", (json_int_t)d->store.retries, "service",
+		service_status(d), "last_error", d->last_error, "fenced",
+		d->fenced[0] ? d->fenced : NULL, "parked_because", drive_parked_because(d));
 	if (!s)
 		return NULL;
 	json_object_set_new(s, "device", json_sprintf("/dev/cdrive%u", d->index));

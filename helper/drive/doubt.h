@@ -35,18 +35,22 @@
 struct doubts {
 	struct doubt {
 		uint64_t offset, len; /* bytes of the blob */
+		const void *of; /* the request that it will be repeated for, or NULL */
 	} list[DOUBTS_MOST];
 	unsigned int n;
 };
 
-/* The range is in doubt.  A full list stays as it is: the number is to be raised before
- * anything else is sent. */
-void doubts_add(struct doubts *d, uint64_t offset, uint64_t len);
+/* A write of @of to the range is in doubt.  A full list stays as it is: the number is to be
+ * raised before anything else is sent. */
+void doubts_add(struct doubts *d, uint64_t offset, uint64_t len, const void *of);
 
 bool doubts_full(const struct doubts *d);
 
-/* Whether something in doubt overlaps the range. */
-bool doubts_overlap(const struct doubts *d, uint64_t offset, uint64_t len);
+/* Whether something in doubt overlaps the range, but for what is @of's own. */
+bool doubts_overlap(const struct doubts *d, uint64_t offset, uint64_t len, const void *of);
+
+/* The request has ended, or its bytes are others now: what is in doubt of it is nobody's. */
+void doubts_disown(struct doubts *d, const void *of);
 
 /* The number was raised. */
 void doubts_end(struct doubts *d);

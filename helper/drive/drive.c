@@ -102,6 +102,7 @@ void drive_fence(struct drive *d)
 	d->state = CDRIVE_STATE_FENCED;
 	log_error("/dev/cdrive%u (%s) is fenced: %s; unmount it", d->index, d->name, d->fenced);
 	link_fence(d->link);
+	mapfill_stop(&d->mapfill);
 	io_queue_drop(&d->queue);
 }
 
@@ -338,8 +339,12 @@ void drive_close(struct drive *d)
 	link_close(d->link);
 	d->link = NULL;
 	control_close(d);
+	mapfill_stop(&d->mapfill);
 	az_client_free(d->client);
 	az_client_free(d->lease_client);
+	if (d->store.loop)
+		store_stop(&d->store);
+	free(d->store.buffers);
 	pagemap_free(d->store.map);
 	az_credential_free(&d->cred);
 	az_url_free(&d->url);

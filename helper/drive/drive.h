@@ -21,6 +21,7 @@
 #include "azure/client.h"
 #include "drive/agent_channel.h"
 #include "drive/link.h"
+#include "drive/mapfill.h"
 #include "drive/lease.h"
 #include "drive/queue.h"
 #include "drive/store.h"
@@ -49,6 +50,7 @@ struct drive {
 	struct az_blob blob;
 	struct lease lease;
 	struct store store;
+	struct mapfill mapfill;
 	struct io_queue queue;
 	struct link *link;
 	struct agent_channel channel;

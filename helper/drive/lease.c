@@ -15,7 +15,7 @@ enum event {
 	DUE,
 	DOUBT,
 	DOUBT_NUMBER,
-	DOUBT_WRITE,
+	RAISE,
 	GRANTED,
 	NO_LEASE,
 	OURS,
@@ -27,22 +27,21 @@ enum event {
 	DELETED,
 };
 
-/* Each state that is neither lost nor unneeded; and no change of it. */
+/* Each state that is neither lost nor unneeded. */
 #define ANY LEASE_UNNEEDED
-#define SAME LEASE_UNNEEDED
 
 /* What is done, when the next state has been reached.  @err: of FAILED, else NULL. */
 typedef void action_fn(struct lease *l, const struct az_error *err);
 
 static action_fn renew, acquire, read_number, renew_later, read_later, extend, go_on, raise_number,
-	withhold_raise, lose_taken, lose_foreign, lose_unknowable, lose_deleted;
+	lose_taken, lose_foreign, lose_unknowable, lose_deleted;
 
 /*
  * The first line for a state and an event counts.  What has no line changes nothing.
  *
  * After acquiring, the number tells whether somebody had mounted the blob in between:
- * that raises it.  A raise of our own must not look like that.  So no raise is begun
- * then, and with one in doubt nothing is acquired (unknowable).
+ * that raises it.  A raise of our own must not look like that.  So none is begun but when
+ * the lease is held, and with one in doubt nothing is acquired (unknowable).
  */
 /* clang-format off */
 static const struct transition {
@@ -57,6 +56,7 @@ static const struct transition {
 	{ LEASE_HELD,		DOUBT_NUMBER,	renew,		LEASE_DOUBTED_NUMBER },
 	{ LEASE_HELD,		GRANTED,	extend,		LEASE_HELD },
 	{ LEASE_HELD,		NO_LEASE,	acquire,	LEASE_FORGOTTEN },
+	{ LEASE_HELD,		RAISE,		raise_number,	LEASE_HELD },
 	{ LEASE_HELD,		RAISED,		go_on,		LEASE_HELD },
 	{ LEASE_HELD,		FAILED,		renew_later,	LEASE_HELD },
 
@@ -76,17 +76,14 @@ static const struct transition {
 	{ LEASE_COMPARING,	FAILED,		read_later,	LEASE_DOUBTED_NUMBER },
 
 	{ LEASE_FORGOTTEN,	DUE,		acquire,	LEASE_FORGOTTEN },
-	{ LEASE_FORGOTTEN,	DOUBT_WRITE,	withhold_raise,	LEASE_FORGOTTEN },
 	{ LEASE_FORGOTTEN,	GRANTED,	read_number,	LEASE_REACQUIRED },
 	{ LEASE_FORGOTTEN,	NO_LEASE,	lose_taken,	LEASE_LOST },
 	{ LEASE_FORGOTTEN,	FAILED,		renew_later,	LEASE_FORGOTTEN },
 
 	{ LEASE_REACQUIRED,	DUE,		acquire,	LEASE_FORGOTTEN },
-	{ LEASE_REACQUIRED,	DOUBT_WRITE,	withhold_raise,	LEASE_REACQUIRED },
 	{ LEASE_REACQUIRED,	OURS,		extend,		LEASE_HELD },
 	{ LEASE_REACQUIRED,	FAILED,		read_later,	LEASE_FORGOTTEN },
 
-	{ ANY,			DOUBT_WRITE,	raise_number,	SAME },
 	{ ANY,			TAKEN,		lose_taken,	LEASE_LOST },
 	{ ANY,			FOREIGN,	lose_foreign,	LEASE_LOST },
 	{ ANY,			UNKNOWABLE,	lose_unknowable, LEASE_LOST },
@@ -104,8 +101,7 @@ static void happens(struct lease *l, enum event event, const struct az_error *er
 		t++;
 	if (t == end)
 		return;
-	if (t->next != SAME)
-		l->state = t->next;
+	l->state = t->next;
 	if (t->action)
 		t->action(l, err);
 }
@@ -195,12 +191,6 @@ static void raise_number(struct lease *l, const struct az_error *err)
 	sequence_raise(&l->sequence);
 }
 
-static void withhold_raise(struct lease *l, const struct az_error *err)
-{
-	(void)err;
-	sequence_withhold(&l->sequence);
-}
-
 static void lose(struct lease *l, const char *why)
 {
 	lease_stop(l);
@@ -261,8 +251,6 @@ static void number_read(void *arg, const struct az_result *res)
 		happens(l, DELETED, NULL);
 	else if (res->err.class != AZ_OK)
 		happens(l, FAILED, &res->err);
-	else if (l->sequence.state == SEQUENCE_WITHHELD)
-		happens(l, UNKNOWABLE, NULL);
 	else if (!sequence_is_ours(&l->sequence, l->asked_number, found))
 		happens(l, FOREIGN, NULL);
 	else
@@ -299,10 +287,9 @@ void lease_doubt_number(struct lease *l)
 	happens(l, DOUBT_NUMBER, NULL);
 }
 
-void lease_doubt_write(struct lease *l, uint64_t number)
+void lease_raise(struct lease *l)
 {
-	if (number == l->sequence.number)
-		happens(l, DOUBT_WRITE, NULL);
+	happens(l, RAISE, NULL);
 }
 
 void lease_hurry(struct lease *l)

@@ -28,7 +28,7 @@
  *	due		it is time to renew the lease, or to try again
  *	doubt		a call was refused for the lease
  *	doubt number	a call was refused for the number
- *	doubt write	the answer to a write was lost
+ *	raise		the number is to be raised
  *	granted		it was renewed or acquired
  *	no lease	it can't be renewed: the service knows of none
  *	ours		the number that was read is this drive's
@@ -137,18 +137,21 @@ static inline bool lease_certain(const struct lease *l)
 	return l->state == LEASE_HELD && boot_clock() < l->until;
 }
 
+/* Whether reads may be sent: also while the number is raised. */
+static inline bool lease_may_read(const struct lease *l)
+{
+	return lease_certain(l) && !l->paused;
+}
+
 /* Whether reads and writes may be sent. */
 static inline bool lease_may_send(const struct lease *l)
 {
 	return lease_certain(l) && !l->paused && sequence_settled(&l->sequence);
 }
 
-/*
- * A write that was sent with @number may have been executed or not, or may yet be:
- * raises the number, unless it has been raised since.  ops->held() tells when the write
- * can be sent again.
- */
-void lease_doubt_write(struct lease *l, uint64_t number);
+/* Raises the number; ops->held() tells when that is done.  Only a lease that is held does
+ * it: in the other states nothing happens, and ops->held() is the time to ask again. */
+void lease_raise(struct lease *l);
 
 /* The service said that the lease, or the number too, is not ours: finds out. */
 void lease_doubt(struct lease *l);

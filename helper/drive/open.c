@@ -6,7 +6,7 @@
  *	lease		from here on nobody else changes it
  *	footer		what its size as a disk is
  *	sequence number	raised, so that whatever others sent can't land late
- *	page ranges	what of it holds data
+ *	page map	what of it may hold data: all, until that is known (mapfill.h)
  *	attach (adopt)	the driver; requests may come
  *	control socket, record
  *
@@ -14,7 +14,7 @@
  * drive no deadline: any number of machines can have it at once.
  *
  * An error at any point undoes what came before, in drive_close().  The lease is
- * renewed from the moment it is there: the list of page ranges may be long.  A drive
+ * renewed from the moment it is there: what follows may take a while.  A drive
  * that is adopted begins with its lease; when that, or a later step, shows that the
  * blob is lost for good, it is adopted all the same, and fenced.
  */
@@ -96,7 +96,6 @@ struct question {
 	struct az_sync sync; /* first: az_sync_done() gets the whole */
 	struct az_call *(*start)(struct drive *d, struct question *q);
 	unsigned char footer[VHD_FOOTER_SIZE];
-	struct pagemap *map;
 };
 
 /* Waits for it; the answer that says why it failed. */
@@ -344,27 +343,12 @@ static json_t *look_for_footer(struct drive *d)
 			     vhd_footer_damage(q.footer, d->size, damage, sizeof(damage)));
 }
 
-static void have_range(void *arg, uint64_t offset, uint64_t len)
+/* The list of page ranges need not be waited for. */
+static json_t *fill_map(struct drive *d)
 {
-	/* az_get_page_ranges() has one argument for both functions. */
-	struct question *q = arg;
-
-	pagemap_set(q->map, offset, len);
-}
-
-static struct az_call *start_ranges(struct drive *d, struct question *q)
-{
-	return az_get_page_ranges(d->client, &d->blob, have_range, az_sync_done, q);
-}
-
-static json_t *read_ranges(struct drive *d)
-{
-	struct question q = { .start = start_ranges, .map = pagemap_new(d->size) };
-
-	if (!q.map)
+	if (mapfill_start(&d->mapfill, &d->store, d->size, d->name))
 		return runtime_error(EXIT_FAILED, "%s: out of memory", d->name);
-	d->store.map = q.map;
-	return ask(d, &q, "can't read the page ranges");
+	return NULL;
 }
 
 static void too_late(void *arg)
@@ -497,7 +481,7 @@ static json_t *open_control(struct drive *d)
 		     NULL;
 }
 
-static void set_up(struct drive *d)
+static int set_up(struct drive *d)
 {
 	d->blob.url = &d->url;
 	d->blob.cred = &d->cred;
@@ -511,8 +495,12 @@ static void set_up(struct drive *d)
 	d->store.trouble = drive_trouble;
 	d->store.lost = drive_lost;
 	d->store.arg = d;
+	d->store.buffers = malloc(sizeof(*d->store.buffers));
+	if (!d->store.buffers)
+		return -ENOMEM;
 	store_init(&d->store);
 	io_queue_init(&d->queue, &store_ops, &d->store, drive_complete, d);
+	return 0;
 }
 
 typedef json_t *(*step_fn)(struct drive *d);
@@ -520,10 +508,10 @@ typedef json_t *(*step_fn)(struct drive *d);
 /* Everything that only reads what is needed; ends early when the blob is lost. */
 static json_t *open_blob(struct drive *d)
 {
-	static const step_fn fresh[] = { check_blob, acquire, look_for_footer, read_ranges, NULL };
-	static const step_fn adopting[] = { resume, look_for_footer, read_ranges, NULL };
-	static const step_fn snapshot[] = { check_snapshot, look_for_footer, read_ranges, NULL };
-	static const step_fn adopting_snapshot[] = { resume_snapshot, look_for_footer, read_ranges,
+	static const step_fn fresh[] = { check_blob, acquire, look_for_footer, fill_map, NULL };
+	static const step_fn adopting[] = { resume, look_for_footer, fill_map, NULL };
+	static const step_fn snapshot[] = { check_snapshot, look_for_footer, fill_map, NULL };
+	static const step_fn adopting_snapshot[] = { resume_snapshot, look_for_footer, fill_map,
 						     NULL };
 	const step_fn *steps = d->adopt >= 0 ? adopting : fresh;
 	json_t *error = NULL;
@@ -571,7 +559,9 @@ json_t *drive_open(struct drive *d)
 	err = open_clients(d);
 	if (err)
 		return runtime_error(EXIT_FAILED, "%s: %s", d->name, strerror(-err));
-	set_up(d);
+	err = set_up(d);
+	if (err)
+		return runtime_error(EXIT_FAILED, "%s: %s", d->name, strerror(-err));
 	error = open_blob(d);
 	if (!error)
 		error = attach(d);

@@ -79,21 +79,68 @@ void pagemap_set(struct pagemap *map, uint64_t offset, uint64_t len)
 	}
 }
 
-void pagemap_clear(struct pagemap *map, uint64_t offset, uint64_t len)
+void pagemap_fill(struct pagemap *map)
+{
+	for (uint64_t i = 0; i < map->leaves; i++) {
+		if (map->leaf[i] != ALL)
+			free(map->leaf[i]);
+		map->leaf[i] = ALL;
+	}
+}
+
+/* A leaf of which bits are to be taken.  NULL: there is none, or no memory for it. */
+static uint64_t *leaf_to_clear(struct pagemap *map, uint64_t i)
+{
+	if (map->leaf[i] == ALL) {
+		uint64_t *leaf = calloc(WORDS, sizeof(*leaf));
+
+		if (!leaf)
+			return NULL;
+		memset(leaf, 0xff, WORDS * sizeof(*leaf));
+		map->leaf[i] = leaf;
+	}
+	return map->leaf[i];
+}
+
+/* Takes blocks [first, end), which lie in leaf @i, out of the map. */
+static void clear_in_leaf(struct pagemap *map, uint64_t i, uint64_t first, uint64_t end,
+			  const struct pagemap *keep)
+{
+	bool kept = keep && keep->leaf[i];
+	uint64_t *leaf;
+
+	if (end - first == LEAF_BLOCKS && !kept) {
+		if (map->leaf[i] != ALL)
+			free(map->leaf[i]);
+		map->leaf[i] = NULL;
+		return;
+	}
+	leaf = leaf_to_clear(map, i);
+	for (uint64_t w = first / 64; leaf && w * 64 < end; w++)
+		leaf[w % WORDS] &= ~mask(w, first, end) | (kept ? get_word(keep, w) : 0);
+}
+
+void pagemap_clear_but(struct pagemap *map, uint64_t offset, uint64_t len,
+		       const struct pagemap *keep)
 {
 	uint64_t first = (offset + PAGEMAP_BLOCK - 1) / PAGEMAP_BLOCK;
 	uint64_t end = (offset + len) / PAGEMAP_BLOCK;
 
 	if (end > map->blocks)
 		end = map->blocks;
-	for (uint64_t w = first / 64; w * 64 < end; w++) {
-		uint64_t *leaf = map->leaf[w / WORDS];
+	while (first < end) {
+		uint64_t i = first / LEAF_BLOCKS, stop = (i + 1) * LEAF_BLOCKS;
 
-		if (!leaf || leaf == ALL) /* the next leaf */
-			w |= WORDS - 1;
-		else if (first < end)
-			leaf[w % WORDS] &= ~mask(w, first, end);
+		if (stop > end)
+			stop = end;
+		clear_in_leaf(map, i, first, stop, keep);
+		first = stop;
 	}
+}
+
+void pagemap_clear(struct pagemap *map, uint64_t offset, uint64_t len)
+{
+	pagemap_clear_but(map, offset, len, NULL);
 }
 
 bool pagemap_narrow(const struct pagemap *map, uint64_t *offset, uint64_t *len)

@@ -92,14 +92,6 @@ void sequence_raise(struct sequence *s)
 	send_raise(s);
 }
 
-void sequence_withhold(struct sequence *s)
-{
-	if (s->state != SEQUENCE_SETTLED)
-		return;
-	s->state = SEQUENCE_WITHHELD;
-	s->raising_to = s->number + 1;
-}
-
 void sequence_pause(struct sequence *s, bool paused)
 {
 	s->paused = paused;

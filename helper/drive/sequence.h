@@ -8,9 +8,6 @@
  *	settled		the blob has @number, and writes name it
  *	being raised	the service was asked for @raising_to, and may have done it;
  *			it is asked again until it answers
- *	withheld	it should be raised, but that is neither asked for nor
- *			recorded: the lease is forgotten, and a raise of ours could
- *			not be told from another machine's any more
  *
  * Before a raise is asked for, ops->record() is told: a helper that follows must know
  * which numbers may be this drive's own.
@@ -25,7 +22,7 @@
 #include "lib/loop.h"
 #include "lib/retry.h"
 
-enum sequence_state { SEQUENCE_SETTLED, SEQUENCE_RAISING, SEQUENCE_WITHHELD };
+enum sequence_state { SEQUENCE_SETTLED, SEQUENCE_RAISING };
 
 /* How a raise went. */
 enum sequence_answer {
@@ -65,10 +62,8 @@ void sequence_init(struct sequence *s, struct loop *loop, struct az_client *clie
 /* It is @number, and settled: no raise is in doubt. */
 void sequence_settle(struct sequence *s, uint64_t number);
 
-/* Raises it by one, which ops->answered() ends. Or doesn't: see "withheld".  Nothing
- * happens when it is not settled. */
+/* Raises it by one, which ops->answered() ends.  Nothing happens when it is not settled. */
 void sequence_raise(struct sequence *s);
-void sequence_withhold(struct sequence *s);
 
 /* While paused nothing is sent.  Afterwards a raise that waited is. */
 void sequence_pause(struct sequence *s, bool paused);

@@ -4,13 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "azure/blob.h"
 #include "lib/log.h"
 
-static bool is_write(const struct transfer *t)
-{
-	return t->io->desc.op != CDRIVE_OP_READ;
-}
+/* So many reads may be sent in a row before a write that could be sent. */
+#define READS_IN_ROW 4u
 
 static const char *verb(const struct transfer *t)
 {
@@ -24,61 +21,132 @@ static const char *verb(const struct transfer *t)
 	}
 }
 
-/* --- bodies ------------------------------------------------------------- */
+/* --- lines ---------------------------------------------------------------- */
 
-static int read_body(void *arg, void *buf, size_t len, uint64_t pos)
+static void append(struct line *line, struct transfer *t)
 {
-	struct transfer *t = arg;
-
-	return link_payload_read(t->store->link, t->io->desc.tag, buf, len, pos);
+	t->next = NULL;
+	t->queued = true;
+	*(line->last ? &line->last->next : &line->first) = t;
+	line->last = t;
 }
 
-static int write_body(void *arg, const void *buf, size_t len, uint64_t pos)
+static void prepend(struct line *line, struct transfer *t)
 {
-	struct transfer *t = arg;
-
-	return link_payload_write(t->store->link, t->io->desc.tag, buf, len,
-				  t->offset - io_offset(t->io) + pos);
+	t->next = line->first;
+	t->queued = true;
+	line->first = t;
+	if (!line->last)
+		line->last = t;
 }
 
-/* The parts of a read that hold no data. */
-static int zero_around(struct transfer *t)
+static struct transfer *take(struct line *line)
 {
-	uint64_t start = io_offset(t->io), end = start + io_bytes(t->io);
-	int err;
+	struct transfer *t = line->first;
 
-	err = link_payload_zero(t->store->link, t->io->desc.tag, t->offset - start, 0);
-	if (err)
-		return err;
-	return link_payload_zero(t->store->link, t->io->desc.tag, end - (t->offset + t->len),
-				 t->offset + t->len - start);
+	line->first = t->next;
+	if (!line->first)
+		line->last = NULL;
+	t->queued = false;
+	return t;
+}
+
+/* What has nothing to send waits for certainty alone, as reads do. */
+static struct line *line_of(struct transfer *t)
+{
+	return transfer_writes(t) && t->len ? &t->store->writes : &t->store->reads;
+}
+
+/* --- raising the number --------------------------------------------------------- */
+
+static void want_raise(struct store *s)
+{
+	if (s->raise)
+		return;
+	s->raise = true;
+	loop_timer_arm(s->loop, &s->drain, LOOP_SEC(STORE_DRAIN_S));
+}
+
+/* The number was raised: by us, or by whoever asked for it. */
+static void note_number(struct store *s)
+{
+	uint64_t number = s->lease->sequence.number;
+
+	if (number == s->doubts_number)
+		return;
+	s->doubts_number = number;
+	doubts_end(&s->doubts);
+	s->raise = false;
+	loop_timer_cancel(s->loop, &s->drain);
+}
+
+/* What is in flight would be refused afterwards; and it has been waited for. */
+static void raise_when_drained(struct store *s)
+{
+	if (!s->raise || !lease_may_send(s->lease) || (s->writing && loop_timer_armed(&s->drain)))
+		return;
+	s->raises++;
+	lease_raise(s->lease);
+}
+
+static void on_drain(void *arg)
+{
+	store_run(arg);
+}
+
+static void on_idle(void *arg)
+{
+	struct store *s = arg;
+
+	if (s->writing || s->writes.first || !s->doubts.n)
+		return;
+	want_raise(s);
+	store_run(s);
 }
 
 /* --- ends --------------------------------------------------------------- */
 
-static void finish(struct transfer *t, int status)
+static void give_copy_back(struct transfer *t)
+{
+	struct store *s = t->store;
+
+	if (s->copy_of != t)
+		return;
+	s->copy_of = NULL;
+	if (s->copies.first)
+		prepend(&s->writes, take(&s->copies));
+}
+
+static void reset(struct transfer *t)
 {
 	if (t->retry.stuck)
 		t->store->trouble(t->store->arg, &t->retry, "", NULL);
 	retry_reset(&t->retry);
-	io_done(t->io, status);
+	t->changed = false;
+	t->digest = (struct az_digest){ 0 };
 }
 
-static void enqueue(struct transfer *t)
+static void finish(struct transfer *t, int status)
 {
 	struct store *s = t->store;
 
-	t->next = NULL;
-	t->queued = true;
-	*(s->last ? &s->last->next : &s->first) = t;
-	s->last = t;
+	if (transfer_writes(t)) {
+		doubts_disown(&s->doubts, t);
+		/* What has failed must not change the disk later. */
+		if (status && s->doubts.n)
+			want_raise(s);
+		loop_timer_arm(s->loop, &s->idle, LOOP_SEC(STORE_IDLE_S));
+	}
+	give_copy_back(t);
+	reset(t);
+	io_done(t->io, status);
 }
 
 static void try_again(void *arg)
 {
 	struct transfer *t = arg;
 
-	enqueue(t);
+	append(line_of(t), t);
 	store_run(t->store);
 }
 
@@ -95,18 +163,70 @@ static void retry_later(struct transfer *t, const struct az_error *err)
 	s->trouble(s->arg, &t->retry, verb(t), err);
 }
 
+/*
+ * Refused as one too many: it is the next in line.  A drive that is served at its limit
+ * has no trouble, however often that happens to one request.
+ */
+static void refused(struct transfer *t, const struct az_error *err)
+{
+	struct store *s = t->store;
+	uint64_t now = loop_now();
+
+	congestion_refused(&s->congestion, now, t->started, err->retry_after);
+	s->retries++;
+	retry_backoff(&t->retry, 0);
+	if (now - s->served_at < LOOP_SEC(RETRY_CEILING_S))
+		t->retry.stuck = t->retry.counted;
+	if (now - s->served_at >= LOOP_SEC(1))
+		s->trouble(s->arg, &t->retry, verb(t), err);
+	prepend(line_of(t), t);
+}
+
 static bool sequence_error(const struct az_error *e)
 {
 	return az_error_is(e, "SequenceNumberConditionNotMet");
 }
 
-/* What may go better the next time: the service, the way to it, memory, or a
- * body that changed on its way. */
+static bool body_changed(const struct az_error *e)
+{
+	return e->class == AZ_CHANGED || az_error_is(e, "Md5Mismatch") ||
+	       az_error_is(e, "Crc64Mismatch");
+}
+
+/* What may go better the next time: the service, the way to it, memory, or a copy that
+ * was spoilt on its way. */
 static bool may_heal(const struct az_error *e)
 {
 	return az_error_transient(e) || e->class == AZ_DENIED || e->class == AZ_UNTRUSTED ||
-	       e->class == AZ_LOCAL || az_error_is(e, "Md5Mismatch") ||
-	       az_error_is(e, "Crc64Mismatch");
+	       e->class == AZ_LOCAL || body_changed(e);
+}
+
+/*
+ * An application wrote to the buffer that it had handed in.  Whatever it holds now is as
+ * good as anything; but it has to be one thing from the first try to the last, so the next
+ * ones send a copy.  What was in doubt was other bytes.
+ */
+static void send_copy(struct transfer *t)
+{
+	if (t->digest.sum)
+		doubts_disown(&t->store->doubts, t);
+	t->digest = (struct az_digest){ 0 };
+	t->changed = true;
+	t->store->retries++;
+	prepend(line_of(t), t);
+}
+
+/* It may be the length of the clear that the service can't do in its time. */
+static void shorten_clear(struct transfer *t, const struct az_error *err)
+{
+	struct store *s = t->store;
+
+	if (!transfer_clears(t) || t->part <= STORE_CLEAR_LEAST ||
+	    (err->class != AZ_BUSY && err->class != AZ_NO_RESPONSE) || err->http == 503)
+		return;
+	s->clear_most = t->part / 2 / AZ_PAGE * AZ_PAGE;
+	if (s->clear_most < STORE_CLEAR_LEAST)
+		s->clear_most = STORE_CLEAR_LEAST;
 }
 
 /*
@@ -119,12 +239,15 @@ static void failed(struct transfer *t, const struct az_error *err)
 	struct store *s = t->store;
 	char text[192];
 
-	if (is_write(t) && az_error_maybe_applied(err))
-		lease_doubt_write(s->lease, t->number);
+	if (transfer_writes(t) && az_error_maybe_applied(err) && t->number == s->doubts_number) {
+		doubts_add(&s->doubts, t->offset, t->part, t);
+		loop_timer_arm(s->loop, &s->idle, LOOP_SEC(STORE_IDLE_S));
+	}
+	shorten_clear(t, err);
 
 	if (sequence_error(err) && t->number != s->lease->sequence.number) {
 		/* It was not applied: it had said an old number. */
-		enqueue(t);
+		prepend(line_of(t), t);
 	} else if (az_error_is_lease(err)) {
 		lease_doubt(s->lease);
 		retry_later(t, err);
@@ -135,6 +258,10 @@ static void failed(struct transfer *t, const struct az_error *err)
 		retry_later(t, err);
 	} else if (err->class == AZ_NOT_FOUND) {
 		s->lost(s->arg, "the blob was deleted");
+	} else if (body_changed(err) && !t->changed) {
+		send_copy(t);
+	} else if (az_error_is_throttle(err)) {
+		refused(t, err);
 	} else if (may_heal(err)) {
 		retry_later(t, err);
 	} else {
@@ -145,65 +272,152 @@ static void failed(struct transfer *t, const struct az_error *err)
 	}
 }
 
-static void done(void *arg, const struct az_result *res)
+/* A clear is done in parts. */
+static void succeeded(struct transfer *t)
 {
-	struct transfer *t = arg;
 	struct store *s = t->store;
 
-	t->call = NULL;
-	s->active--;
-	if (res->err.class != AZ_OK) {
-		failed(t, &res->err);
-	} else {
-		if (t->io->desc.op == CDRIVE_OP_DISCARD || t->io->desc.op == CDRIVE_OP_WRITE_ZEROES)
-			pagemap_clear(s->map, t->offset, t->len);
+	s->served_at = loop_now();
+	congestion_served(&s->congestion, s->served_at, t->part);
+	if (!transfer_clears(t)) {
 		finish(t, 0);
+		return;
 	}
+	pagemap_clear(s->map, t->offset, t->part);
+	if (s->served_at - t->started < LOOP_SEC(1) && s->clear_most < UINT64_MAX / 2)
+		s->clear_most *= 2;
+	t->offset += t->part;
+	t->len -= t->part;
+	if (t->len)
+		prepend(line_of(t), t);
+	else
+		finish(t, 0);
+}
+
+void store_called(struct transfer *t, const struct az_result *res)
+{
+	struct store *s = t->store;
+
+	s->active--;
+	if (transfer_writes(t))
+		s->writing--;
+	note_number(s);
+	if (res->err.class == AZ_OK)
+		succeeded(t);
+	else
+		failed(t, &res->err);
 	store_run(s);
 }
 
 /* --- beginnings --------------------------------------------------------- */
 
-static struct az_call *call(struct transfer *t)
+/* The copy is @t's, and filled.  False: it waits for it. */
+static bool get_copy(struct transfer *t)
 {
 	struct store *s = t->store;
 
-	switch (t->io->desc.op) {
-	case CDRIVE_OP_READ:
-		return az_get_range(s->client, s->blob, t->offset, (uint32_t)t->len,
-				    &(struct az_sink){ write_body, t }, done, t);
-	case CDRIVE_OP_WRITE:
-		/* Before it is sent: it may be applied and not answered. */
-		pagemap_set(s->map, t->offset, t->len);
-		return az_put_page(s->client, s->blob, t->offset, (uint32_t)t->len, t->number,
-				   &(struct az_source){ .read = read_body, .arg = t }, done, t);
-	default:
-		return az_clear_pages(s->client, s->blob, t->offset, t->len, t->number, done, t);
+	if (s->copy_of == t)
+		return true;
+	if (s->copy_of) {
+		append(&s->copies, t);
+		return false;
 	}
+	if (link_payload_read(s->link, t->io->desc.tag, s->buffers->copy, (size_t)t->len, 0)) {
+		const struct az_error err = { .class = AZ_LOCAL, .message = "can't copy the data" };
+
+		retry_later(t, &err);
+		return false;
+	}
+	s->copy_of = t;
+	return true;
+}
+
+/* The next write, if it may be sent: see doubt.h. */
+static bool write_may_go(struct store *s)
+{
+	const struct transfer *t = s->writes.first;
+
+	if (!t || !lease_may_send(s->lease) || s->raise)
+		return false;
+	if (!doubts_full(&s->doubts) && !doubts_overlap(&s->doubts, t->offset, t->len, t))
+		return true;
+	want_raise(s);
+	return false;
+}
+
+/* Reads go first, as somebody waits for each; but writes do go. */
+static struct transfer *next(struct store *s)
+{
+	bool read = s->reads.first && lease_may_read(s->lease);
+	bool write = write_may_go(s);
+
+	if (read && (!write || s->reads_in_row < READS_IN_ROW)) {
+		s->reads_in_row = write ? s->reads_in_row + 1 : 0;
+		return take(&s->reads);
+	}
+	if (!write)
+		return NULL;
+	s->reads_in_row = 0;
+	return take(&s->writes);
+}
+
+static void send(struct transfer *t)
+{
+	static const struct az_error no_memory = { .class = AZ_LOCAL, .message = "out of memory" };
+	struct store *s = t->store;
+
+	if (!t->len) { /* it had only waited for certainty */
+		finish(t, 0);
+		return;
+	}
+	if (t->changed && !get_copy(t))
+		return;
+	if (!store_call(t)) {
+		retry_later(t, &no_memory);
+		return;
+	}
+	s->active++;
+	if (transfer_writes(t))
+		s->writing++;
+	congestion_started(&s->congestion, t->started, t->part);
 }
 
 void store_run(struct store *s)
 {
-	static const struct az_error no_memory = { .class = AZ_LOCAL, .message = "out of memory" };
+	struct transfer *t;
+	uint64_t delay;
 
-	while (s->first && s->active < s->connections && lease_may_send(s->lease)) {
-		struct transfer *t = s->first;
-
-		s->first = t->next;
-		if (!s->first)
-			s->last = NULL;
-		t->queued = false;
-		if (!t->len) { /* it had only waited for certainty */
-			finish(t, 0);
-			continue;
+	note_number(s);
+	while (s->active < s->connections) {
+		delay = congestion_delay(&s->congestion, loop_now());
+		if (delay) {
+			loop_timer_arm(s->loop, &s->pace, delay);
+			break;
 		}
-		t->number = s->lease->sequence.number;
-		t->call = call(t);
-		if (t->call)
-			s->active++;
-		else
-			retry_later(t, &no_memory);
+		t = next(s);
+		if (!t)
+			break;
+		send(t);
 	}
+	raise_when_drained(s);
+}
+
+static void on_pace(void *arg)
+{
+	store_run(arg);
+}
+
+/* The parts of a read that hold no data. */
+static int zero_around(struct transfer *t)
+{
+	uint64_t start = io_offset(t->io), end = start + io_bytes(t->io);
+	int err;
+
+	err = link_payload_zero(t->store->link, t->io->desc.tag, t->offset - start, 0);
+	if (err)
+		return err;
+	return link_payload_zero(t->store->link, t->io->desc.tag, end - (t->offset + t->len),
+				 t->offset + t->len - start);
 }
 
 static void submit(void *backend, struct io *io)
@@ -233,10 +447,11 @@ static void submit(void *backend, struct io *io)
 		io_done(io, 0);
 		return;
 	}
-	enqueue(t);
+	append(line_of(t), t);
 	store_run(s);
 }
 
+/* What is in flight may land yet; and whoever waited for it is told that it failed. */
 static void cancel(void *backend)
 {
 	struct store *s = backend;
@@ -245,17 +460,21 @@ static void cancel(void *backend)
 		struct transfer *t = &s->transfers[i];
 
 		loop_timer_cancel(s->loop, &t->timer);
+		if (t->call && transfer_writes(t))
+			doubts_add(&s->doubts, t->offset, t->part, NULL);
 		if (t->call)
-			az_call_cancel(t->call);
-		t->call = NULL;
+			store_call_cancel(t);
+		doubts_disown(&s->doubts, t);
 		t->queued = false;
-		if (t->retry.stuck)
-			s->trouble(s->arg, &t->retry, "", NULL);
-		retry_reset(&t->retry);
+		reset(t);
 	}
-	s->active = 0;
-	s->first = NULL;
-	s->last = NULL;
+	s->active = s->writing = 0;
+	s->reads = s->writes = s->copies = (struct line){ 0 };
+	s->copy_of = NULL;
+	loop_timer_cancel(s->loop, &s->pace);
+	loop_timer_cancel(s->loop, &s->drain);
+	loop_timer_cancel(s->loop, &s->idle);
+	s->raise = s->doubts.n;
 }
 
 const struct backend_ops store_ops = { .submit = submit, .cancel = cancel };
@@ -265,5 +484,20 @@ void store_init(struct store *s)
 	for (unsigned int i = 0; i < CDRIVE_QUEUE_DEPTH; i++) {
 		s->transfers[i].store = s;
 		loop_timer_init(&s->transfers[i].timer, try_again, &s->transfers[i]);
+		loop_timer_init(&s->transfers[i].late, NULL, NULL);
 	}
+	loop_timer_init(&s->pace, on_pace, s);
+	loop_timer_init(&s->drain, on_drain, s);
+	loop_timer_init(&s->idle, on_idle, s);
+	s->clear_most = UINT64_MAX;
+	s->served_at = loop_now();
+	for (unsigned int i = 0; i < STORE_HEDGES; i++)
+		s->buffers->second[i].transfer = NULL;
+}
+
+void store_stop(struct store *s)
+{
+	loop_timer_cancel(s->loop, &s->pace);
+	loop_timer_cancel(s->loop, &s->drain);
+	loop_timer_cancel(s->loop, &s->idle);
 }

@@ -81,45 +81,6 @@ static struct az_call *start_raise(struct job *job, void *arg, struct az_sync *s
 	return az_raise_sequence(job->client, job->blob, w->sequence, az_sync_done, sync);
 }
 
-struct listing {
-	struct az_sync *sync;
-	struct ranges *ranges;
-};
-
-static void on_range(void *arg, uint64_t offset, uint64_t len)
-{
-	struct listing *l = arg;
-
-	ranges_add(l->ranges, offset, len);
-}
-
-static void on_listed(void *arg, const struct az_result *res)
-{
-	struct listing *l = arg;
-
-	az_sync_done(l->sync, res);
-}
-
-static struct az_call *start_list(struct job *job, void *arg, struct az_sync *sync)
-{
-	struct listing *l = arg;
-
-	ranges_free(l->ranges); /* of a try that failed half-way */
-	l->sync = sync;
-	return az_get_page_ranges(job->client, job->blob, on_range, on_listed, l);
-}
-
-static int list(struct job *job, struct ranges *ranges, struct az_result *res)
-{
-	struct listing l = { .ranges = ranges };
-
-	if (job_call(job, start_list, &l, res))
-		return -1;
-	if (ranges->failed)
-		return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
-	return 0;
-}
-
 int blob_writer_resume(struct blob_writer *w, struct job *job, const struct az_props *props,
 		       const char *mark)
 {
@@ -136,7 +97,7 @@ int blob_writer_resume(struct blob_writer *w, struct job *job, const struct az_p
 	if (job_call(job, start_raise, w, &res))
 		return -1;
 	w->sequence = res.props.sequence_number;
-	return list(job, &w->present, &res);
+	return job_page_ranges(job, w->size, &w->present);
 }
 
 static struct az_call *start_resize(struct job *job, void *arg, struct az_sync *sync)
@@ -389,7 +350,7 @@ static int check_ranges(struct blob_writer *w)
 		return err;
 	memcpy(w->etag, res.props.etag, sizeof(w->etag));
 	w->job->blob->if_match = w->etag[0] ? w->etag : NULL;
-	err = list(w->job, &there, &res);
+	err = job_page_ranges(w->job, w->size, &there);
 	w->job->blob->if_match = NULL;
 	if (!err && w->sent.failed)
 		err = job_fail(w->job, EXIT_FAILED, "out of memory; free some and try again");

@@ -26,30 +26,6 @@ struct fetch {
 
 /* --- what to fetch -------------------------------------------------------------------- */
 
-struct listing {
-	struct az_sync *sync;
-	struct ranges *ranges;
-};
-
-static void on_range(void *arg, uint64_t offset, uint64_t len)
-{
-	ranges_add(((struct listing *)arg)->ranges, offset, len);
-}
-
-static void on_listed(void *arg, const struct az_result *res)
-{
-	az_sync_done(((struct listing *)arg)->sync, res);
-}
-
-static struct az_call *start_list(struct job *job, void *arg, struct az_sync *sync)
-{
-	struct listing *l = arg;
-
-	ranges_free(l->ranges); /* of a try that failed half-way */
-	l->sync = sync;
-	return az_get_page_ranges(job->client, job->blob, on_range, on_listed, l);
-}
-
 static int no_memory(struct job *job)
 {
 	return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
@@ -92,7 +68,6 @@ static bool plan(struct fetch *f)
 
 static int look(struct fetch *f)
 {
-	struct listing l = { .ranges = &f->ranges };
 	struct job *job = f->d->job;
 	struct az_result res;
 
@@ -111,9 +86,9 @@ static int look(struct fetch *f)
 	f->d->size = res.props.size;
 	memcpy(f->etag, res.props.etag, sizeof(f->etag));
 	job->blob->if_match = f->etag[0] ? f->etag : NULL;
-	if (job_call(job, start_list, &l, &res))
+	if (job_page_ranges(job, f->d->size, &f->ranges))
 		return -1;
-	if (f->ranges.failed || !plan(f))
+	if (!plan(f))
 		return no_memory(job);
 	f->d->data = ranges_total(&f->ranges);
 	return 0;

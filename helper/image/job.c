@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "azure/listing.h"
 #include "lib/retry.h"
 #include "lib/signals.h"
 
@@ -186,4 +187,58 @@ static struct az_call *start_properties(struct job *job, void *arg, struct az_sy
 int job_properties(struct job *job, struct az_result *res)
 {
 	return job_call(job, start_properties, NULL, res);
+}
+
+/* --- page ranges ------------------------------------------------------------------- */
+
+struct page_ranges {
+	struct ranges *ranges;
+	struct az_error err;
+	bool done;
+};
+
+static void on_range(void *arg, uint64_t offset, uint64_t len)
+{
+	struct page_ranges *p = arg;
+
+	ranges_add(p->ranges, offset, len);
+}
+
+static bool on_failed(void *arg, const struct az_error *err, const struct retry *retry)
+{
+	(void)arg;
+	return job_transient(err) && !retry->stuck;
+}
+
+static void on_listed(void *arg, const struct az_error *err)
+{
+	struct page_ranges *p = arg;
+
+	p->err = *err;
+	p->done = true;
+}
+
+int job_page_ranges(struct job *job, uint64_t size, struct ranges *ranges)
+{
+	static const struct az_listing_ops ops = {
+		.range = on_range,
+		.failed = on_failed,
+		.done = on_listed,
+	};
+	struct page_ranges p = { .ranges = ranges };
+	struct az_listing listing;
+	int err;
+
+	if (!size)
+		return 0;
+	az_listing_start(&listing, job->loop, job->client, job->blob, size, &ops, &p);
+	err = job_wait(job, &p.done);
+	az_listing_stop(&listing);
+	if (err)
+		return err;
+	if (p.err.class)
+		return job_fail_service(job, &p.err);
+	if (ranges->failed)
+		return job_fail(job, EXIT_FAILED, "out of memory; free some and try again");
+	return 0;
 }

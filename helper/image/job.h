@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "azure/blob.h"
+#include "image/ranges.h"
 #include "lib/exit.h"
 #include "lib/loop.h"
 
@@ -67,6 +68,10 @@ int job_fail_service(struct job *job, const struct az_error *err);
 
 /* "Get Blob Properties" of the blob. */
 int job_properties(struct job *job, struct az_result *res);
+
+/* The page ranges of the blob, which is of @size bytes, into @ranges; however fragmented it
+ * is.  Given up when nothing of it could be listed for RETRY_CEILING_S. */
+int job_page_ranges(struct job *job, uint64_t size, struct ranges *ranges);
 
 /* Waits until *@flag, in the loop.  -1 when a signal came, be it with the flag. */
 int job_wait(struct job *job, const bool *flag);

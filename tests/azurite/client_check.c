@@ -198,7 +198,8 @@ static void blob_command(char **w)
 	} else if (!strcmp(c, "delete-all")) {
 		CALL(c, az_delete_blob(client, &blob, true, az_sync_done, &s));
 	} else if (!strcmp(c, "pages")) {
-		CALL(c, az_get_page_ranges(client, &blob, on_range, az_sync_done, &s));
+		CALL(c,
+		     az_get_page_ranges(client, &blob, 0, UINT64_MAX, on_range, az_sync_done, &s));
 	} else if (!strcmp(c, "raise")) {
 		CALL(c, az_raise_sequence(client, &blob, number(w[1]), az_sync_done, &s));
 		printf("; %llu", (unsigned long long)res.props.sequence_number);

@@ -15,7 +15,7 @@ make_tmp
 more=${LATE_MORE:-1}
 seed=${LATE_SEED:-1}
 
-make -s -j2 programs build/late/late build/late/without_conditions build/late/without_raise ||
+make -s -j2 programs build/late/late build/late/without_conditions build/late/without_overlap build/late/without_compare ||
 	bail_out "late does not compile"
 
 # late NAME PROGRAM [OPTION]...: its tests become one, its figures diagnostics
@@ -41,8 +41,10 @@ late "devstore: nothing lands late" late --schedules $((2000 * more)) \
 	--server "$devstore" --control "$tmp/store/control"
 late "without the conditions, something does" without_conditions --broken --schedules 300 \
 	--server "$devstore" --control "$tmp/store/control"
-late "without the raise, something does" without_raise --broken --schedules 300 \
-	--server "$devstore" --control "$tmp/store/control"
+late "without the raise before what overlaps, something does" without_overlap --broken \
+	--schedules 1000 --server "$devstore" --control "$tmp/store/control"
+late "with other bytes sent as a repetition, something does" without_compare --broken \
+	--schedules 1000 --server "$devstore" --control "$tmp/store/control"
 
 [ -d tests/node_modules/azurite ] || bail_out "no Azurite: run scripts/setup"
 start_azurite

@@ -90,6 +90,7 @@ void machine_submit(struct machine *m, uint32_t op, uint64_t sector, uint32_t se
 	s = &m->slot[slot];
 	s->busy = true;
 	s->landed = false;
+	s->olders = 0;
 	s->generation++;
 	s->arrival = m->arrivals++;
 	s->version = version;
@@ -103,6 +104,16 @@ void machine_submit(struct machine *m, uint32_t op, uint64_t sector, uint32_t se
 		late_fill(s->data + i * (size_t)LATE_SECTOR, version);
 	m->busy++;
 	io_queue_submit(&m->queue, &s->desc);
+}
+
+void machine_scribble(struct machine *m, unsigned int slot, uint64_t version)
+{
+	struct machine_slot *s = &m->slot[slot];
+
+	s->older[s->olders++] = s->version;
+	s->version = version;
+	for (uint32_t i = 0; i < s->desc.sectors; i++)
+		late_fill(s->data + i * (size_t)LATE_SECTOR, version);
 }
 
 /* All that is in flight, for a new helper, in order of arrival. */
@@ -199,6 +210,7 @@ static void take_apart(struct machine *m)
 		return;
 	lease_stop(&m->lease);
 	io_queue_drop(&m->queue);
+	store_stop(&m->store);
 	az_client_free(m->client);
 	pagemap_free(m->store.map);
 	m->client = NULL;
@@ -222,6 +234,7 @@ static int put_together(struct machine *m)
 		.link = &m->link,
 		.lease = &m->lease,
 		.connections = m->connections,
+		.buffers = m->buffers,
 		.trouble = on_trouble,
 		.lost = on_lost,
 		.arg = m,
@@ -250,7 +263,7 @@ static int read_ranges(struct machine *m)
 {
 	struct listing l = { .map = m->store.map };
 
-	if (!az_get_page_ranges(m->client, &m->blob, have_range, az_sync_done, &l) ||
+	if (!az_get_page_ranges(m->client, &m->blob, 0, UINT64_MAX, have_range, az_sync_done, &l) ||
 	    az_sync_wait(m->world->loop, &l.sync))
 		return -1;
 	return l.sync.res.err.class == AZ_OK ? 0 : -1;

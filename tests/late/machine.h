@@ -20,6 +20,7 @@
 
 #define MACHINE_DEPTH 32u
 #define LATE_SECTOR 512u
+#define MACHINE_OLDER 4u
 
 enum machine_state {
 	MACHINE_OFF,
@@ -57,6 +58,7 @@ struct machine {
 	struct az_blob blob;
 	struct lease lease;
 	struct store store;
+	struct store_buffers *buffers;
 	struct io_queue queue;
 	struct link link;
 	bool resuming, dying;
@@ -74,6 +76,9 @@ struct machine {
 		uint32_t generation;
 		uint64_t arrival;
 		uint64_t version;
+		/* A program wrote to its buffer meanwhile: versions that it held before. */
+		uint64_t older[MACHINE_OLDER];
+		unsigned int olders;
 		struct cdrive_descriptor desc;
 		unsigned char data[LATE_MOST * LATE_SECTOR];
 	} slot[MACHINE_DEPTH];
@@ -93,6 +98,9 @@ int machine_open(struct machine *m, bool force);
 /* A request for a live machine with a free slot; @version 0: discard. */
 void machine_submit(struct machine *m, uint32_t op, uint64_t sector, uint32_t sectors,
 		    uint64_t version);
+
+/* The program that submitted a write puts another version into its buffer. */
+void machine_scribble(struct machine *m, unsigned int slot, uint64_t version);
 
 /* The helper is killed, at any moment. */
 void machine_die(struct machine *m);

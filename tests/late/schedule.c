@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static struct store_buffers buffers[MACHINES];
+
 #define GRACE 20000u /* steps that an end may take, when nothing goes wrong any more */
 
 static uint32_t chance(struct schedule *s, uint32_t below)
@@ -50,6 +52,15 @@ static bool changes(const struct machine_slot *slot, unsigned int sector)
 	       sector < slot->desc.sector + slot->desc.sectors;
 }
 
+/* Whether the buffer holds, or has held, that version. */
+static bool was(const struct machine_slot *slot, uint64_t version)
+{
+	for (unsigned int i = 0; i < slot->olders; i++)
+		if (slot->older[i] == version)
+			return true;
+	return slot->version == version;
+}
+
 /* What a machine that has not been taken over from has in flight may land. */
 static bool in_flight(const struct schedule *s, unsigned int sector, uint64_t version)
 {
@@ -57,7 +68,7 @@ static bool in_flight(const struct schedule *s, unsigned int sector, uint64_t ve
 		const struct machine *m = &s->machine[i];
 
 		for (unsigned int slot = 0; !m->usurped && slot < MACHINE_DEPTH; slot++)
-			if (changes(&m->slot[slot], sector) && m->slot[slot].version == version)
+			if (changes(&m->slot[slot], sector) && was(&m->slot[slot], version))
 				return true;
 	}
 	return false;
@@ -73,10 +84,45 @@ static bool may_hold(const struct schedule *s, unsigned int sector, uint64_t ver
 	return false;
 }
 
+/* One version, whole. */
+static bool has_landed(const struct machine_slot *slot, const uint64_t version[LATE_SECTORS])
+{
+	uint64_t there = version[slot->desc.sector];
+
+	for (uint64_t i = 0; i < slot->desc.sectors; i++)
+		if (version[slot->desc.sector + i] != there)
+			return false;
+	return was(slot, there);
+}
+
+/* Before anything else happens.  False: nobody could look. */
+static bool get_to_know(struct schedule *s)
+{
+	uint64_t version[LATE_SECTORS];
+
+	if (!s->unknowns)
+		return true;
+	if (s->world->ops->look(s->world, version))
+		return false;
+	while (s->unknowns) {
+		const struct machine_slot *slot = &s->unknown[--s->unknowns];
+
+		if (!has_landed(slot, version))
+			violated(
+				s,
+				"sector %llu holds version %lld, none of those that were acknowledged last",
+				(unsigned long long)slot->desc.sector,
+				(long long)version[slot->desc.sector]);
+		for (unsigned int i = 0; i < slot->desc.sectors; i++)
+			s->acked[slot->desc.sector + i] = version[slot->desc.sector];
+	}
+	return true;
+}
+
 /* Reads the blob past all machines, and compares.  False: that failed. */
 static bool look(struct schedule *s, uint64_t version[LATE_SECTORS], const char *when)
 {
-	if (s->world->ops->look(s->world, version))
+	if (!get_to_know(s) || s->world->ops->look(s->world, version))
 		return false;
 	s->counts->looks++;
 	for (unsigned int i = 0; i < LATE_SECTORS; i++) {
@@ -90,14 +136,6 @@ static bool look(struct schedule *s, uint64_t version[LATE_SECTORS], const char 
 }
 
 /* --- what machines tell ----------------------------------------------------------- */
-
-static bool has_landed(const struct machine_slot *slot, const uint64_t version[LATE_SECTORS])
-{
-	for (uint64_t i = 0; i < slot->desc.sectors; i++)
-		if (version[slot->desc.sector + i] != slot->version)
-			return false;
-	return true;
-}
 
 static void usurp(struct schedule *s, struct machine *m, const uint64_t version[LATE_SECTORS])
 {
@@ -162,6 +200,14 @@ static void write_ended(struct schedule *s, const struct machine *m,
 	s->counts->acked++;
 	for (unsigned int i = 0; i < slot->desc.sectors; i++)
 		s->acked[slot->desc.sector + i] = slot->version;
+	if (!slot->olders)
+		return;
+	/* Which one of its versions it is must be looked up: from then on that one. */
+	s->counts->scribbled++;
+	if (s->unknowns < UNKNOWN_MOST)
+		s->unknown[s->unknowns++] = *slot;
+	else
+		snprintf(s->world->broken, sizeof(s->world->broken), "UNKNOWN_MOST");
 }
 
 static void ended(struct machine *m, unsigned int slot, int status)
@@ -176,6 +222,16 @@ static void ended(struct machine *m, unsigned int slot, int status)
 		write_ended(s, m, &m->slot[slot]);
 }
 
+static void add_maybe(struct schedule *s, uint64_t sector, uint64_t version)
+{
+	__typeof__(&s->maybe[0]) maybe = &s->maybe[sector];
+
+	if (maybe->n < MAYBE_MOST)
+		maybe->version[maybe->n++] = version;
+	else
+		snprintf(s->world->broken, sizeof(s->world->broken), "MAYBE_MOST");
+}
+
 static void failed(struct machine *m, unsigned int slot)
 {
 	const struct machine_slot *t = &m->slot[slot];
@@ -184,12 +240,9 @@ static void failed(struct machine *m, unsigned int slot)
 	if (m->usurped)
 		return; /* it is known: see settled() */
 	for (unsigned int i = 0; i < t->desc.sectors && t->desc.op != CDRIVE_OP_READ; i++) {
-		__typeof__(&s->maybe[0]) maybe = &s->maybe[t->desc.sector + i];
-
-		if (maybe->n < MAYBE_MOST)
-			maybe->version[maybe->n++] = t->version;
-		else
-			snprintf(s->world->broken, sizeof(s->world->broken), "MAYBE_MOST");
+		add_maybe(s, t->desc.sector + i, t->version);
+		for (unsigned int k = 0; k < t->olders; k++)
+			add_maybe(s, t->desc.sector + i, t->older[k]);
 	}
 }
 
@@ -214,6 +267,21 @@ static void new_request(struct schedule *s)
 		return;
 	machine_submit(m, op, chance(s, LATE_SECTORS - sectors + 1), sectors,
 		       op == CDRIVE_OP_WRITE ? ++s->versions : 0);
+}
+
+static void scribble(struct schedule *s)
+{
+	struct machine *m = &s->machine[chance(s, s->machines)];
+	unsigned int slot = chance(s, MACHINE_DEPTH);
+
+	for (unsigned int i = 0; i < MACHINE_DEPTH; i++, slot = (slot + 1) % MACHINE_DEPTH) {
+		struct machine_slot *t = &m->slot[slot];
+
+		if (!t->busy || t->desc.op != CDRIVE_OP_WRITE || t->olders == MACHINE_OLDER)
+			continue;
+		machine_scribble(m, slot, ++s->versions);
+		return;
+	}
 }
 
 static void deal(struct schedule *s)
@@ -341,6 +409,8 @@ static void step_along(struct schedule *s)
 		deal(s);
 		break;
 	}
+	if (one_in(s, s->scribbles))
+		scribble(s);
 	if (one_in(s, s->deaths))
 		die(s);
 	if (one_in(s, s->forgets))
@@ -356,6 +426,8 @@ static void step(void *arg)
 	struct schedule *s = arg;
 
 	s->counts->steps++;
+	if (!get_to_know(s))
+		return;
 	if (over(s)) {
 		s->stop = true;
 		s->world->ops->interrupt(s->world);
@@ -455,12 +527,14 @@ static void choose(struct schedule *s, uint64_t seed, unsigned int steps)
 	s->steps = steps ? steps : 150 + chance(s, 250);
 	s->deaths = chance(s, 2) ? 80 : 0;
 	s->takeovers = s->machines > 1 ? 20 + chance(s, 100) : 0;
+	s->scribbles = chance(s, 2) ? 10 : 0;
 	s->forgets = chance(s, 4) ? 0 : 100;
 	s->forces = s->machines > 1 || chance(s, 2);
 	for (unsigned int i = 0; i < s->machines; i++) {
 		s->machine[i].ops = &machine_ops;
 		s->machine[i].arg = s;
 		s->machine[i].world = s->world;
+		s->machine[i].buffers = &buffers[i];
 		s->machine[i].connections = 1 + chance(s, 32);
 	}
 }

@@ -27,6 +27,7 @@
 
 #define MACHINES 3u
 #define MAYBE_MOST 64u
+#define UNKNOWN_MOST 8u
 
 struct schedule {
 	struct world *world;
@@ -35,7 +36,8 @@ struct schedule {
 
 	/* what kind it is */
 	unsigned int machines, depth, luck, steps;
-	unsigned int deaths, takeovers, forgets; /* one step in so many; 0: never */
+	/* One step in so many; 0: never. */
+	unsigned int deaths, takeovers, forgets, scribbles;
 	bool forces; /* machines mount by force */
 
 	struct machine machine[MACHINES];
@@ -54,6 +56,8 @@ struct schedule {
 		unsigned int n;
 		uint64_t version[MAYBE_MOST];
 	} maybe[LATE_SECTORS]; /* of machines that lost it; nobody knows */
+	struct machine_slot unknown[UNKNOWN_MOST]; /* acknowledged, as one of several versions */
+	unsigned int unknowns;
 
 	char violation[256]; /* the first */
 };

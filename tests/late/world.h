@@ -44,6 +44,7 @@ enum fate {
 struct late_counts {
 	uint64_t schedules, steps;
 	uint64_t acked, reads; /* writes acknowledged; reads compared */
+	uint64_t scribbled; /* whose bytes changed on the way, of the writes */
 	uint64_t served, lost, held, dropped; /* calls, by fate */
 	uint64_t released; /* held writes that were let go, of which */
 	uint64_t landed; /*     were executed */

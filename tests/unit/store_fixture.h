@@ -39,6 +39,8 @@ static struct {
 	void (*ended)(unsigned int slot); /* is told of completions */
 } t;
 
+static struct store_buffers buffers;
+
 /* --- the driver --------------------------------------------------------------- */
 
 static unsigned char *payload_at(uint32_t tag, uint64_t len, uint64_t pos)
@@ -165,11 +167,13 @@ static inline int setup(void **state)
 		.lease = &t.lease,
 		.map = pagemap_new(DISK),
 		.connections = 32,
+		.buffers = &buffers,
 		.trouble = on_trouble,
 		.lost = on_lost,
 		.arg = &t,
 	};
 	store_init(&t.store);
+	t.store.doubts_number = NUMBER;
 	io_queue_init(&t.queue, &store_ops, &t.store, on_complete, &t);
 	return 0;
 }
@@ -177,6 +181,7 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
 	(void)state;
+	store_stop(&t.store);
 	pagemap_free(t.store.map);
 	fake_azure_reset();
 	return 0;

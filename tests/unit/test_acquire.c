@@ -414,7 +414,7 @@ static void release_ends_everything(void **state)
 	struct az_error err;
 
 	(void)state;
-	lease_doubt_write(&t.lease, NUMBER);
+	lease_raise(&t.lease);
 	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	script(FAKE_LEASE, ok);
 	assert_int_equal(fake_in_flight, 2); /* a raise and a renewal */

@@ -77,7 +77,7 @@ static void on_range(void *arg, uint64_t offset, uint64_t len)
 
 #define LIST(size) "HTTP/1.1 200 OK\r\n" MARKS "x-ms-blob-content-length: " size "\r\n\r\n"
 #define R(start, end) "<PageRange><Start>" start "</Start><End>" end "</End></PageRange>"
-#define RANGES() WAIT(az_get_page_ranges(client, &blob, on_range, az_sync_done, &s))
+#define RANGES() WAIT(az_get_page_ranges(client, &blob, 0, UINT64_MAX, on_range, az_sync_done, &s))
 
 static void page_ranges(void **state)
 {
@@ -100,6 +100,29 @@ static void page_ranges(void **state)
 	assert_true(head_has(0, "?comp=pagelist HTTP"));
 	assert_true(head_has(1, "?comp=pagelist&marker=a%20b%26c HTTP"));
 	assert_int_equal(az_client_counters(client)->lists, 2);
+	stop_all();
+}
+
+/* Of a part of the blob; what reaches beyond it is cut off. */
+static void page_ranges_of_a_part(void **state)
+{
+	static const struct reply script[] = {
+		{ .text = LIST("16384") "<PageList>" R("0", "4607") R("5120", "5631")
+			  R("8192", "16383") "</PageList>",
+		  .end = CLOSE },
+	};
+
+	(void)state;
+	START(script);
+	range_count = 0;
+	WAIT(az_get_page_ranges(client, &blob, 4096, 8192, on_range, az_sync_done, &s));
+	expect(AZ_OK, "");
+	assert_true(head_has(0, "\r\nx-ms-range: bytes=4096-12287\r\n"));
+	assert_int_equal(range_count, 3);
+	assert_int_equal(ranges[0][0], 4096);
+	assert_int_equal(ranges[0][1], 512);
+	assert_int_equal(ranges[2][0], 8192);
+	assert_int_equal(ranges[2][1], 4096);
 	stop_all();
 }
 
@@ -136,9 +159,8 @@ static void bad_page_ranges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(properties),
-		cmocka_unit_test(raising_the_sequence_number),
-		cmocka_unit_test(page_ranges),
+		cmocka_unit_test(properties),	   cmocka_unit_test(raising_the_sequence_number),
+		cmocka_unit_test(page_ranges),	   cmocka_unit_test(page_ranges_of_a_part),
 		cmocka_unit_test(bad_page_ranges),
 	};
 

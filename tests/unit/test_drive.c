@@ -33,20 +33,46 @@ static void mounts(void **state)
 	assert_true(t.until > boot_clock() + LOOP_SEC(58));
 }
 
-/* A list of page ranges may take longer than a lease. */
+/* What is read on the way may take half as long as a lease. */
 static void renews_while_it_opens(void **state)
 {
 	(void)state;
-	t.listing_takes = LOOP_SEC(25);
+	t.footer_takes = LOOP_SEC(25);
 	mounted();
 	assert_true(t.until > boot_clock() + LOOP_SEC(50));
+}
+
+/* The list of page ranges keeps nobody waiting: until it is there all may hold data. */
+static void mounts_without_a_list(void **state)
+{
+	uint64_t offset = SIZE / 2, len = 4096;
+
+	(void)state;
+	t.listing_hangs = true;
+	mounted();
+	fake_loop_run(LOOP_SEC(5));
+	serve();
+	assert_true(pagemap_narrow(t.drive.store.map, &offset, &len));
+	pagemap_set(t.drive.store.sent, SIZE / 4, 4096); /* something is written meanwhile */
+	fake_loop_run(LOOP_SEC(40)); /* it was given up, and is asked for again */
+	serve();
+	assert_int_equal(t.drive.state, CDRIVE_STATE_LIVE);
+	t.listing_hangs = false;
+	fake_loop_run(LOOP_SEC(10));
+	serve();
+	assert_false(t.drive.mapfill.filling);
+	assert_false(pagemap_narrow(t.drive.store.map, &offset, &len));
+	offset = 0, len = SIZE;
+	assert_true(pagemap_narrow(t.drive.store.map, &offset, &len));
+	assert_int_equal(offset, 0);
+	assert_int_equal(len, SIZE / 4 + 4096);
 }
 
 /* And meanwhile somebody may take it by force. */
 static void lost_while_it_opens(void **state)
 {
 	(void)state;
-	t.listing_takes = LOOP_SEC(25);
+	t.footer_takes = LOOP_SEC(25);
 	t.renewal = fake_error(AZ_CONFLICT, 409, "LeaseIdMismatchWithLeaseOperation");
 	is_error(open_drive(-1), 5, "took or broke");
 	was_told(0);
@@ -424,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(mounts),
 		TEST(renews_while_it_opens),
+		TEST(mounts_without_a_list),
 		TEST(lost_while_it_opens),
 		TEST(leased_elsewhere),
 		TEST(is_the_destination_of_a_copy),

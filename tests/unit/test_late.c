@@ -108,14 +108,10 @@ static struct stray sent(const struct az_call *call)
 			   .first = call->offset / LATE_SECTOR,
 			   .n = call->len / LATE_SECTOR,
 			   .number = call->number };
-	unsigned char body[LATE_MOST * LATE_SECTOR];
 
 	memcpy(s.lease_id, call->lease_id, sizeof(s.lease_id));
-	if (call->kind == FAKE_PUT) {
-		assert_int_equal(call->source.read(call->source.arg, body, call->len, 0), 0);
-		for (uint64_t i = 0; i < s.n; i++)
-			s.version[i] = late_version(body + i * LATE_SECTOR);
-	}
+	for (uint64_t i = 0; call->kind == FAKE_PUT && i < s.n; i++)
+		s.version[i] = late_version(call->body + i * LATE_SECTOR);
 	return s;
 }
 
@@ -155,9 +151,20 @@ static void serve(struct az_call *call)
 
 /* --- the world ------------------------------------------------------------------- */
 
+/* A repetition of other bytes is not sent. */
 static unsigned int pending(struct world *w)
 {
+	struct az_call *call = fake_calls;
+
 	(void)w;
+	while (call) {
+		if (!call->changed) {
+			call = call->next;
+			continue;
+		}
+		fake_changed(call);
+		call = fake_calls;
+	}
 	return fake_in_flight;
 }
 
@@ -268,12 +275,14 @@ int az_sync_wait(struct loop *loop, struct az_sync *s)
 	return s->done ? 0 : -1;
 }
 
-struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b,
+struct az_call *az_get_page_ranges(struct az_client *c, const struct az_blob *b, uint64_t offset,
+				   uint64_t len,
 				   void (*range)(void *arg, uint64_t offset, uint64_t len),
 				   az_done_fn done, void *arg)
 {
 	struct az_call *call = fake_of(c, fake_start(FAKE_RANGES, b, done, arg));
 
+	(void)offset, (void)len;
 	if (call)
 		call->range = range;
 	return call;
@@ -349,7 +358,7 @@ static void nothing_lands_late(void **state)
 	/* It did happen: strays that landed in time, and strays that could not. */
 	assert_true(c->acked > 50000 && c->reads > 15000);
 	assert_true(c->lost > 5000 && c->held > 5000);
-	assert_true(c->landed > 1000 && c->stale > 4000 && c->unleased > 500);
+	assert_true(c->landed > 1000 && c->stale > 1000 && c->unleased > 500);
 	assert_true(c->twice > 1000 && c->resumed > 500 && c->usurped > 500);
 	print_message(
 		"# %llu acknowledged, %llu let go late: %llu landed, %llu stale, %llu unleased\n",

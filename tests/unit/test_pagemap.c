@@ -290,31 +290,60 @@ static void no_memory_for_a_map(void **state)
 	allocations_left = -1;
 }
 
-/* A leaf that can't be made counts as written, whatever happens to it later. */
+static void narrowed(const struct pagemap *map, uint64_t offset, uint64_t len, uint64_t first,
+		     uint64_t bytes)
+{
+	bool data = pagemap_narrow(map, &offset, &len);
+
+	assert_int_equal(data, bytes != 0);
+	if (!data)
+		return;
+	assert_int_equal(offset, first);
+	assert_int_equal(len, bytes);
+}
+
+/* A leaf that can't be made counts as written, and goes on to while there is no memory to
+ * know better. */
 static void no_memory_for_a_leaf(void **state)
 {
 	struct pagemap *map = pagemap_new(3 * LEAF);
-	uint64_t offset, len;
 
 	(void)state;
 	allocations_left = 0;
 	pagemap_set(map, LEAF + 65536, 4096);
-	allocations_left = -1;
-	pagemap_clear(map, 0, 3 * LEAF);
-	pagemap_set(map, LEAF, 4096);
 	pagemap_clear(map, LEAF, 4096);
-
-	offset = 0, len = 3 * LEAF;
-	assert_true(pagemap_narrow(map, &offset, &len));
-	assert_int_equal(offset, LEAF);
-	assert_int_equal(len, LEAF);
-	offset = LEAF + 1024, len = 512;
-	assert_true(pagemap_narrow(map, &offset, &len));
-	assert_int_equal(offset, LEAF + 1024);
-	assert_int_equal(len, 512);
-	offset = 0, len = LEAF;
-	assert_false(pagemap_narrow(map, &offset, &len));
+	narrowed(map, 0, 3 * LEAF, LEAF, LEAF);
+	narrowed(map, LEAF + 1024, 512, LEAF + 1024, 512);
+	narrowed(map, 0, LEAF, 0, 0);
+	allocations_left = -1;
+	pagemap_clear(map, LEAF, 8192);
+	narrowed(map, 0, 3 * LEAF, LEAF + 8192, LEAF - 8192);
+	pagemap_clear(map, 0, 3 * LEAF);
+	narrowed(map, 0, 3 * LEAF, 0, 0);
 	pagemap_free(map);
+}
+
+/* Nothing is known; then that there is no data, but where something was sent meanwhile. */
+static void from_all_to_nothing(void **state)
+{
+	struct pagemap *map = pagemap_new(3 * LEAF + 8192), *sent = pagemap_new(3 * LEAF + 8192);
+
+	(void)state;
+	pagemap_fill(map);
+	pagemap_fill(map);
+	narrowed(map, 0, 3 * LEAF + 8192, 0, 3 * LEAF + 8192);
+	pagemap_set(sent, LEAF + 4096, 4096);
+	pagemap_set(sent, 3 * LEAF, 512);
+	pagemap_clear_but(map, 0, 2 * LEAF, sent);
+	narrowed(map, 0, 2 * LEAF, LEAF + 4096, 4096);
+	narrowed(map, 0, 3 * LEAF, LEAF + 4096, 2 * LEAF - LEAF + LEAF - 4096);
+	pagemap_clear_but(map, 2 * LEAF + 512, LEAF + 8192 - 512, sent);
+	narrowed(map, 2 * LEAF, LEAF, 2 * LEAF, 4096);
+	narrowed(map, 2 * LEAF + 4096, LEAF + 4096, 3 * LEAF, 4096);
+	pagemap_clear(map, 0, 3 * LEAF + 8192);
+	narrowed(map, 0, 3 * LEAF + 8192, 0, 0);
+	pagemap_free(map);
+	pagemap_free(sent);
 }
 
 /* Memory that runs out in the middle of a range loses nothing of it. */
@@ -348,6 +377,7 @@ int main(void)
 		cmocka_unit_test(eight_tebibytes),
 		cmocka_unit_test(no_memory_for_a_map),
 		cmocka_unit_test(no_memory_for_a_leaf),
+		cmocka_unit_test(from_all_to_nothing),
 		cmocka_unit_test(no_memory_half_way),
 	};
 

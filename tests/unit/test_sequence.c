@@ -17,7 +17,7 @@ static void a_lost_answer_raises(void **state)
 	struct az_call *call;
 
 	(void)state;
-	lease_doubt_write(&t.lease, NUMBER);
+	lease_raise(&t.lease);
 	is_raising();
 	assert_int_equal(t.number, NUMBER);
 	assert_int_equal(t.raising_to, NUMBER + 1);
@@ -32,24 +32,23 @@ static void a_lost_answer_raises(void **state)
 	assert_int_equal(t.raising_to, 0);
 }
 
-/* However many answers are lost of one number, one raise kills all strays. */
+/* However often it is asked for meanwhile, it is one raise. */
 static void one_raise_for_many(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		lease_doubt_write(&t.lease, NUMBER);
+		lease_raise(&t.lease);
 	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
-	lease_doubt_write(&t.lease, NUMBER);
 	is_held();
 	assert_int_equal(fake_started, 1);
-	lease_doubt_write(&t.lease, NUMBER + 1);
+	lease_raise(&t.lease);
 	assert_int_equal(only(FAKE_RAISE)->number, NUMBER + 2);
 }
 
 static void a_lost_raise_is_repeated(void **state)
 {
 	(void)state;
-	lease_doubt_write(&t.lease, NUMBER);
+	lease_raise(&t.lease);
 	for (int i = 0; i < 5; i++) {
 		struct az_call *call = fake_find(FAKE_RAISE);
 
@@ -58,7 +57,7 @@ static void a_lost_raise_is_repeated(void **state)
 		assert_null(fake_find(FAKE_RAISE));
 		is_raising();
 		/* Another doubt adds nothing. */
-		lease_doubt_write(&t.lease, NUMBER);
+		lease_raise(&t.lease);
 		assert_null(fake_find(FAKE_RAISE));
 		fake_loop_run(LOOP_MS(RETRY_MOST_MS + 1));
 	}
@@ -74,12 +73,12 @@ static void a_larger_number_is_lost(void **state)
 	struct az_error err;
 
 	(void)state;
-	lease_doubt_write(&t.lease, NUMBER);
+	lease_raise(&t.lease);
 	fake_ok_number(only(FAKE_RAISE), NUMBER + 2);
 	is_lost("another machine");
 	assert_int_equal(t.held, 0);
 	/* And it stays so. */
-	lease_doubt_write(&t.lease, NUMBER);
+	lease_raise(&t.lease);
 	lease_doubt(&t.lease);
 	assert_true(lease_release(&t.lease, 10, &err));
 	nothing_goes_on();
@@ -90,7 +89,7 @@ static void raise_without_memory(void **state)
 {
 	(void)state;
 	fake_no_memory = true;
-	lease_doubt_write(&t.lease, NUMBER);
+	lease_raise(&t.lease);
 	is_raising();
 	assert_int_equal(t.trouble.class, AZ_LOCAL);
 	fake_no_memory = false;
@@ -103,7 +102,7 @@ static void raise_without_memory(void **state)
 static void a_raise_without_the_lease(void **state)
 {
 	(void)state;
-	lease_doubt_write(&t.lease, NUMBER);
+	lease_raise(&t.lease);
 	fake_fail(only(FAKE_RAISE), AZ_PRECONDITION, 412, "LeaseLost");
 	assert_int_equal(t.lease.state, LEASE_DOUBTED);
 	fake_ok(only(FAKE_LEASE));
@@ -119,8 +118,8 @@ static void a_raise_without_the_lease(void **state)
 static void raised_in_doubt(void **state)
 {
 	(void)state;
+	lease_raise(&t.lease);
 	lease_doubt(&t.lease);
-	lease_doubt_write(&t.lease, NUMBER);
 	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
 	assert_int_equal(t.lease.state, LEASE_DOUBTED);
 	assert_int_equal(t.held, 0);

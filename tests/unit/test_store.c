@@ -171,34 +171,210 @@ static void a_write_is_one_call(void **state)
 	assert_false(may_hold_data(0, 12 * KIB));
 }
 
-/* Rule 2, the heart of it. */
-static void a_lost_answer(void **state)
-{
-	struct az_call *raise;
+/* --- doubt ------------------------------------------------------------------ */
 
+/* The write at slot @slot is in doubt, and done. */
+static void done_and_in_doubt(unsigned int slot, uint64_t offset, uint64_t len)
+{
+	request(slot, CDRIVE_OP_WRITE, offset, len);
+	fake_fail(only(FAKE_PUT), AZ_NO_RESPONSE, 0, "");
+	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
+	fake_ok(only(FAKE_PUT));
+	finished(slot, 0);
+	assert_int_equal(t.store.doubts.n, 1);
+}
+
+/* The same bytes again, under the same number; and all else goes on. */
+static void a_lost_answer_is_repeated(void **state)
+{
 	(void)state;
-	pagemap_set(t.store.map, 512 * KIB, 4096);
+	pagemap_set(t.store.map, 512 * KIB, 8192);
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
 	fake_fail(only(FAKE_PUT), AZ_NO_RESPONSE, 0, "");
-	raise = only(FAKE_RAISE);
-	assert_int_equal(raise->number, NUMBER + 1);
-	/* Nothing goes out until the number is raised, reads included. */
 	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
 	request(2, CDRIVE_OP_DISCARD, 512 * KIB, 4096);
-	request(3, CDRIVE_OP_READ, 0, 512); /* overlaps */
-	fake_loop_run(LOOP_SEC(10));
-	only(FAKE_RAISE);
-	assert_int_equal(t.completed, 0);
-	fake_ok_number(raise, NUMBER + 1);
-	/* All of them now, with the new number. */
+	request(3, CDRIVE_OP_READ, 516 * KIB, 4096);
 	assert_int_equal(fake_in_flight, 3);
-	for (struct az_call *c = fake_calls; c; c = c->next)
-		assert_int_equal(c->number, NUMBER + 1);
 	while (fake_calls)
 		fake_ok(fake_calls);
-	assert_int_equal(t.completed, 4);
-	for (unsigned int i = 0; i < 4; i++)
-		finished(i, 0);
+	assert_int_equal(t.completed, 3);
+	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
+	assert_int_equal(only(FAKE_PUT)->number, NUMBER);
+	assert_false(fake_calls->changed);
+	fake_ok(fake_calls);
+	finished(0, 0);
+	assert_int_equal(t.store.raises, 0);
+}
+
+/* Rule 2, the heart of it. */
+static void what_overlaps_waits_for_a_raise(void **state)
+{
+	static const uint32_t ops[] = { CDRIVE_OP_WRITE, CDRIVE_OP_DISCARD,
+					CDRIVE_OP_WRITE_ZEROES };
+
+	for (unsigned int i = 0; i < 6; i++) {
+		struct az_call *raise;
+
+		setup(state);
+		pagemap_set(t.store.map, 512 * KIB, 4096);
+		done_and_in_doubt(0, 64 * KIB, 8192);
+		/* A read sees the same bytes however often they land. */
+		request(1, CDRIVE_OP_READ, 64 * KIB, 8192);
+		fake_ok(only(FAKE_GET));
+		finished(1, 0);
+		request(2, ops[i % 3], i < 3 ? 68 * KIB : 60 * KIB, 8192);
+		raise = only(FAKE_RAISE);
+		assert_int_equal(raise->number, NUMBER + 1);
+		/* Reads go on meanwhile, other writes don't. */
+		request(3, CDRIVE_OP_READ, 512 * KIB, 512);
+		request(4, CDRIVE_OP_WRITE, 256 * KIB, 4096);
+		assert_int_equal(fake_in_flight, 2);
+		while (fake_find(FAKE_GET))
+			fake_ok(fake_find(FAKE_GET));
+		fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+		assert_int_equal(t.store.doubts.n, 0);
+		for (struct az_call *c = fake_calls; c; c = c->next)
+			assert_true(c->kind == FAKE_GET || c->number == NUMBER + 1);
+		while (fake_calls)
+			fake_ok(fake_calls);
+		for (unsigned int slot = 0; slot < 5; slot++)
+			finished(slot, 0);
+		teardown(state);
+	}
+	setup(state);
+}
+
+/* What is in flight would come back refused: it is waited for. */
+static void a_raise_waits_for_writes_in_flight(void **state)
+{
+	(void)state;
+	done_and_in_doubt(0, 0, 4096);
+	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
+	request(2, CDRIVE_OP_WRITE, 0, 4096);
+	assert_int_equal(only(FAKE_PUT)->offset, 64 * KIB);
+	request(3, CDRIVE_OP_WRITE, 128 * KIB, 4096);
+	assert_int_equal(fake_in_flight, 1);
+	fake_ok(fake_calls);
+	finished(1, 0);
+	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+	assert_int_equal(fake_in_flight, 2);
+	while (fake_calls)
+		fake_ok(fake_calls);
+	finished(2, 0);
+	finished(3, 0);
+	assert_int_equal(t.store.raises, 1);
+}
+
+/* But not for ever: then it is refused, which says that it was not applied. */
+static void a_write_that_was_overtaken(void **state)
+{
+	struct az_call *slow;
+
+	(void)state;
+	for (int answered = 0; answered < 2; answered++) {
+		setup(state);
+		done_and_in_doubt(0, 0, 4096);
+		request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
+		slow = only(FAKE_PUT);
+		request(2, CDRIVE_OP_WRITE, 0, 4096);
+		fake_loop_run(LOOP_SEC(STORE_DRAIN_S) - LOOP_MS(1));
+		only(FAKE_PUT);
+		fake_loop_run(LOOP_MS(2));
+		assert_int_equal(fake_in_flight, 2);
+		if (answered)
+			fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
+		fake_fail(slow, AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
+		if (!answered) {
+			assert_int_equal(t.lease.sequence.state, SEQUENCE_RAISING);
+			assert_int_equal(t.lease.state, LEASE_HELD); /* no doubt of the lease */
+			fake_loop_run(WAIT);
+			fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+		}
+		assert_int_equal(fake_in_flight, 2);
+		assert_int_equal(fake_calls->number, NUMBER + 1);
+		assert_int_equal(fake_calls->next->number, NUMBER + 1);
+		while (fake_calls)
+			fake_ok(fake_calls);
+		finished(1, 0);
+		finished(2, 0);
+		assert_int_equal(t.store.raises, 1);
+		teardown(state);
+	}
+	setup(state);
+}
+
+/* The number was raised while the answer was on its way: no doubt is left of it. */
+static void an_answer_lost_under_the_old_number(void **state)
+{
+	struct az_call *slow;
+
+	(void)state;
+	done_and_in_doubt(0, 0, 4096);
+	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
+	slow = only(FAKE_PUT);
+	request(2, CDRIVE_OP_WRITE, 0, 4096);
+	fake_loop_run(LOOP_SEC(STORE_DRAIN_S) + LOOP_MS(1));
+	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
+	fake_ok(fake_calls->next);
+	fake_fail(slow, AZ_NO_RESPONSE, 0, "");
+	assert_int_equal(t.store.doubts.n, 0);
+	fake_loop_run(WAIT);
+	assert_int_equal(only(FAKE_PUT)->number, NUMBER + 1);
+	fake_ok(fake_calls);
+	finished(1, 0);
+	fake_loop_run(LOOP_SEC(10));
+	assert_int_equal(fake_in_flight, 0);
+	assert_int_equal(t.store.raises, 1);
+}
+
+static void nothing_to_do_is_the_time_to_raise(void **state)
+{
+	(void)state;
+	done_and_in_doubt(0, 0, 4096);
+	fake_loop_run(LOOP_SEC(STORE_IDLE_S) - LOOP_MS(10));
+	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
+	fake_loop_run(LOOP_MS(100));
+	fake_ok(only(FAKE_PUT));
+	fake_loop_run(LOOP_SEC(STORE_IDLE_S) - LOOP_MS(10));
+	assert_int_equal(fake_in_flight, 0);
+	fake_loop_run(LOOP_MS(20));
+	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+	fake_loop_run(LOOP_SEC(100));
+	assert_int_equal(fake_in_flight, 0);
+	assert_int_equal(t.store.raises, 1);
+}
+
+static void a_long_list_is_ended(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < DOUBTS_MOST; i++)
+		doubts_add(&t.store.doubts, (1 << 20) + i * 512ull, 512, NULL);
+	request(0, CDRIVE_OP_WRITE, 0, 4096);
+	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+	fake_ok(only(FAKE_PUT));
+	finished(0, 0);
+	assert_int_equal(t.store.doubts.n, 0);
+}
+
+/* A repetition that is lost, too, is the same doubt. */
+static void lost_again_and_again(void **state)
+{
+	(void)state;
+	request(0, CDRIVE_OP_WRITE, 0, 4096);
+	for (unsigned int i = 0; i < 50; i++) {
+		fake_fail(only(FAKE_PUT), AZ_NO_RESPONSE, 0, "");
+		t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
+		assert_int_equal(t.store.doubts.n, t.store.raises ? 0 : 1);
+		for (unsigned int n = 0; n < 20 && !fake_find(FAKE_PUT); n++) {
+			fake_loop_next();
+			if (fake_find(FAKE_RAISE))
+				fake_ok_number(fake_find(FAKE_RAISE),
+					       fake_find(FAKE_RAISE)->number);
+		}
+		t.store.raises = 0;
+	}
+	fake_ok(only(FAKE_PUT));
+	finished(0, 0);
 }
 
 static void every_way_not_to_know(void **state)
@@ -212,14 +388,107 @@ static void every_way_not_to_know(void **state)
 		pagemap_set(t.store.map, 0, DISK);
 		request(0, ops[i / 3], 0, 4096);
 		fake_fail(fake_calls, classes[i % 3], 0, "");
-		fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
-		fake_loop_run(WAIT);
-		assert_int_equal(fake_calls->number, NUMBER + 1);
+		assert_int_equal(t.store.doubts.n, 1);
+		fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
+		assert_int_equal(fake_calls->number, NUMBER);
 		fake_ok(fake_calls);
 		finished(0, 0);
+		request(1, CDRIVE_OP_WRITE, 0, 512);
+		fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+		assert_int_equal(only(FAKE_PUT)->number, NUMBER + 1);
+		fake_ok(fake_calls);
+		finished(1, 0);
 		teardown(state);
 	}
 	setup(state);
+}
+
+/* The application wrote to its buffer before the repetition: other bytes are another
+ * write, and wait for a raise; from then on a copy is sent. */
+static void a_repetition_of_other_bytes(void **state)
+{
+	(void)state;
+	request(0, CDRIVE_OP_WRITE, 0, 64 * KIB);
+	fake_fail(only(FAKE_PUT), AZ_NO_RESPONSE, 0, "");
+	t.payload[0][100] ^= 1;
+	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
+	fake_changed(only(FAKE_PUT));
+	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+	assert_int_equal(only(FAKE_PUT)->number, NUMBER + 1);
+	assert_ptr_equal(fake_calls->source.memory, buffers.copy);
+	t.payload[0][100] ^= 3;
+	assert_int_equal(buffers.copy[100], 0x77 ^ 1);
+	fake_fail(fake_calls, AZ_NO_RESPONSE, 0, "");
+	fake_loop_run(LOOP_MS(2 * RETRY_FIRST_MS + 1));
+	assert_false(only(FAKE_PUT)->changed);
+	assert_int_equal(fake_calls->number, NUMBER + 1);
+	fake_ok(fake_calls);
+	finished(0, 0);
+	assert_null(t.store.copy_of);
+	assert_int_equal(t.store.raises, 1);
+}
+
+/* It was found by the service, which compares with the checksum: nothing is in doubt, and
+ * nobody is told of trouble. */
+static void bytes_that_change_while_they_are_sent(void **state)
+{
+	static const char *const codes[] = { "Md5Mismatch", "Crc64Mismatch" };
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		request(0, CDRIVE_OP_WRITE, 0, 64 * KIB);
+		request(1, CDRIVE_OP_WRITE, 64 * KIB, 64 * KIB);
+		fake_fail(fake_calls, AZ_REFUSED, 400, codes[i]);
+		fake_fail(fake_calls, AZ_REFUSED, 400, codes[i]);
+		/* One copy at a time; the other is sent when it is free. */
+		assert_ptr_equal(only(FAKE_PUT)->source.memory, buffers.copy);
+		fake_ok(fake_calls);
+		finished(0, 0);
+		assert_ptr_equal(only(FAKE_PUT)->source.memory, buffers.copy);
+		assert_int_equal(fake_calls->offset, 64 * KIB);
+		fake_ok(fake_calls);
+		finished(1, 0);
+		assert_int_equal(t.troubles, 0);
+		assert_int_equal(t.store.doubts.n, 0);
+	}
+	/* A copy that does not arrive whole is something else. */
+	request(0, CDRIVE_OP_WRITE, 0, 64 * KIB);
+	fake_fail(only(FAKE_PUT), AZ_REFUSED, 400, "Md5Mismatch");
+	fake_fail(only(FAKE_PUT), AZ_REFUSED, 400, "Md5Mismatch");
+	assert_int_equal(fake_in_flight, 0);
+	assert_int_equal(t.troubles, 1);
+	fake_loop_run(WAIT);
+	fake_ok(only(FAKE_PUT));
+	finished(0, 0);
+}
+
+/* Who was told that a write failed must not find it done later. */
+static void a_failure_ends_its_doubt(void **state)
+{
+	(void)state;
+	request(0, CDRIVE_OP_WRITE, 0, 4096);
+	fake_fail(only(FAKE_PUT), AZ_NO_RESPONSE, 0, "");
+	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
+	fake_fail(only(FAKE_PUT), AZ_REFUSED, 413, "RequestBodyTooLarge");
+	finished(0, -EIO);
+	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+	assert_int_equal(t.store.doubts.n, 0);
+}
+
+/* The driver fails what was in flight, and goes on later. */
+static void what_was_cancelled_is_in_doubt(void **state)
+{
+	(void)state;
+	pagemap_set(t.store.map, 64 * KIB, 4096);
+	request(0, CDRIVE_OP_WRITE, 0, 4096);
+	request(1, CDRIVE_OP_READ, 64 * KIB, 4096);
+	io_queue_drop(&t.queue);
+	assert_int_equal(fake_in_flight, 0);
+	assert_int_equal(t.store.doubts.n, 1);
+	request(2, CDRIVE_OP_WRITE, 512 * KIB, 4096);
+	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
+	fake_ok(only(FAKE_PUT));
+	finished(2, 0);
 }
 
 /* It was never sent: the number stays. */
@@ -235,73 +504,6 @@ static void unreachable_is_known(void **state)
 	assert_int_equal(only(FAKE_PUT)->number, NUMBER);
 	fake_ok(fake_calls);
 	finished(0, 0);
-}
-
-/* Two in flight; the answer of one is lost, and the raise overtakes the other. */
-static void a_write_that_was_overtaken(void **state)
-{
-	struct az_call *second, *raise;
-
-	(void)state;
-	request(0, CDRIVE_OP_WRITE, 0, 4096);
-	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
-	second = fake_calls->next;
-	fake_fail(fake_calls, AZ_NO_RESPONSE, 0, "");
-	raise = fake_find(FAKE_RAISE);
-
-	/* Refused while the raise is still unanswered: it was applied. */
-	fake_fail(second, AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
-	assert_int_equal(t.lease.sequence.state, SEQUENCE_RAISING);
-	assert_int_equal(t.lease.state, LEASE_HELD); /* and no doubt of the lease */
-	only(FAKE_RAISE);
-	fake_loop_run(WAIT);
-	only(FAKE_RAISE);
-	fake_ok_number(raise, NUMBER + 1);
-	assert_int_equal(fake_in_flight, 2);
-	assert_int_equal(fake_calls->number, NUMBER + 1);
-	assert_int_equal(fake_calls->next->number, NUMBER + 1);
-	fake_ok(fake_calls);
-	fake_ok(fake_calls);
-	finished(0, 0);
-	finished(1, 0);
-	assert_int_equal(fake_started, 5);
-}
-
-/* The same, but its refusal comes after the raise's answer: again at once. */
-static void a_refusal_of_the_old_number(void **state)
-{
-	struct az_call *second;
-
-	(void)state;
-	request(0, CDRIVE_OP_WRITE, 0, 4096);
-	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
-	second = fake_calls->next;
-	fake_fail(fake_calls, AZ_NO_RESPONSE, 0, "");
-	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
-	fake_fail(second, AZ_PRECONDITION, 412, "SequenceNumberConditionNotMet");
-	assert_int_equal(only(FAKE_PUT)->offset, 64 * KIB);
-	assert_int_equal(fake_calls->number, NUMBER + 1);
-	fake_ok(fake_calls);
-	finished(1, 0);
-}
-
-/* An answer that is lost after the number was raised for another: no raise more. */
-static void a_second_lost_answer(void **state)
-{
-	struct az_call *second;
-
-	(void)state;
-	request(0, CDRIVE_OP_WRITE, 0, 4096);
-	request(1, CDRIVE_OP_WRITE, 64 * KIB, 4096);
-	second = fake_calls->next;
-	fake_fail(fake_calls, AZ_NO_RESPONSE, 0, "");
-	fake_ok_number(fake_find(FAKE_RAISE), NUMBER + 1);
-	fake_fail(second, AZ_NO_RESPONSE, 0, "");
-	assert_null(fake_find(FAKE_RAISE));
-	fake_loop_run(WAIT);
-	assert_int_equal(fake_in_flight, 2);
-	assert_int_equal(fake_calls->number, NUMBER + 1);
-	assert_int_equal(fake_calls->next->number, NUMBER + 1);
 }
 
 /* --- clearing --------------------------------------------------------------- */
@@ -341,6 +543,42 @@ static void clears_a_part_of_a_block(void **state)
 	assert_true(may_hold_data(0, 512));
 	assert_false(may_hold_data(4096, 4096));
 	assert_true(may_hold_data(8 * KIB, 512));
+}
+
+/* A service that is too slow for the whole gets halves. */
+static void long_clears_are_halved(void **state)
+{
+	uint64_t most = 0, at = 0;
+
+	(void)state;
+	pagemap_free(t.store.map);
+	t.store.map = pagemap_new(64ull << 20);
+	pagemap_fill(t.store.map);
+	request(0, CDRIVE_OP_DISCARD, 0, 64ull << 20);
+	for (unsigned int i = 0; i < 200 && !t.done[0]; i++) {
+		struct az_call *call = fake_find(FAKE_CLEAR);
+
+		if (!call) {
+			fake_loop_next();
+			continue;
+		}
+		assert_int_equal(call->number, NUMBER);
+		assert_int_equal(call->offset, at);
+		t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
+		if (call->len > (10ull << 20)) {
+			fake_loop_run(LOOP_SEC(3));
+			fake_fail(call, i % 2 ? AZ_NO_RESPONSE : AZ_BUSY, i % 2 ? 0 : 500, "");
+			continue;
+		}
+		most = call->len > most ? call->len : most;
+		at += call->len;
+		fake_loop_run(LOOP_SEC(2));
+		fake_ok(call);
+	}
+	finished(0, 0);
+	assert_int_equal(at, 64ull << 20);
+	assert_int_equal(most, 8ull << 20);
+	assert_false(may_hold_data(0, 64ull << 20));
 }
 
 /* --- what the service can say ------------------------------------------------- */
@@ -494,6 +732,130 @@ static void honours_retry_after(void **state)
 	only(FAKE_GET);
 }
 
+/* A service that is used at its limit is no trouble: what it refused goes first. */
+static void refused_as_one_too_many(void **state)
+{
+	struct az_result busy = fake_error(AZ_BUSY, 503, "ServerBusy");
+
+	(void)state;
+	t.store.connections = 4;
+	for (unsigned int i = 0; i < 100; i++)
+		request(i, CDRIVE_OP_WRITE, i * 4 * KIB, 4096);
+	for (unsigned int i = 0; i < 2000 && t.completed < 100; i++) {
+		t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
+		fake_loop_run(LOOP_MS(5));
+		if (!fake_calls)
+			continue;
+		if (i % 10 == 9)
+			fake_answer(fake_calls, &busy);
+		else
+			fake_ok(fake_calls);
+	}
+	assert_int_equal(t.completed, 100);
+	assert_true(t.store.congestion.refused > 5);
+	assert_int_equal(t.troubles, 0);
+	assert_int_equal(t.store.raises, 0);
+	for (unsigned int i = 0; i < 100; i++)
+		finished(i, 0);
+}
+
+/* One that refuses everything is: after a while that parks the drive. */
+static void refused_altogether(void **state)
+{
+	(void)state;
+	request(0, CDRIVE_OP_WRITE, 0, 4096);
+	for (unsigned int i = 0; i < 200 && !t.store.transfers[0].retry.stuck; i++) {
+		t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
+		if (fake_find(FAKE_PUT))
+			fake_fail(fake_find(FAKE_PUT), AZ_BUSY, 503, "ServerBusy");
+		else
+			fake_loop_next();
+	}
+	assert_true(t.store.transfers[0].retry.stuck);
+	assert_true(t.troubles > 0);
+	while (!fake_find(FAKE_PUT))
+		fake_loop_next();
+	fake_ok(fake_find(FAKE_PUT));
+	finished(0, 0);
+	assert_int_equal(t.cleared, 1);
+}
+
+/* --- reads that are late --------------------------------------------------------- */
+
+static void know_reads(uint64_t ns)
+{
+	for (unsigned int i = 0; i < 1000; i++)
+		hedge_observe(&t.store.hedge, ns);
+}
+
+static void answer_read(struct az_call *call, unsigned char value)
+{
+	unsigned char data[4096];
+
+	memset(data, value, sizeof(data));
+	assert_int_equal(call->sink.write(call->sink.arg, data, call->len, 0), 0);
+	fake_ok(call);
+}
+
+static void a_late_read_is_asked_for_twice(void **state)
+{
+	(void)state;
+	pagemap_set(t.store.map, 0, DISK);
+	know_reads(LOOP_MS(20));
+	for (int second = 0; second < 2; second++) {
+		request(0, CDRIVE_OP_READ, 0, 4096);
+		fake_loop_run(LOOP_MS(15));
+		assert_int_equal(fake_in_flight, 1);
+		fake_loop_run(LOOP_MS(15));
+		assert_int_equal(fake_in_flight, 2);
+		assert_int_equal(t.store.active, 2);
+		answer_read(second ? fake_calls->next : fake_calls, 0x10 + second);
+		finished(0, 0);
+		all_bytes(0, 0, 4096, 0x10 + second);
+		assert_int_equal(fake_in_flight, 0);
+		assert_int_equal(t.store.active, 0);
+		assert_int_equal(t.store.hedges_won, second);
+	}
+	assert_int_equal(t.store.hedged, 2);
+}
+
+/* The second fails: the first is waited for.  The first fails: it is asked for anew. */
+static void one_of_two_reads_fails(void **state)
+{
+	(void)state;
+	pagemap_set(t.store.map, 0, DISK);
+	know_reads(LOOP_MS(20));
+	request(0, CDRIVE_OP_READ, 0, 4096);
+	fake_loop_run(LOOP_MS(30));
+	fake_fail(fake_calls->next, AZ_CORRUPT, 206, "");
+	assert_int_equal(fake_in_flight, 1);
+	fake_fail(fake_calls, AZ_NO_RESPONSE, 0, "");
+	while (!fake_calls)
+		fake_loop_next();
+	answer_read(only(FAKE_GET), 0x42);
+	finished(0, 0);
+	all_bytes(0, 0, 4096, 0x42);
+	request(0, CDRIVE_OP_READ, 0, 4096);
+	fake_loop_run(LOOP_MS(30));
+	assert_int_equal(fake_in_flight, 2);
+	io_queue_drop(&t.queue);
+	assert_int_equal(fake_in_flight, 0);
+	assert_int_equal(t.store.active, 0);
+}
+
+static void writes_and_long_reads_never_are(void **state)
+{
+	(void)state;
+	pagemap_set(t.store.map, 0, DISK);
+	know_reads(LOOP_MS(20));
+	request(0, CDRIVE_OP_WRITE, 0, 4096);
+	request(1, CDRIVE_OP_DISCARD, 16 * KIB, 4096);
+	request(2, CDRIVE_OP_READ, 64 * KIB, 128 * KIB);
+	fake_loop_run(LOOP_SEC(2));
+	assert_int_equal(fake_in_flight, 3);
+	assert_int_equal(t.store.hedged, 0);
+}
+
 /* --- the line ----------------------------------------------------------------- */
 
 static void no_more_connections_than_said(void **state)
@@ -554,6 +916,7 @@ static void cancel_stops_all(void **state)
 	/* And then everything works as before. */
 	for (unsigned int i = 0; i < 10; i++)
 		request(i, CDRIVE_OP_WRITE, i * 8 * KIB, 4096);
+	fake_ok_number(only(FAKE_RAISE), NUMBER + 1);
 	while (fake_calls)
 		fake_ok(fake_calls);
 	assert_int_equal(t.completed, 10);
@@ -571,14 +934,23 @@ int main(void)
 		TEST(a_corrupt_read_is_repeated),
 		TEST(copying_fails),
 		TEST(a_write_is_one_call),
-		TEST(a_lost_answer),
+		TEST(a_lost_answer_is_repeated),
+		cmocka_unit_test_teardown(what_overlaps_waits_for_a_raise, teardown),
+		TEST(a_raise_waits_for_writes_in_flight),
+		cmocka_unit_test_teardown(a_write_that_was_overtaken, teardown),
+		TEST(an_answer_lost_under_the_old_number),
+		TEST(nothing_to_do_is_the_time_to_raise),
+		TEST(a_long_list_is_ended),
+		TEST(lost_again_and_again),
 		cmocka_unit_test_teardown(every_way_not_to_know, teardown),
+		TEST(a_repetition_of_other_bytes),
+		TEST(bytes_that_change_while_they_are_sent),
+		TEST(a_failure_ends_its_doubt),
+		TEST(what_was_cancelled_is_in_doubt),
 		TEST(unreachable_is_known),
-		TEST(a_write_that_was_overtaken),
-		TEST(a_refusal_of_the_old_number),
-		TEST(a_second_lost_answer),
 		TEST(clears_what_is_there),
 		TEST(clears_a_part_of_a_block),
+		TEST(long_clears_are_halved),
 		TEST(denied_is_waited_out),
 		TEST(deleted_is_lost),
 		cmocka_unit_test_teardown(a_lease_that_expired, teardown),
@@ -587,6 +959,11 @@ int main(void)
 		TEST(our_own_failures_are_repeated),
 		TEST(refused_fails),
 		TEST(honours_retry_after),
+		TEST(refused_as_one_too_many),
+		TEST(refused_altogether),
+		TEST(a_late_read_is_asked_for_twice),
+		TEST(one_of_two_reads_fails),
+		TEST(writes_and_long_reads_never_are),
 		TEST(no_more_connections_than_said),
 		TEST(waiting_takes_no_connection),
 		TEST(without_memory),
