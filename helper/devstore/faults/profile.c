@@ -113,8 +113,9 @@ static struct usage *usage_of(struct ds_limits *l, const struct ds_event *e)
 static double units(const struct ds_profile *p, uint64_t bytes)
 {
 	uint64_t unit = (uint64_t)p->unit;
+	uint64_t n = unit && bytes > unit ? (bytes + unit - 1) / unit : 1;
 
-	return unit && bytes > unit ? (double)((bytes + unit - 1) / unit) : 1;
+	return (double)n;
 }
 
 static uint64_t take_of_account(struct ds_limits *l, const struct ds_event *e, uint64_t now)

@@ -135,7 +135,7 @@ size_t ds_peers_drop_latest(struct ds_peers *p, uint64_t now)
 		if (!peer->dropped && peer->late)
 			all[n++] = peer;
 	}
-	qsort(all, n, sizeof(*all), by_lateness);
+	qsort(all, n, sizeof(struct ds_peer *), by_lateness);
 	for (; dropped < n && dropped < DROP_AT_ONCE; dropped++)
 		drop(all[dropped]);
 	free(all);
