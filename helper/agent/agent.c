@@ -11,7 +11,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/lock.h"
@@ -138,7 +137,7 @@ static const struct supervisor_ops ops = { .answered = on_answered, .done = on_d
 
 static void say_goodbye(const struct agent *a)
 {
-	int64_t until = key_token_expiry(a->sup.key, time(NULL));
+	int64_t until = key_token_expiry(a->sup.key, supervise_clock(&a->sup));
 	char when[DATE_SECONDS];
 
 	log_info(

@@ -75,6 +75,13 @@ char *key_token(const struct key *key, const struct az_url *url, int64_t now)
 	return strdup(key->sas);
 }
 
+int64_t key_clock_ahead(int64_t told)
+{
+	if (told > KEY_AHEAD_MOST_S)
+		return KEY_AHEAD_MOST_S;
+	return told < -KEY_BEHIND_MOST_S ? -KEY_BEHIND_MOST_S : told;
+}
+
 int64_t key_token_expiry(const struct key *key, int64_t now)
 {
 	return key_signs(key) ? now + key->lifetime_s : az_credential_expiry(&key->cred);

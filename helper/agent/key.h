@@ -26,6 +26,16 @@ bool key_signs(const struct key *key);
  * malloc'ed, to be freed by text_free_secret(); NULL when memory is out. */
 char *key_token(const struct key *key, const struct az_url *url, int64_t now);
 
+/*
+ * By how many seconds the service's clock is ahead of this machine's, of what a helper says
+ * (@told): it reads that off the service's responses.  A helper that was taken over could
+ * say anything, and would be given tokens for later by it: so it is KEY_AHEAD_MOST_S at
+ * most.  What a token is worth that is for earlier only it has to know.
+ */
+#define KEY_AHEAD_MOST_S 3600
+#define KEY_BEHIND_MOST_S (366 * 86400)
+int64_t key_clock_ahead(int64_t told);
+
 /* How long tokens live unless told otherwise: a drive outlives its agent by 25 to 30
  * minutes, which follows from this and the sixth. */
 #define KEY_LIFETIME_S 1800

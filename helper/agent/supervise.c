@@ -27,9 +27,14 @@
 
 /* --- tokens ------------------------------------------------------------------------- */
 
+int64_t supervise_clock(const struct supervisor *s)
+{
+	return time(NULL) + s->clock_ahead;
+}
+
 static json_t *with_token(const struct supervisor *s, json_t *message)
 {
-	char *token = key_token(s->key, &s->url, time(NULL));
+	char *token = key_token(s->key, &s->url, supervise_clock(s));
 
 	if (!token || json_object_set_new(message, "sas", json_string(token)) ||
 	    json_object_set_new(message, "user_sas", json_boolean(!key_signs(s->key)))) {
@@ -133,11 +138,26 @@ static void on_answer(struct supervisor *s, json_t *answer)
 	}
 }
 
+/* A helper that can do nothing before it has a better one waits for it. */
+static void on_clock(struct supervisor *s, int64_t told)
+{
+	s->clock_ahead = key_clock_ahead(told);
+	if (s->clock_ahead != told)
+		log_error("%s: the service's clock is said to be %lld s %s this machine's; set it",
+			  s->name, (long long)(told < 0 ? -told : told),
+			  told < 0 ? "behind" : "ahead of");
+	if (key_signs(s->key) && send_token(s))
+		log_error("%s: no SAS by the service's clock could be handed over", s->name);
+}
+
 static void on_message(struct supervisor *s, json_t *message)
 {
 	const char *sas = json_string_value(json_object_get(message, "sas"));
+	const json_t *ahead = json_object_get(message, "clock_ahead");
 
-	if (!s->answered)
+	if (json_is_integer(ahead))
+		on_clock(s, json_integer_value(ahead));
+	else if (!s->answered)
 		on_answer(s, message);
 	else if (sas && !key_replace(s->key, sas))
 		log_info("/dev/cdrive%d: goes on with another SAS", s->index);

@@ -43,6 +43,7 @@ struct supervisor {
 	int index; /* -1: not known yet */
 	pid_t helper; /* 0: none */
 	bool answered; /* this helper has answered */
+	int64_t clock_ahead; /* the service's, of ours, seconds */
 	bool up; /* the first start is over, well */
 	bool joined; /* it is another's child, and has not answered */
 	bool unwanted;
@@ -63,6 +64,9 @@ int supervise_join(struct supervisor *s, unsigned int index);
 void supervise_undo(struct supervisor *s);
 /* Ends a helper that has not answered. */
 void supervise_kill(struct supervisor *s);
+
+/* The time by which tokens are made: the service's, as far as its clock is known. */
+int64_t supervise_clock(const struct supervisor *s);
 
 /* A fresh token now: the clock was set. */
 void supervise_refresh(struct supervisor *s);

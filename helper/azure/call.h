@@ -170,9 +170,9 @@ struct az_client {
 	EVP_MD *md5;
 	long idle_limit; /* seconds that the server keeps idle connections */
 	char date[DATE_HTTP]; /* of the request being made */
-	bool clock_known; /* the service has told its time: */
-	int64_t clock_ahead; /* of ours, seconds */
-	int64_t date_shift; /* of x-ms-date, likewise; once it had been refused */
+	int64_t clock_date; /* the service's last Date, seconds since the epoch; 0: none */
+	int64_t clock_heard; /* when that was, by CLOCK_BOOTTIME, seconds */
+	int64_t date_shift; /* of x-ms-date, seconds; once it had been refused */
 	struct text string; /* to sign */
 	unsigned char *scratch; /* AZ_SCRATCH bytes */
 	struct az_call *calls, *pool;

@@ -115,8 +115,8 @@ void az_counters_add(struct az_counters *sum, const struct az_counters *n);
 
 /*
  * How many seconds the service's clock is ahead of this machine's (@ahead), by the Date of
- * its last response, which may have taken a while: so it may be more, by seconds.  False:
- * there was none.
+ * its last response and the time that has passed since.  It may be more, by as much as that
+ * response took.  False: there was none.
  */
 bool az_client_clock(const struct az_client *c, int64_t *ahead);
 

@@ -3,7 +3,8 @@
  * clock.c - the service's clock, as its responses tell it (Date)
  *
  * It is the clock by which signatures are judged: a SAS that has not begun or has ended, a
- * request whose x-ms-date is more than 15 minutes away.  This machine's may be anything.
+ * request whose x-ms-date is more than 15 minutes away.  This machine's may be anything, and
+ * be set at any time: from a response on the seconds are counted by a clock that isn't.
  */
 #include "azure/call.h"
 
@@ -18,6 +19,14 @@ static int64_t magnitude(int64_t s)
 	return s < 0 ? -s : s;
 }
 
+static int64_t boot_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec;
+}
+
 void az_clock_heard(struct az_call *call)
 {
 	const struct az_response *a = &call->response;
@@ -25,14 +34,14 @@ void az_clock_heard(struct az_call *call)
 
 	if (!a->has_request_id || a->date <= 0)
 		return;
-	c->clock_known = true;
-	c->clock_ahead = a->date - time(NULL);
+	c->clock_date = a->date;
+	c->clock_heard = boot_seconds();
 }
 
 bool az_client_clock(const struct az_client *c, int64_t *ahead)
 {
-	*ahead = c->clock_ahead;
-	return c->clock_known;
+	*ahead = c->clock_date + (boot_seconds() - c->clock_heard) - time(NULL);
+	return c->clock_date > 0;
 }
 
 int64_t az_clock_now(const struct az_call *call)
@@ -61,6 +70,6 @@ bool az_clock_redate(struct az_call *call)
 	    call->blob.cred->kind != AZ_CREDENTIAL_KEY || !az_clock_off(call))
 		return false;
 	call->redated = true;
-	call->client->date_shift = call->client->clock_ahead;
+	call->client->date_shift = a->date - time(NULL);
 	return true;
 }

@@ -24,6 +24,43 @@ static const char *advice(const struct agent_channel *c)
 
 /* --- the clock -------------------------------------------------------------- */
 
+static int64_t clock_ahead(const struct agent_channel *c)
+{
+	return c->ops->clock_ahead ? c->ops->clock_ahead(c->arg) : 0;
+}
+
+/* By the service's clock. */
+static int64_t now(const struct agent_channel *c)
+{
+	return wall_clock() + clock_ahead(c);
+}
+
+static bool knows_clock(const struct agent_channel *c)
+{
+	int64_t change = clock_ahead(c) - c->clock_told;
+
+	return change < AGENT_CHANNEL_CLOCK_S && change > -AGENT_CHANNEL_CLOCK_S;
+}
+
+bool agent_channel_tell_clock(struct agent_channel *c)
+{
+	int64_t ahead = clock_ahead(c);
+	json_t *m;
+	int err;
+
+	if (c->socket.fd < 0 || c->user_sas || knows_clock(c))
+		return false;
+	m = json_pack("{s:I}", "clock_ahead", (json_int_t)ahead);
+	err = m ? runtime_send(c->socket.fd, m) : -ENOMEM;
+	json_decref(m);
+	if (err)
+		return false; /* it is tried again */
+	c->clock_told = ahead;
+	log_info("%s: the service's clock is %lld s %s this machine's; the SAS go by it", c->name,
+		 (long long)(ahead < 0 ? -ahead : ahead), ahead < 0 ? "behind" : "ahead of");
+	return true;
+}
+
 static void expire(struct agent_channel *c, int64_t when)
 {
 	char why[160], text[DATE_SECONDS];
@@ -36,8 +73,9 @@ static void expire(struct agent_channel *c, int64_t when)
 
 void agent_channel_check(struct agent_channel *c)
 {
-	int64_t when = az_credential_expiry(c->cred), left = when - wall_clock();
+	int64_t when = az_credential_expiry(c->cred), left = when - now(c);
 
+	agent_channel_tell_clock(c);
 	loop_timer_cancel(c->loop, &c->timer);
 	if (!c->announced || !when)
 		return;
@@ -78,7 +116,7 @@ static json_t *use(struct agent_channel *c, const char *sas)
 				     "%s: no usable SAS; make a new one and quote it whole",
 				     c->name);
 	when = az_credential_expiry(&cred);
-	if (when && when <= wall_clock()) {
+	if (when && when <= now(c)) {
 		az_credential_free(&cred);
 		return runtime_error(EXIT_DENIED, "%s: the SAS expired at %s; make a new one",
 				     c->name, date_seconds(when, text));
@@ -165,6 +203,7 @@ int agent_channel_open(struct agent_channel *c, int fd, const json_t *request)
 	json_unpack((json_t *)request, "{s?i, s?b}", "agent_pid", &pid, "user_sas", &user_sas);
 	c->pid = pid;
 	c->user_sas = user_sas;
+	c->clock_told = 0;
 	return 0;
 }
 
@@ -219,24 +258,31 @@ static bool alive(const struct agent_channel *c)
 
 json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *question)
 {
-	json_t *error;
-	int err;
+	json_t *error = NULL;
+	int err, user_sas = 0;
 
 	if (alive(c))
 		return runtime_error(EXIT_BUSY, "%s: has an agent, process %d; end that first",
 				     c->name, (int)c->pid);
-	error = use(c, json_string_value(json_object_get(question, "sas")));
+	/* One that knows nothing of the service's clock may bring a SAS that is over by it, and
+	 * will bring a better one. */
+	json_unpack((json_t *)question, "{s?b}", "user_sas", &user_sas);
+	c->clock_told = 0;
+	if (user_sas || knows_clock(c))
+		error = use(c, json_string_value(json_object_get(question, "sas")));
 	if (error)
 		return error;
 	if (c->socket.fd >= 0)
 		hang_up(c);
 	err = agent_channel_open(c, fd, question);
+	if (!err)
+		agent_channel_tell_clock(c);
 	return err ? runtime_error(EXIT_FAILED, "%s: %s", c->name, strerror(-err)) : NULL;
 }
 
 json_t *agent_channel_credential_status(const struct agent_channel *c)
 {
-	int64_t when = az_credential_expiry(c->cred), left = when - wall_clock();
+	int64_t when = az_credential_expiry(c->cred), left = when - now(c);
 	char text[DATE_SECONDS];
 
 	return json_pack("{s:s, s:s?, s:o}", "kind", "sas", "expires",

@@ -11,6 +11,10 @@
  * When the SAS has ended by this machine's clock, expired() says so, and fresh()
  * when there is a valid one again.  The clock may be set and the machine may be
  * suspended, so it is looked at every few seconds, and when the service says so.
+ *
+ * The clock that counts is the service's.  Where it differs from this machine's, the agent
+ * is told by how much, as it has no network to learn that from, and makes a SAS that
+ * begins and ends by it.
  */
 #ifndef DRIVE_AGENT_CHANNEL_H
 #define DRIVE_AGENT_CHANNEL_H
@@ -25,6 +29,11 @@
 
 #define AGENT_CHANNEL_CHECK_S 10
 
+/* A difference of the clocks, or a change of it, that the agent is told: more than a
+ * response takes, which is by how much it seems to be smaller; far less than the five
+ * minutes that a SAS begins early. */
+#define AGENT_CHANNEL_CLOCK_S 30
+
 struct agent_channel_ops {
 	/* The channel ended before agent_channel_announced(). */
 	void (*abandoned)(void *arg);
@@ -32,6 +41,9 @@ struct agent_channel_ops {
 	void (*expired)(void *arg, const char *why);
 	/* The SAS is another, or (@after: after expired()) valid again. */
 	void (*fresh)(void *arg, bool after);
+	/* By how many seconds the service's clock is ahead of this machine's, as far as is
+	 * known; NULL: it is not. */
+	int64_t (*clock_ahead)(void *arg);
 };
 
 struct agent_channel {
@@ -46,6 +58,7 @@ struct agent_channel {
 	bool user_sas; /* the agent can't make a fresh one, its user can */
 	bool announced;
 	bool expired;
+	int64_t clock_told; /* to the agent, seconds ahead */
 	struct loop_timer timer;
 };
 
@@ -66,6 +79,10 @@ void agent_channel_announced(struct agent_channel *c);
 
 /* Looks at the clock: after the service called the SAS expired. */
 void agent_channel_check(struct agent_channel *c);
+
+/* Tells the agent of the service's clock, unless it knows.  True: it was told, and a SAS that
+ * goes by it will come. */
+bool agent_channel_tell_clock(struct agent_channel *c);
 
 /* The control socket's commands: the answer to "credential"; and NULL when @fd is the
  * channel now, or why it isn't. */

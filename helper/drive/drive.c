@@ -18,6 +18,9 @@
 
 #define RELEASE_S 10
 
+/* How long an agent may take to make a SAS. */
+#define SAS_S 10
+
 /* --- what outlives this process ------------------------------------------ */
 
 struct driver_memory drive_memory(const struct drive *d, uint64_t number, uint64_t raising_to)
@@ -170,7 +173,7 @@ void drive_trouble(void *arg, struct retry *r, const char *what, const struct az
 		r->counted = false;
 		return;
 	}
-	if (err->hint == AZ_HINT_SAS_EXPIRED)
+	if (err->class == AZ_DENIED)
 		agent_channel_check(&d->channel);
 	if (!d->channel.expired)
 		snprintf(d->last_error, sizeof(d->last_error), "can't %s: %s", what,
@@ -277,6 +280,8 @@ static void on_fresh(void *arg, bool after)
 {
 	struct drive *d = arg;
 
+	if (d->sas_wanted)
+		d->sas_wanted->done = true;
 	if (after) {
 		log_info("%s: there is a valid SAS again", d->name);
 		lease_pause(&d->lease, false);
@@ -286,10 +291,46 @@ static void on_fresh(void *arg, bool after)
 	}
 }
 
+static int64_t on_clock(void *arg)
+{
+	const struct drive *d = arg;
+	int64_t ahead;
+
+	if (d->lease_client && az_client_clock(d->lease_client, &ahead))
+		return ahead;
+	return d->client && az_client_clock(d->client, &ahead) ? ahead : 0;
+}
+
+static void no_sas(void *arg)
+{
+	struct drive *d = arg;
+
+	d->sas_wanted->done = true;
+	d->sas_wanted->res.err.class = AZ_DENIED;
+}
+
+bool drive_correct_clock(struct drive *d)
+{
+	struct az_sync fresh = { 0 };
+	struct loop_timer timer;
+	int err;
+
+	if (!agent_channel_tell_clock(&d->channel))
+		return false;
+	d->sas_wanted = &fresh;
+	loop_timer_init(&timer, no_sas, d);
+	loop_timer_arm(d->loop, &timer, LOOP_SEC(SAS_S));
+	err = az_sync_wait(d->loop, &fresh);
+	loop_timer_cancel(d->loop, &timer);
+	d->sas_wanted = NULL;
+	return !err && !fresh.res.err.class;
+}
+
 const struct agent_channel_ops drive_channel_ops = {
 	.abandoned = on_abandoned,
 	.expired = on_expired,
 	.fresh = on_fresh,
+	.clock_ahead = on_clock,
 };
 
 /* --- the end -------------------------------------------------------------- */

@@ -65,6 +65,7 @@ struct drive {
 	enum cdrive_state state; /* as the driver told it last */
 	char fenced[DRIVE_MESSAGE]; /* why the blob is not ours any more */
 
+	struct az_sync *sas_wanted; /* ends when a fresh SAS has come; NULL: nobody waits */
 	unsigned int park_reasons; /* how many ask for the drive to be parked */
 	uint64_t parked_at;
 	uint64_t logged_at; /* the last trouble */
@@ -88,6 +89,10 @@ json_t *drive_configure(struct drive *d, const json_t *request, int fd);
  * turns out to be lost is ready, and fenced.
  */
 json_t *drive_open(struct drive *d);
+
+/* The service has refused the SAS: true when it was for the clocks, and there is one now that
+ * goes by the service's.  Runs the loop. */
+bool drive_correct_clock(struct drive *d);
 
 /* Interrupts drive_open(). */
 void drive_abandon(struct drive *d);

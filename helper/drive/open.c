@@ -160,12 +160,12 @@ static json_t *check_blob(struct drive *d)
 	return NULL;
 }
 
-static bool says_missing(const json_t *error)
+static bool says(const json_t *error, enum exit_status status)
 {
-	int status = 0;
+	int said = EXIT_OK;
 
-	json_unpack((json_t *)error, "{s:{s:i}}", "error", "exit", &status);
-	return status == EXIT_MISSING;
+	json_unpack((json_t *)error, "{s:{s:i}}", "error", "exit", &said);
+	return said == (int)status;
 }
 
 /* In place of a lease. */
@@ -175,7 +175,7 @@ static json_t *check_snapshot(struct drive *d)
 
 	lease_not_needed(&d->lease);
 	error = check_blob(d);
-	if (!error || d->adopt < 0 || !says_missing(error))
+	if (!error || d->adopt < 0 || !says(error, EXIT_MISSING))
 		return error;
 	json_decref(error);
 	drive_lost(d, "the snapshot was deleted");
@@ -520,6 +520,10 @@ static json_t *open_blob(struct drive *d)
 		steps = d->adopt >= 0 ? adopting_snapshot : snapshot;
 	for (const step_fn *step = steps; *step && !error && !d->fenced[0]; step++) {
 		error = (*step)(d);
+		if (says(error, EXIT_DENIED) && drive_correct_clock(d)) {
+			json_decref(error);
+			error = (*step)(d);
+		}
 		if (!error && d->abandoned)
 			error = interrupted(d);
 	}

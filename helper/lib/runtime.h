@@ -56,8 +56,13 @@
  * before the answer means that nobody wants the drive any more.
  *
  * After the answer the channel stays open.  The agent sends {"sas": "…"} whenever it
- * has made a fresh one; the helper uses it from the next call on.  The helper
- * sends {"sas": "…"} when a user handed one in ("credential" above), so that the
+ * has made a fresh one; the helper uses it from the next call on.
+ *
+ * At any time, before the answer too, the helper sends {"clock_ahead": SECONDS}, by how much
+ * the service's clock is ahead of this machine's (negative: behind).  An agent that has a
+ * key makes its SAS by that clock from then on, and sends one at once.
+ *
+ * The helper sends {"sas": "…"} when a user handed one in ("credential" above), so that the
  * agent has it for the helper's successor.  When the agent goes, the helper goes on
  * for as long as its SAS is valid.  When the helper goes, the agent looks at what
  * the driver has: no such drive, or a fenced one, and its work is done; else it

@@ -48,6 +48,9 @@ static struct {
 	uint64_t footer_takes;
 	bool copy_begins; /* as the lease is taken */
 	bool listing_hangs; /* the list of page ranges is not answered */
+	int64_t ahead; /* its clock, of ours */
+	const char *corrected; /* the SAS that the agent makes when it is told of that */
+	struct az_result refused; /* until then, to what carries another SAS */
 } t;
 
 /* --- the driver --------------------------------------------------------------------- */
@@ -219,6 +222,13 @@ int az_client_new(struct az_client **out, struct loop *loop, const struct az_cli
 	return 0;
 }
 
+bool az_client_clock(const struct az_client *c, int64_t *ahead)
+{
+	(void)c;
+	*ahead = t.ahead;
+	return true;
+}
+
 void az_client_free(struct az_client *c)
 {
 	(void)c;
@@ -252,11 +262,34 @@ static bool answer_lease(struct az_call *call)
 	return true;
 }
 
+/* What the agent is told, and does about it: so many seconds, or 0. */
+static int64_t agent_hears(void)
+{
+	int64_t ahead = 0;
+	json_t *m;
+
+	while (!runtime_receive(t.agent, &m, 0)) {
+		ahead = json_integer_value(json_object_get(m, "clock_ahead"));
+		json_decref(m);
+	}
+	if (ahead && t.corrected) {
+		m = json_pack("{s:s}", "sas", t.corrected);
+		assert_int_equal(runtime_send(t.agent, m), 0);
+		json_decref(m);
+		t.drive.channel.socket.fn(t.drive.channel.socket.arg, 0);
+	}
+	return ahead;
+}
+
 /* False: nothing to do before the clock goes on. */
 static bool answer_one(struct az_call *call)
 {
 	char zero[512] = { 0 };
 
+	if (t.refused.err.class && (!t.corrected || strcmp(t.drive.cred.sas, t.corrected) != 0)) {
+		fake_answer(call, &t.refused);
+		return true;
+	}
 	switch (call->kind) {
 	case FAKE_LEASE:
 		return answer_lease(call);
@@ -314,6 +347,10 @@ int az_sync_wait(struct loop *loop, struct az_sync *s)
 {
 	(void)loop;
 	while (!s->done) {
+		if (t.corrected)
+			agent_hears();
+		if (s->done)
+			break;
 		if (!next_to_answer())
 			assert_true(fake_loop_next());
 		serve();

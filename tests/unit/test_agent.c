@@ -115,6 +115,30 @@ static void a_key_makes_tokens(void **state)
 	key_free(key);
 }
 
+/* The service's clock, as a helper tells it: of one that lies no token lives long. */
+static void tokens_go_by_the_services_clock(void **state)
+{
+	struct key *key = key_from("key", KEY, 1800);
+	struct az_url url;
+	char *token;
+
+	(void)state;
+	assert_int_equal(key_clock_ahead(0), 0);
+	assert_int_equal(key_clock_ahead(600), 600);
+	assert_int_equal(key_clock_ahead(-600), -600);
+	assert_int_equal(key_clock_ahead(-10 * 86400), -10 * 86400);
+	assert_int_equal(key_clock_ahead(3601), 3600);
+	assert_int_equal(key_clock_ahead(INT64_MAX), 3600);
+	assert_int_equal(key_clock_ahead(INT64_MIN), -366 * 86400);
+	parse(&url);
+	token = key_token(key, &url, 1700000000 + key_clock_ahead(-600));
+	assert_non_null(strstr(token, "st=2023-11-14T21%3A58%3A20Z"));
+	assert_non_null(strstr(token, "se=2023-11-14T22%3A33%3A20Z"));
+	text_free_secret(token);
+	az_url_free(&url);
+	key_free(key);
+}
+
 static void a_sas_is_handed_on(void **state)
 {
 	struct key *key = key_from("sas", "?sp=rw&se=2030-01-01T00:00:00Z&sig=abc", 60);
@@ -267,6 +291,7 @@ int main(void)
 		cmocka_unit_test(backs_off),
 		cmocka_unit_test(slows_down_repeated_deaths),
 		cmocka_unit_test(a_key_makes_tokens),
+		cmocka_unit_test(tokens_go_by_the_services_clock),
 		cmocka_unit_test(a_sas_is_handed_on),
 		cmocka_unit_test(nothing_is_no_credential),
 		cmocka_unit_test(agents_are_seen),

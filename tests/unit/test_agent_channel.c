@@ -36,6 +36,7 @@ static struct {
 	int theirs; /* the agent's end */
 	unsigned int abandoned, expired, fresh, after;
 	char why[256];
+	int64_t ahead; /* the service's clock */
 } t;
 
 static void abandoned(void *arg)
@@ -58,9 +59,16 @@ static void fresh(void *arg, bool after)
 	t.after += after;
 }
 
+static int64_t clock_ahead(void *arg)
+{
+	assert_ptr_equal(arg, &t);
+	return t.ahead;
+}
+
 static const struct agent_channel_ops ops = { .abandoned = abandoned,
 					      .expired = expired,
-					      .fresh = fresh };
+					      .fresh = fresh,
+					      .clock_ahead = clock_ahead };
 
 static int open_channel(const json_t *request, int *theirs)
 {
@@ -307,6 +315,8 @@ static void the_user_brings_another(void **state)
 	agent_channel_announced(&t.channel);
 	fake_loop_run(LOOP_SEC(900));
 	assert_non_null(strstr(t.why, "with a new SAS in the URL"));
+	t.ahead = 600; /* nothing can be done about that */
+	assert_false(agent_channel_tell_clock(&t.channel));
 }
 
 /* --- the agent goes, and another comes ------------------------------------------------ */
@@ -410,6 +420,76 @@ static void an_agent_needs_a_sas(void **state)
 	assert_string_equal(t.cred.sas, AT_08_30);
 }
 
+/* --- the service's clock ---------------------------------------------------------------- */
+
+/* What the agent is told; 0: nothing. */
+static int64_t told(void)
+{
+	int64_t ahead;
+	json_t *m;
+
+	if (runtime_receive(t.theirs, &m, 0))
+		return 0;
+	ahead = json_integer_value(json_object_get(m, "clock_ahead"));
+	assert_int_not_equal(ahead, 0);
+	json_decref(m);
+	return ahead;
+}
+
+static void tells_the_services_clock(void **state)
+{
+	(void)state;
+	t.ahead = 29; /* a response that took its time, perhaps */
+	assert_false(agent_channel_tell_clock(&t.channel));
+	t.ahead = -30;
+	assert_true(agent_channel_tell_clock(&t.channel));
+	assert_false(agent_channel_tell_clock(&t.channel));
+	assert_int_equal(told(), -30);
+	t.ahead = -3;
+	assert_false(agent_channel_tell_clock(&t.channel));
+	t.ahead = 0;
+	assert_true(agent_channel_tell_clock(&t.channel));
+	agent_dies();
+	t.ahead = 600;
+	assert_false(agent_channel_tell_clock(&t.channel));
+}
+
+/* Every few seconds, and when the service refuses. */
+static void tells_it_in_time(void **state)
+{
+	(void)state;
+	t.ahead = 600;
+	fake_loop_run(LOOP_SEC(AGENT_CHANNEL_CHECK_S) + 1);
+	assert_int_equal(told(), 600);
+	t.ahead = 700;
+	agent_channel_check(&t.channel);
+	assert_int_equal(told(), 700);
+	fake_loop_run(LOOP_SEC(100)); /* 08:18:30, and 08:30:10 */
+	assert_int_equal(t.expired, 1);
+	t.ahead = 0;
+	fake_loop_run(LOOP_SEC(AGENT_CHANNEL_CHECK_S) + 1);
+	assert_int_equal(t.after, 1);
+}
+
+/* Its SAS is over by that clock, and is not its last word. */
+static void tells_it_to_another_agent(void **state)
+{
+	json_t *m;
+
+	(void)state;
+	t.ahead = 3600;
+	agent_dies();
+	fake_loop_run(LOOP_SEC(AGENT_CHANNEL_CHECK_S) + 1);
+	assert_int_equal(t.expired, 1);
+	assert_null(connect_again(AT_09_00, &t.theirs));
+	assert_int_equal(runtime_receive(t.theirs, &m, 0), 0);
+	assert_int_equal(json_integer_value(json_object_get(m, "clock_ahead")), 3600);
+	json_decref(m);
+	assert_int_equal(t.after, 0);
+	send_sas(SAS("2027-01-15T09:47:00Z"));
+	assert_int_equal(t.after, 1);
+}
+
 /* --- handed in by a user ---------------------------------------------------------------- */
 
 static void handed_in(void **state)
@@ -506,6 +586,9 @@ int main(void)
 		ANNOUNCED(another_comes_at_once),
 		ANNOUNCED(one_agent_at_a_time),
 		ANNOUNCED(an_agent_needs_a_sas),
+		TEST(tells_the_services_clock),
+		ANNOUNCED(tells_it_in_time),
+		ANNOUNCED(tells_it_to_another_agent),
 		ANNOUNCED(handed_in),
 		ANNOUNCED(handed_in_to_no_avail),
 		ANNOUNCED(the_agent_hangs),

@@ -429,6 +429,85 @@ static void parks_without_a_sas(void **state)
 	assert_true(t.until > boot_clock());
 }
 
+static struct az_result clock_refusal(void)
+{
+	struct az_result res = fake_error(AZ_DENIED, 403, "AuthenticationFailed");
+
+	res.err.hint = AZ_HINT_CLOCK;
+	return res;
+}
+
+/* This machine's clock is ahead, so the SAS has not begun; the agent makes another. */
+static void opens_by_the_services_clock(void **state)
+{
+	(void)state;
+	t.ahead = -600;
+	t.refused = clock_refusal();
+	t.corrected = "sp=rw&se=2027-01-15T08:20:00Z&sig=c2VjcmV0";
+	mounted();
+	assert_string_equal(t.drive.cred.sas, t.corrected);
+	fake_loop_run(LOOP_SEC(1));
+	assert_int_equal(agent_hears(), 0); /* it knows */
+}
+
+static void adopts_by_the_services_clock(void **state)
+{
+	(void)state;
+	remember();
+	t.ahead = 600;
+	t.refused = clock_refusal();
+	t.corrected = LATER;
+	assert_null(open_drive(3));
+	was_told(1, ADOPT);
+}
+
+/* The agent does not answer, or it was not the clock. */
+static void does_not_open_all_the_same(void **state)
+{
+	uint64_t begun;
+
+	(void)state;
+	t.ahead = -600;
+	t.refused = clock_refusal();
+	begun = loop_now();
+	is_error(open_drive(-1), 4, "clock");
+	assert_true(loop_now() - begun < LOOP_SEC(15));
+	assert_int_equal(agent_hears(), -600);
+	close_drive();
+	teardown(state);
+	setup(state);
+	t.refused = fake_error(AZ_DENIED, 403, "AuthenticationFailed");
+	begun = loop_now();
+	is_error(open_drive(-1), 4, "AuthenticationFailed");
+	assert_true(loop_now() - begun < LOOP_SEC(1));
+}
+
+/* It changes while the drive is there: one of the two clocks was set. */
+static void goes_on_by_the_services_clock(void **state)
+{
+	(void)state;
+	mounted();
+	t.ahead = 7200; /* the SAS is over by it */
+	t.refused = clock_refusal();
+	t.corrected = "sp=rw&se=2027-01-15T10:40:00Z&sig=c2VjcmV0";
+	fake_loop_run(LOOP_SEC(11));
+	state_is(CDRIVE_STATE_PARKED);
+	was_told(1, PARK);
+	assert_int_equal(agent_hears(), 7200);
+	serve();
+	assert_int_equal(t.told[0], RESUME);
+	assert_string_equal(t.drive.cred.sas, t.corrected);
+	/* And a jump of ours alone is none. */
+	t.n = 0;
+	fake_wall += 7200;
+	t.ahead = 0;
+	fake_loop_run(LOOP_SEC(11));
+	serve();
+	for (unsigned int i = 0; i < t.n; i++)
+		assert_int_equal(t.told[i], DEADLINE);
+	t.n = 0;
+}
+
 /* Refused before its time (a policy was changed, the key regenerated). */
 static void a_new_sas_is_tried_at_once(void **state)
 {
@@ -474,6 +553,10 @@ int main(void)
 		TEST(lost),
 		TEST(parks_without_a_sas),
 		TEST(a_new_sas_is_tried_at_once),
+		TEST(opens_by_the_services_clock),
+		TEST(adopts_by_the_services_clock),
+		TEST(does_not_open_all_the_same),
+		TEST(goes_on_by_the_services_clock),
 	};
 
 	return cmocka_run_group_tests_name("drive", tests, NULL, NULL);
