@@ -298,7 +298,7 @@ static void works_with_a_full_directory(void **state)
 	mounted();
 	keeps(8);
 	assert_null(runtime_load(3));
-	lease_doubt_write(&t.drive.lease, 8);
+	lease_raise(&t.drive.lease);
 	fake_loop_run(LOOP_SEC(1));
 	serve();
 	keeps(9);
