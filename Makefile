@@ -5,6 +5,8 @@
 # make unit         unit tests, under address and undefined-behaviour sanitizers
 # make check-kunit  the driver's own, in a user-mode kernel with all checkers
 # make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long; then
+# make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit
+# make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit, measured
 # make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
 # make check-coverage	which lines of the driver tests run, 90 % at least; see tests/uncovered
 # make test|demo|bench|lint|format|install|clean
@@ -177,6 +179,12 @@ check-fuzz:
 	@$(MAKE) --no-print-directory programs
 	TEST_FUZZ_SECONDS=$(SECONDS) TEST_KERNELS=$(KERNEL) prove --timer tests/vm/hostile.t
 
+check-throttle:
+	@KERNELS=$(KERNEL) scripts/setup test
+	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory modules KERNELS=$(KERNEL)
+	THROTTLE_SECONDS=$(SECONDS) THROTTLE_STRICT=y TEST_KERNELS=$(KERNEL) prove -v tests/vm/throttle.t
+
 check-coverage:
 	@scripts/setup test
 	scripts/coverage --floor 90 scripts/test tests/kunit/ deadline.t hostile.t manners.t stress.t \
@@ -279,7 +287,7 @@ clean:
 	$(call tell,CLEAN,$(BUILD))
 	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all libraries programs check-kunit check-stress check-fuzz check-coverage unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all libraries programs check-kunit check-stress check-fuzz check-throttle check-coverage unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

@@ -15,6 +15,9 @@
 /* What may be started at once after a while without calls: so much time's worth. */
 #define BURST_NS (SECOND / 50)
 
+/* A drive that has started nothing for so long was idle. */
+#define IDLE_NS (SECOND / 10)
+
 /* How much of what was served is asked for after a refusal; after a second one within
  * SOON_NS; and after a third …  A first estimate is too high where the service lets bursts
  * pass. */
@@ -25,9 +28,11 @@
 
 /*
  * Growth in a second at full rate.  Near the ceiling it goes with the ceiling's root, so
- * that of two drives at one account the slower catches up; elsewhere it is a part of the
- * rate.
+ * that of two drives at one account the slower catches up, and accelerates: as much again
+ * after GROWTH_TIME_S, four times as much after twice that, in case that the ceiling was
+ * none.  Elsewhere it is a part of the rate.
  */
+#define GROWTH_TIME_S 4.0
 #define GROWTH_NEAR 0.15
 #define GROWTH_LEAST 0.006
 #define GROWTH_FAR 0.15
@@ -51,10 +56,22 @@ uint64_t congestion_delay(const struct congestion *c, uint64_t now)
 	return at > now ? at - now : 0;
 }
 
+/* Measuring begins anew. */
+static void forget(struct congestion *c, uint64_t now)
+{
+	memset(c->served, 0, sizeof(c->served));
+	c->since = c->slot = now / QUARTER;
+	c->begun = now;
+}
+
 void congestion_started(struct congestion *c, uint64_t now, uint64_t bytes)
 {
 	double interval;
 
+	/* What was served while little was asked for shows nothing. */
+	if (now - c->started > IDLE_NS)
+		forget(c, now);
+	c->started = now;
 	if (c->rate <= 0)
 		return;
 	if (c->next + BURST_NS < now)
@@ -72,11 +89,8 @@ static void turn(struct congestion *c, uint64_t now)
 {
 	uint64_t slot = now / QUARTER;
 
-	if (!c->since || slot - c->slot > 4 * CONGESTION_SLOTS) {
-		memset(c->served, 0, sizeof(c->served));
-		c->since = c->slot = slot;
-		c->begun = now;
-	}
+	if (!c->since || slot - c->slot > 4 * CONGESTION_SLOTS)
+		forget(c, now);
 	while (c->slot < slot)
 		c->served[++c->slot % CONGESTION_SLOTS] = (struct congestion_slot){ 0 };
 }
@@ -105,15 +119,16 @@ static double measured(const struct congestion *c, uint64_t now)
 
 /* --- the rate ------------------------------------------------------------- */
 
-static void grow(struct congestion *c, double served)
+static void grow(struct congestion *c, uint64_t now, double served)
 {
+	double t = (double)(now - c->decreased) / SECOND / GROWTH_TIME_S;
 	double by = GROWTH_FAR * c->rate;
 
 	/* As long as nothing is known, or far below, it doubles every second. */
 	if (c->rate < c->ceiling / 2 || c->ceiling <= 0)
 		by = c->rate;
 	else if (c->rate > c->ceiling * NEAR_FROM && c->rate < c->ceiling * NEAR_TO)
-		by = fmax(GROWTH_NEAR * sqrt(c->ceiling), GROWTH_LEAST * c->ceiling);
+		by = fmax(GROWTH_NEAR * sqrt(c->ceiling), GROWTH_LEAST * c->ceiling) * (1 + t * t);
 	c->rate += by * served / c->rate;
 	if (c->rate > UNLIMITED)
 		c->rate = 0;
@@ -127,7 +142,7 @@ void congestion_served(struct congestion *c, uint64_t now, uint64_t bytes)
 	c->served[c->slot % CONGESTION_SLOTS].cost += served;
 	c->served[c->slot % CONGESTION_SLOTS].calls++;
 	if (c->rate > 0)
-		grow(c, served);
+		grow(c, now, served);
 }
 
 static void decrease(struct congestion *c, uint64_t now)

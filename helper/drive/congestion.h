@@ -46,6 +46,7 @@ struct congestion {
 	double ceiling; /* what was served when something was last refused; 0: not known */
 	uint64_t next; /* when the next call may start */
 	uint64_t hold; /* nothing starts before: Retry-After */
+	uint64_t started; /* when a call was last started */
 	uint64_t decreased; /* when the rate was last made less */
 	unsigned int decreases; /* in quick succession */
 

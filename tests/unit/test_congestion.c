@@ -162,6 +162,29 @@ static void serves_at_the_limit(void **state)
 	}
 }
 
+/* A drive that did little, as one does that is being mounted, has shown nothing: the first
+ * refusals of a load are not taken for the limit. */
+static void little_load_is_no_limit(void **state)
+{
+	struct service s = {
+		.requests_s = 500, .bytes_s = 60 << 20, .burst_s = 0.1, .latency = 8 * MS
+	};
+	struct run r = fresh(1, 4096);
+
+	(void)state;
+	for (unsigned int i = 0; i < 20; i++) {
+		run_for(&r, &s, 0);
+		for (unsigned int ms = 0; ms < 10; ms++)
+			step(&r, &s);
+		r.now += 300 * MS;
+	}
+	r.depth = 32;
+	run_for(&r, &s, 2);
+	run_for(&r, &s, 4);
+	print_message("# in the third to sixth second: %llu\n", (unsigned long long)r.served);
+	assert_true(r.served >= 4 * 500 * 85 / 100);
+}
+
 /* Nothing refused, nothing limited. */
 static void a_service_without_limits_is_not_limited(void **state)
 {
@@ -272,6 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(serves_at_the_limit),
+		cmocka_unit_test(little_load_is_no_limit),
 		cmocka_unit_test(a_service_without_limits_is_not_limited),
 		cmocka_unit_test(a_limit_that_changes_is_followed),
 		cmocka_unit_test(an_outage_is_waited_for),

@@ -39,5 +39,4 @@ for off in '--behind 600' '--ahead 600' '--behind 36000'; do
 	fault clear all
 done
 
-[ -z "$(ls /sys/block/ | grep cdrive)" ]
-ok $? "nothing is left"
+is "$(find /sys/block -name 'cdrive*')" "" "nothing is left"

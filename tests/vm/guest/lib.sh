@@ -33,13 +33,13 @@ unmount_drive() {
 	timeout 60 clouddrivectl unmount "$device" "$@"
 }
 
-# start_store: a devstore in this machine, for a test that needs nothing outside, with
+# start_store [OPTION]...: a devstore in this machine, for a test that needs nothing outside, with
 # the container $base; $control is its control socket.
 # shellcheck disable=SC2034  # for the tests
 start_store() {
 	export AZURE_STORAGE_KEY="${azurite_key:?}"
 	control=/tmp/devstore/control
-	clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives >/tmp/serving 2>&1 &
+	clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives "$@" >/tmp/serving 2>&1 &
 	at_exit "kill $! 2>/dev/null"
 	wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
 	base=$(sed -n 's/.*serving //p' /tmp/serving)/drives
@@ -67,6 +67,23 @@ another_than() {
 	case $(helper_pid) in
 	0 | "$1") return 1 ;;
 	esac
+}
+
+# watch_states: from here on the states that drives come to are in /tmp/events, "cdriveN
+# STATE" a line, after a first line of another kind
+watch_states() {
+	/usr/bin/python3 -u -c '
+import socket
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)  # NETLINK_KOBJECT_UEVENT
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 20)  # SO_RCVBUFFORCE
+s.bind((0, 1))
+print("listening")
+while True:
+    event = dict(p.split("=", 1) for p in s.recv(8192).decode().split("\0") if "=" in p)
+    if "CDRIVE_STATE" in event:
+        print(event["DEVNAME"], event["CDRIVE_STATE"])' >/tmp/events &
+	at_exit "kill $! 2>/dev/null"
+	wait_for 20 grep -q listening /tmp/events || bail_out "events can't be seen"
 }
 
 # Whatever fails, the machine must end: a mounted drive that waits would not let it.

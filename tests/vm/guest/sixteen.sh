@@ -68,20 +68,6 @@ unmount_all() {
 }
 at_exit unmount_all
 
-# The states that drives have come to since, "cdriveN STATE" a line
-/usr/bin/python3 -u -c '
-import socket
-s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 15)  # NETLINK_KOBJECT_UEVENT
-s.setsockopt(socket.SOL_SOCKET, 33, 1 << 20)  # SO_RCVBUFFORCE
-s.bind((0, 1))
-print("listening")
-while True:
-    event = dict(p.split("=", 1) for p in s.recv(8192).decode().split("\0") if "=" in p)
-    if "CDRIVE_STATE" in event:
-        print(event["DEVNAME"], event["CDRIVE_STATE"])' >/tmp/events &
-monitor=$!
-at_exit "kill $monitor 2>/dev/null"
-
 # events: since the last time, but those of NUMBER...
 events() {
 	tail -n +$((seen + 1)) /tmp/events >/tmp/new_events
@@ -122,7 +108,7 @@ memory() {
 		END { for (c in n) printf "%s: %d, each %d KiB, %d of it locked\n", c, n[c], pss[c] / n[c], locked[c] / n[c] }'
 }
 
-wait_for 20 grep -q listening /tmp/events || bail_out "events can't be seen"
+watch_states
 seen=1
 try "sixteen drives are made" for_all make_one
 try "and mounted" for_all mount_one
