@@ -141,6 +141,7 @@ int mount_interrupted(const struct mount *m)
 static int mount_locked(struct mount *m)
 {
 	int status;
+	bool gone;
 
 	status = attach(m);
 	if (status)
@@ -149,7 +150,7 @@ static int mount_locked(struct mount *m)
 	if (!status && agent_interrupted(&m->agent))
 		status = mount_interrupted(m);
 	if (status && !m->was_there)
-		detach_index(m->index, false);
+		detach_index(m->index, false, &gone);
 	return status;
 }
 
@@ -242,17 +243,26 @@ static void forget_secrets(struct request *r)
 static int stay(struct mount *m)
 {
 	struct driver_drive d;
+	bool gone;
 
 	fflush(stdout);
 	if (m->agent.fd < 0) {
 		note("%s: has an agent in the background already; not staying", m->session.text);
 		return EXIT_OK;
 	}
-	while (agent_watch(&m->agent))
-		if (!detach_index(m->index, false))
-			return EXIT_OK;
-	if (driver_query(m->index, &d) || d.state == CDRIVE_STATE_FENCED)
+	while (agent_watch(&m->agent)) {
+		int status = detach_index(m->index, false, &gone);
+
+		if (gone)
+			return status;
+	}
+	if (driver_query(m->index, &d))
 		return EXIT_OK;
+	if (d.state == CDRIVE_STATE_FENCED)
+		return fail(
+			EXIT_FAILED,
+			"%s: /dev/cdrive%u was fenced; unmount it, which says whether something was lost",
+			m->session.text, m->index);
 	return fail(
 		EXIT_FAILED,
 		"%s: its agent ended, /dev/cdrive%u goes on without it for as long as its SAS is valid; bring one back: clouddrivectl mount %s",

@@ -8,7 +8,9 @@
 
 static int unmount(const struct drive *drive, void *force)
 {
-	return detach_drive(drive, *(bool *)force);
+	bool gone;
+
+	return detach_drive(drive, *(bool *)force, &gone);
 }
 
 static int run(int argc, char **argv)
@@ -35,8 +37,9 @@ static const char help[] =
 	"usage: clouddrivectl unmount DRIVE [--force]\n"
 	"\n"
 	"Unmounts the drive's file systems, releases its lease and takes the device away.\n"
-	"DRIVE is a URL, a device or a mount point. Everything written is in the blob when\n"
-	"this returns 0, unless the drive was fenced, which is said then. Needs root.\n"
+	"DRIVE is a URL, a device or a mount point. When this returns 0, everything that was\n"
+	"written is in the blob: not when writing it out failed, with --force and without, nor\n"
+	"when the drive was fenced while it had a file system. Needs root.\n"
 	"\n"
 	"  --force  even while files or the device are in use, and without waiting for data\n"
 	"           that can't be written now: programs that use it get errors, and what was\n"
@@ -49,7 +52,7 @@ static const char help[] =
 	"  clouddrivectl unmount /mnt/disk1\n"
 	"  clouddrivectl unmount /dev/cdrive0 --force\n"
 	"\n"
-	"Exit status: 0 done; 1 it failed; 2 wrong usage; 3 no such drive on this machine;\n"
+	"Exit status: 0 done; 1 it failed, or not all is in the blob, which is said then; 2 wrong usage; 3 no such drive on this machine;\n"
 	"6 files or the device in use; 7 data waits for a service that can't be reached.\n";
 
 const struct verb verb_unmount = {

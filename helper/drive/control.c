@@ -105,11 +105,12 @@ static json_t *request_status(const struct drive *d)
 {
 	const struct io_counters *c = &d->queue.counters;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "reads",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "reads",
 			 (json_int_t)c->reads, "writes", (json_int_t)c->writes, "discards",
 			 (json_int_t)c->discards, "write_zeroes", (json_int_t)c->write_zeroes,
 			 "read_bytes", (json_int_t)c->read_bytes, "written_bytes",
-			 (json_int_t)c->written_bytes, "errors", (json_int_t)c->errors, "in_flight",
+			 (json_int_t)c->written_bytes, "errors", (json_int_t)c->errors,
+			 "failed_writes", (json_int_t)c->failed_writes, "in_flight",
 			 d->queue.in_flight, "waiting", d->queue.waiting);
 }
 
@@ -371,7 +372,10 @@ void control_close(struct drive *d)
 	for (struct client *client = c->clients; client; client = next) {
 		next = client->next;
 		if (client->waits) {
-			json_t *done = json_pack("{s:b, s:s*}", "unmounted", 1, "note",
+			json_t *done = json_pack("{s:b, s:I, s:s*, s:s*}", "unmounted", 1,
+						 "failed_writes",
+						 (json_int_t)d->queue.counters.failed_writes,
+						 "fenced", d->fenced[0] ? d->fenced : NULL, "note",
 						 d->lease_left ? d->last_error : NULL);
 
 			runtime_send(client->watch.fd, done);

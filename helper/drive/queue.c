@@ -132,8 +132,10 @@ void io_done(struct io *io, int status)
 	if (!io->busy)
 		return;
 	unlink_io(q, io);
-	if (status)
+	if (status) {
 		q->counters.errors++;
+		q->counters.failed_writes += io->desc.op != CDRIVE_OP_READ;
+	}
 	q->complete(q->complete_arg, io->desc.tag, status);
 	for (; after; after = after->next) {
 		if (!conflict(io, after) || --after->blockers)

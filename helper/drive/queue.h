@@ -14,7 +14,7 @@
 struct io_counters {
 	uint64_t reads, writes, discards, write_zeroes;
 	uint64_t read_bytes, written_bytes;
-	uint64_t errors;
+	uint64_t errors, failed_writes; /* all; and all but reads */
 };
 
 struct io_queue {

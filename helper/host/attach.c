@@ -110,20 +110,21 @@ static void release_lease(struct mount *m, const char *lease_id)
 		az_sync_wait(m->session.loop, &sync);
 }
 
-/* A mount never answers with a drive that does not work. */
+/* A mount never answers with a drive that does not work.  What it has lost is said. */
 static int take_away(struct mount *m, unsigned int index)
 {
 	struct driver_drive d;
 	bool orphan = !driver_query(index, &d) && !d.helper_pid;
-	int status = detach_index(index, true);
+	bool gone;
+	int status = detach_index(index, true, &gone);
 
 	agent_forget(&m->agent);
-	if (!status && orphan && d.memory.lease_id[0])
+	if (gone && orphan && d.memory.lease_id[0])
 		release_lease(m, d.memory.lease_id);
-	if (!status)
+	if (gone)
 		note("%s: /dev/cdrive%u was fenced, and was taken away; the blob is mounted afresh",
 		     m->session.text, index);
-	return status;
+	return gone ? EXIT_OK : status;
 }
 
 /* --- one that has an agent -------------------------------------------------------------- */

@@ -1,33 +1,32 @@
 // SPDX-License-Identifier: MIT
 /*
- * umount(2) writes back what is dirty, and so waits for as long as the drive
- * is parked.  It is left to a child, which is watched: as long as requests
- * complete it may take any time, and when none does for a while this program
- * stops waiting.
+ * What is dirty is written out before anything goes, as umount(2) doesn't tell what
+ * fails; the rest of it, which umount(2) writes, is asked for on the devices.  When all
+ * of that went well and the drive is not fenced by then, everything is in the blob: a
+ * write has completed when the service has it.
  */
 #include "host/detach.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <glob.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/lock.h"
 #include "ctl/ctl.h"
+#include "host/flush.h"
 #include "host/helper.h"
 #include "host/mounts.h"
+#include "host/watched.h"
 #include "lib/loop.h"
 #include "lib/runtime.h"
 
-#define PARKED_MS 10000 /* without progress, drive not live */
-#define STUCK_MS 120000 /* without progress, drive live */
-#define FORCED_MS 5000 /* then the device goes, and umount(2) with it */
 #define HELPER_MS 90000 /* for the helper to answer "unmount" */
 #define HELPER_FORCED_MS 30000
 #define HELPER_FENCED_MS 3000 /* it has nothing left to wait for */
@@ -35,72 +34,51 @@
 #define AGENT_S 5 /* for the agent to end, after the drive */
 #define OPEN_MS 5000 /* for passing users, like udev */
 
+struct detachment {
+	unsigned int index;
+	const struct drive *drive; /* as it was found */
+	bool force; /* also because it is fenced */
+	bool files; /* it has, or had, a file system that could be written to */
+	char lost[320]; /* why not all is in the blob, for people; "" */
+	bool fenced; /* when all was written out, and why as far as is known: */
+	char why_fenced[320];
+};
+
+/* The first reason counts, and is kept for who tries again: the kernel tells it once. */
+__attribute__((format(printf, 2, 3))) static void lose(struct detachment *d, const char *fmt, ...)
+{
+	json_t *changes;
+	va_list args;
+
+	if (d->lost[0])
+		return;
+	va_start(args, fmt);
+	vsnprintf(d->lost, sizeof(d->lost), fmt, args);
+	va_end(args);
+	changes = json_pack("{s:s}", "lost", d->lost);
+	runtime_update(d->index, changes);
+	json_decref(changes);
+}
+
 /* --- file systems --------------------------------------------------------------- */
 
-/* What tells progress from standing still: the numbers of requests completed.
- * The other fields are times, which pass anyhow. */
-static void completed(unsigned int index, char *buf, size_t len)
-{
-	char path[64], reads[24] = "", writes[24] = "", discards[24] = "";
-	FILE *f;
+struct umounting {
+	const char *dir;
+	int flags;
+};
 
-	snprintf(path, sizeof(path), "/sys/block/cdrive%u/stat", index);
-	f = fopen(path, "re");
-	if (f) {
-		if (fscanf(f, "%23s %*s %*s %*s %23s %*s %*s %*s %*s %*s %*s %23s", reads, writes,
-			   discards) < 2)
-			reads[0] = '\0';
-		fclose(f);
-	}
-	snprintf(buf, len, "%s %s %s", reads, writes, discards);
+static int umount_it(void *arg)
+{
+	const struct umounting *u = arg;
+
+	return umount2(u->dir, u->flags) ? errno : 0;
 }
 
-static int umount_timeout_ms(unsigned int index, bool force)
+static int umount_watched(const struct detachment *d, const char *dir)
 {
-	struct driver_drive d;
+	struct umounting u = { dir, UMOUNT_NOFOLLOW | (d->force ? MNT_DETACH : 0) };
 
-	if (force)
-		return FORCED_MS;
-	if (driver_query(index, &d) || d.state != CDRIVE_STATE_LIVE)
-		return PARKED_MS;
-	return STUCK_MS;
-}
-
-/* -ETIMEDOUT: still at it, and nothing moves. */
-static int watch_child(pid_t pid, unsigned int index, bool force)
-{
-	struct pollfd p = { .fd = pidfd_open(pid, 0), .events = POLLIN };
-	char before[80], now[80];
-	uint64_t since = loop_now();
-	int status = 0, n;
-
-	if (p.fd < 0)
-		return -errno;
-	completed(index, before, sizeof(before));
-	while ((n = poll(&p, 1, 200)) <= 0) {
-		completed(index, now, sizeof(now));
-		if (strcmp(before, now) != 0)
-			since = loop_now();
-		memcpy(before, now, sizeof(before));
-		if (loop_now() - since > LOOP_MS(umount_timeout_ms(index, force)))
-			break;
-	}
-	close(p.fd);
-	if (n <= 0)
-		return -ETIMEDOUT;
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
-}
-
-static int umount_watched(const char *dir, unsigned int index, bool force)
-{
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		_exit(umount2(dir, UMOUNT_NOFOLLOW | (force ? MNT_DETACH : 0)) ? errno : 0);
-	return watch_child(pid, index, force);
+	return watched_run(umount_it, &u, d->index, d->force);
 }
 
 /* The service's fault where there is a helper that waits for it. */
@@ -111,7 +89,7 @@ static int umount_stuck(const char *dir, unsigned int index)
 
 	return fail(
 		waits ? EXIT_UNREACHABLE : EXIT_FAILED,
-		"%s: data waits to be written and the drive makes no progress; bring %s back, or give the data up with --force",
+		"%s: data waits to be written and the drive makes no progress; bring %s back, and unmount it then",
 		dir, waits ? "the service" : "the helper (clouddrivectl mount URL)");
 }
 
@@ -128,25 +106,91 @@ static int umount_failed(const char *dir, unsigned int index, int err)
 		    dir, *users ? " by " : "", users);
 }
 
+static const char *why_not(int err)
+{
+	return err == -ETIMEDOUT ? "the drive makes no progress" : strerror(-err);
+}
+
+static int umount_one(struct detachment *d, const char *dir)
+{
+	int err = flush_file_system(dir, d->index, d->force);
+
+	if (err == -ETIMEDOUT && !d->force)
+		return umount_stuck(dir, d->index);
+	if (err)
+		lose(d, "%s could not be written out: %s", dir, why_not(err));
+	err = umount_watched(d, dir);
+	/* -EINVAL: not a mount point any more. */
+	if (!err || err == -EINVAL || (d->force && err == -ETIMEDOUT))
+		return EXIT_OK;
+	return umount_failed(dir, d->index, err);
+}
+
 /* Last mounted first. */
-static int umount_all(unsigned int index, bool force)
+static int umount_all(struct detachment *d)
 {
 	struct mounts m;
-	int err, status = EXIT_OK;
+	int status = EXIT_OK;
 
-	if (mounts_of(index, &m))
+	if (mounts_of(d->index, &m))
 		return fail(EXIT_FAILED, "out of memory");
+	d->files |= m.count && !d->drive->driver.read_only;
 	while (m.count && !status) {
-		const char *dir = m.dirs[m.count - 1];
-
-		err = umount_watched(dir, index, force);
-		/* -EINVAL: not a mount point any more. */
-		if (err && err != -EINVAL && !(force && err == -ETIMEDOUT))
-			status = umount_failed(dir, index, err);
+		status = umount_one(d, m.dirs[m.count - 1]);
 		free(m.dirs[--m.count]);
 	}
 	mounts_free(&m);
 	return status;
+}
+
+/* A dead file system has no way to tell what it could not write. */
+static void look_at_state(struct detachment *d)
+{
+	struct driver_drive now;
+
+	d->fenced = !driver_query(d->index, &now) && now.state == CDRIVE_STATE_FENCED;
+	if (d->fenced && d->files)
+		lose(d, "it has a file system, which could not be brought to rest");
+}
+
+/* What is on top of it as a device, LVM for one, can't be asked. */
+static void look_at_holders(struct detachment *d)
+{
+	char disk[64], partitions[64];
+	glob_t found = { 0 };
+
+	if (!d->force || d->drive->driver.read_only)
+		return;
+	snprintf(disk, sizeof(disk), "/sys/block/cdrive%u/holders/*", d->index);
+	snprintf(partitions, sizeof(partitions), "/sys/block/cdrive%u/cdrive*/holders/*", d->index);
+	glob(disk, 0, NULL, &found);
+	glob(partitions, found.gl_pathc ? GLOB_APPEND : 0, NULL, &found);
+	if (found.gl_pathc)
+		lose(d, "%s was still on it", strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
+}
+
+static int write_out_and_umount(struct detachment *d)
+{
+	char device[DEVICE_SIZE];
+	struct flush devices;
+	int err, status;
+
+	device_name(d->index, device);
+	flush_devices_begin(&devices, d->index);
+	status = umount_all(d);
+	if (status) {
+		flush_devices_cancel(&devices);
+		return status;
+	}
+	err = flush_devices_end(&devices, d->force);
+	if (err == -ETIMEDOUT && !d->force)
+		return umount_stuck(device, d->index);
+	if (err)
+		lose(d, "%s could not be written out: %s", device, why_not(err));
+	look_at_state(d);
+	look_at_holders(d);
+	return EXIT_OK;
 }
 
 /* --- the device ------------------------------------------------------------------ */
@@ -259,9 +303,24 @@ static int ask_to_unmount(const struct drive *drive, bool force, json_t **answer
 	return err;
 }
 
-static int detach_by_helper(const struct drive *drive, bool force)
+/* What the helper says as it goes. */
+static void listen_to(struct detachment *d, const json_t *answer)
 {
-	unsigned int index = drive->driver.index;
+	const char *said = json_string_value(json_object_get(answer, "note"));
+	const char *fenced = json_string_value(json_object_get(answer, "fenced"));
+	json_int_t failed = json_integer_value(json_object_get(answer, "failed_writes"));
+
+	if (failed > 0)
+		lose(d, "%" JSON_INTEGER_FORMAT " writes failed, see the system log", failed);
+	snprintf(d->why_fenced, sizeof(d->why_fenced), "%s", fenced ? fenced : "");
+	if (said && !d->lost[0])
+		note("/dev/cdrive%u: %s", d->index, said);
+}
+
+static int detach_by_helper(struct detachment *d, const struct drive *drive)
+{
+	unsigned int index = d->index;
+	bool force = d->force;
 	json_t *answer;
 	int err, status;
 
@@ -271,66 +330,89 @@ static int detach_by_helper(const struct drive *drive, bool force)
 	if (err)
 		return no_answer(index, force, err);
 	status = fail_answer(answer);
-	if (!status && json_string_value(json_object_get(answer, "note")))
-		note("/dev/cdrive%u: %s", index,
-		     json_string_value(json_object_get(answer, "note")));
+	if (!status)
+		listen_to(d, answer);
 	json_decref(answer);
 	return status;
 }
 
-static int unmount_and_detach(const struct drive *drive, bool force)
+static int unmount_and_detach(struct detachment *d)
 {
-	unsigned int index = drive->driver.index;
-	struct drive now = *drive;
+	struct drive now = *d->drive;
 	struct agent_info agent;
 	int err, status;
 
-	if (!force && drive->url)
-		helper_end_deaf(&now.driver, drive->url);
+	if (!d->force && d->drive->url)
+		helper_end_deaf(&now.driver, d->drive->url);
 	helper_agent(&now.driver, &agent);
-	if (agent.alive && !force && !now.driver.helper_pid) {
-		wait_for_helper(index);
-		err = driver_query(index, &now.driver);
+	if (agent.alive && !d->force && !now.driver.helper_pid) {
+		wait_for_helper(d->index);
+		err = driver_query(d->index, &now.driver);
 		if (err)
 			return err == -ENODEV || err == -ENOENT ? EXIT_OK : EXIT_FAILED;
 	}
-	status = umount_all(index, force);
+	status = write_out_and_umount(d);
 	if (!status)
-		status = detach_by_helper(&now, force);
+		status = detach_by_helper(d, &now);
 	/* It has seen the drive go, and ends: nothing of it is left when this returns. */
 	if (!status)
 		agent_wait_end(&agent, AGENT_S);
 	return status;
 }
 
-int detach_drive(const struct drive *drive, bool force)
+static int say_lost(const struct detachment *d)
+{
+	char fenced[360] = "";
+
+	if (d->fenced)
+		snprintf(fenced, sizeof(fenced), "; it was fenced%s%s",
+			 d->why_fenced[0] ? ": " : "", d->why_fenced);
+	return fail(
+		EXIT_FAILED,
+		"/dev/cdrive%u: is unmounted, but not all that was written is in the blob: %s%s; mount it again with --fsck and look what is missing",
+		d->index, d->lost, fenced);
+}
+
+int detach_drive(const struct drive *drive, bool force, bool *gone)
 {
 	const char *made = json_string_value(json_object_get(drive->record, "made_mount_point"));
+	const char *lost = json_string_value(json_object_get(drive->record, "lost"));
 	bool fenced = drive->driver.state == CDRIVE_STATE_FENCED;
+	struct detachment d = {
+		.index = drive->driver.index,
+		.drive = drive,
+		/* Whoever has something open on a fenced drive gets errors anyway. */
+		.force = force || fenced,
+		.files = json_object_get(drive->record, "mounted_at") && !drive->driver.read_only,
+	};
 	int status;
 
-	/* Whoever has something open on a fenced drive gets errors anyway. */
-	status = unmount_and_detach(drive, force || fenced);
-	if (!status && fenced && !force)
-		note("/dev/cdrive%u: was fenced; what was not written before that is lost, check the file system with fsck",
-		     drive->driver.index);
+	snprintf(d.lost, sizeof(d.lost), "%s", lost ? lost : "");
+	status = unmount_and_detach(&d);
+	*gone = !status;
 	/* Fails, as it should, when someone has put something there. */
 	if (!status && made)
 		rmdir(made);
+	if (!status && d.lost[0])
+		return say_lost(&d);
+	if (!status && d.fenced)
+		note("/dev/cdrive%u: was fenced; nothing that waited to be written was lost by it",
+		     d.index);
 	return status;
 }
 
-int detach_index(unsigned int index, bool force)
+int detach_index(unsigned int index, bool force, bool *gone)
 {
 	struct drive drive;
 	int err, status;
 
 	err = drive_load(index, &drive);
-	if (err == -ENODEV || err == -ENOENT)
+	*gone = err == -ENODEV || err == -ENOENT;
+	if (*gone)
 		return EXIT_OK;
 	if (err)
 		return fail(EXIT_FAILED, "/dev/cdrive%u: %s", index, strerror(-err));
-	status = detach_drive(&drive, force);
+	status = detach_drive(&drive, force, gone);
 	drive_free(&drive);
 	return status;
 }

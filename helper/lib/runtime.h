@@ -25,9 +25,10 @@
  * below) means no.
  *
  *	status		answers what `clouddrivectl status --json` shows
- *	unmount		("force": bool) answers {"unmounted": true} when the device is
- *			gone and the lease is released, or could not be, with a
- *			"note" that says why
+ *	unmount		("force": bool) answers {"unmounted": true, "failed_writes": N}
+ *			when the device is gone and the lease is released, or could not
+ *			be, with a "note" that says why; N writes have failed since this
+ *			helper began; "fenced" says why it was, if it was
  *	credential	("sas": "…") the helper goes on with this SAS: {"accepted": true}
  *	snapshot	takes a snapshot of the blob: {"snapshot": TIME}; if the
  *			connection is closed before that, it may be taken or not
@@ -80,7 +81,8 @@
 #define RUNTIME_MESSAGE_MAX 65536
 
 /* cdriveN.json: {"index", "url", "read_only", "size", "helper_pid", "mounted_at" and
- * "made_mount_point" (by clouddrivectl)} */
+ * "made_mount_point", "lost" (why not all that was written is in the blob) (by
+ * clouddrivectl)} */
 
 /* Makes the directory when it isn't there; 0 or -errno. */
 int runtime_init(void);

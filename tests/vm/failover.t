@@ -215,7 +215,7 @@ fenced() {
 	diag "fenced after $(($(date +%s) - started)) s"
 	try "$name: list and status say so" ask $w 90 says fenced lost
 	try "$name: all its writes fail" wait_for 15 each_thread_fails $w $lost
-	try "$name: it unmounts within 10 s, files being open" ask $w 25 unmount_both 10
+	try "$name: it unmounts within 10 s, files being open" ask $w 25 unmount_lost 10
 	try "$name: and no write has succeeded since the first failed" ask $w 60 stop_writing
 }
 

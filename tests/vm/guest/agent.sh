@@ -177,7 +177,7 @@ echo data >&9
 take_it "$1/disk"
 try "another takes it: fenced" wait_for 25 state_is fenced
 begun=$(date +%s)
-try "unmount, with an open file" says 'was fenced' unmount_drive
+try "unmount, with an open file: what is lost is said" refused 'not all .* is in the blob: .*was fenced' unmount_drive
 [ $(($(date +%s) - begun)) -le 10 ]
 ok $? "within $(($(date +%s) - begun)) s"
 exec 9>&-

@@ -119,6 +119,23 @@ unmount_both() {
 		timeout "$1" clouddrivectl unmount "$(device_of files)"
 }
 
+# unmount_lost SECONDS: likewise, when they are fenced: that what is dirty in the file
+# system is lost is said, and they are gone all the same
+unmount_lost() {
+	block=$(device_of block) files=$(device_of files)
+	timeout "$1" clouddrivectl unmount "$block" || [ $? -eq 1 ] || return
+	timeout "$1" clouddrivectl unmount "$files" 2>/tmp/lost
+	[ $? -eq 1 ] && grep -q 'not all that was written is in the blob: .*was fenced' /tmp/lost || {
+		cat /tmp/lost
+		return 1
+	}
+	is_gone "$block" && is_gone "$files"
+}
+
+is_gone() {
+	! clouddrivectl list --json | jq -r '.[].device' | grep -qx "$1"
+}
+
 # --- what can go wrong inside ---------------------------------------------------------
 
 cut_off() {

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flush.h - whether what was written to a drive could be written out
+ *
+ * umount(2) ends well even when what it wrote out has failed.  Such errors are kept by
+ * the kernel, once for each who had the file system or the device open as they
+ * happened: so it is asked before the file system goes, and on the devices afterwards.
+ *
+ * Each is 0, or a negative errno: what failed since it was last asked, or -ETIMEDOUT
+ * (see watched.h).
+ */
+#ifndef HOST_FLUSH_H
+#define HOST_FLUSH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The file system at @dir, of the drive @index. */
+int flush_file_system(const char *dir, unsigned int index, bool force);
+
+/* The disk and its partitions, which are open from begin to end: end writes out; cancel
+ * only closes them. */
+struct flush {
+	unsigned int index;
+	pid_t pid; /* of the process that has them open; 0: none, or a negative errno */
+	int go;
+};
+
+void flush_devices_begin(struct flush *f, unsigned int index);
+int flush_devices_end(struct flush *f, bool force);
+void flush_devices_cancel(struct flush *f);
+
+#endif
