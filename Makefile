@@ -24,7 +24,7 @@ UDEVDIR ?= /usr/lib/udev
 KDIR    ?= /lib/modules/$(shell uname -r)/build
 KERNELS ?= 6.1 6.12
 
-LIBS := libcurl libcrypto libnl-3.0 libnl-genl-3.0 libkmod jansson expat mount blkid uuid libmicrohttpd libseccomp libcap-ng
+LIBS := libcurl libcares libcrypto libnl-3.0 libnl-genl-3.0 libkmod jansson expat mount blkid uuid libmicrohttpd libseccomp libcap-ng
 
 CFLAGS   ?= -O2 -g -Wall -Wextra
 HARDEN   ?= -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE

@@ -468,8 +468,10 @@ static int set_options(struct az_call *call)
 	/* Buffers of the size that the response needs: a 4 KiB read needn't
 	 * touch 256 KiB. */
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, big ? (long)AZ_SCRATCH : 16384L + AZ_SMALL_BODY);
-	/* $http_proxy is for the world outside. */
-	curl_easy_setopt(e, CURLOPT_PROXY, az_url_loopback(call->blob.url) ? "" : NULL);
+	curl_easy_setopt(e, CURLOPT_PROXY, call->route->proxy);
+	curl_easy_setopt(e, CURLOPT_NOPROXY, ""); /* that is decided */
+	/* With each call: libcurl keeps it where it is there already. */
+	curl_easy_setopt(e, CURLOPT_RESOLVE, az_route_entries(call->route));
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->twin_of ? 1L : 0L);
 	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, az_progress_idle_limit(c));
 	set_body(call);

@@ -7,6 +7,8 @@
  *   headers.c  the response's headers
  *   response.c the response's body, and the verdict on the whole
  *   progress.c which calls get nowhere
+ *   socket.c  libcurl's sockets
+ *   route.c   proxies, and the names that are needed; resolver.c their addresses
  *   twin.c    asking a second time before the first answer
  *   clock.c    how far the service's clock is from ours
  *   client.c   libcurl and the loop; starting, ending, pooling calls
@@ -23,6 +25,7 @@
 
 #include "azure/blob.h"
 #include "azure/client.h"
+#include "azure/route.h"
 #include "azure/sign.h"
 #include "azure/xml.h"
 #include "lib/date.h"
@@ -91,11 +94,12 @@ struct az_response {
 struct az_call {
 	struct az_client *client;
 	struct az_call *next, *prev;
-	/* Waiting: it has failed, and its twin hasn't yet. */
-	enum { CALL_POOLED, CALL_QUEUED, CALL_RUNNING, CALL_WAITING } state;
+	/* Nameless: until addresses are known.  Waiting: it has failed, and its twin
+	 * hasn't yet. */
+	enum { CALL_POOLED, CALL_QUEUED, CALL_NAMELESS, CALL_RUNNING, CALL_WAITING } state;
+	bool cancelled; /* from within libcurl: to be reaped */
 	struct az_call *twin; /* asks the same again; see twin.c */
 	struct az_call *twin_of;
-	bool cancelled; /* from within libcurl: to be reaped */
 
 	/* what is asked */
 	const struct az_op *op;
@@ -117,6 +121,8 @@ struct az_call {
 
 	/* the request */
 	CURL *easy;
+	struct az_route *route; /* the client's */
+	uint64_t nameless_at; /* since when it is; 0: not */
 	char id[40]; /* x-ms-client-request-id */
 	struct text url, lines, marker;
 	struct curl_slist list[AZ_MAX_FIELDS + 8];
@@ -127,6 +133,7 @@ struct az_call {
 	unsigned char *small;
 	uint64_t pos; /* body bytes given to libcurl */
 	bool sent; /* from prereq on */
+	bool reused; /* its connection had been idle */
 
 	/* the response */
 	struct az_response response;
@@ -136,12 +143,11 @@ struct az_call {
 	uint64_t page_start; /* range_end before this part of it */
 	unsigned int empty_pages;
 	enum az_class fail; /* found by a callback, which then ended the transfer */
-	char fail_text[96];
+	char fail_text[160];
 	char curl_text[CURL_ERROR_SIZE];
 
 	/* its progress; see progress.c */
 	struct az_socket *sockets; /* from @sent on it is one */
-	bool reused; /* its connection had been idle */
 	uint64_t sent_at, moved_at; /* loop_now() */
 	uint64_t asked_at; /* sent_at, or its last twin's start */
 	uint64_t moved; /* bytes, both ways */
@@ -177,6 +183,8 @@ struct az_client {
 	unsigned char *scratch; /* AZ_SCRATCH bytes */
 	struct az_call *calls, *pool;
 	struct az_socket *sockets; /* unused ones */
+	struct az_resolver *resolver;
+	struct az_route *routes;
 	int in_curl; /* libcurl must not be entered again */
 	int busy; /* az_client_free() must wait */
 	bool dead;
@@ -191,6 +199,14 @@ struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const s
 struct az_call *az_call_start(struct az_call *call);
 /* Ends a running call without a word, and forgets it. */
 void az_call_drop(struct az_call *call);
+
+/* Tells libcurl what happened to a socket of its own, or to its timer. */
+void az_client_act(struct az_client *c, curl_socket_t fd, int what);
+
+/* socket.c */
+/* For CURLMOPT_SOCKETFUNCTION. */
+int az_socket_watch(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket);
+void az_sockets_free(struct az_client *c);
 
 /* twin.c */
 /* Starts twins of calls that have waited for long enough. */

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include <openssl/rand.h>
 
@@ -46,9 +45,9 @@ static void leave(struct az_client *c)
 static void call_end(struct az_call *call, CURLcode code)
 {
 	struct az_client *c = call->client;
-	az_done_fn done = call->done;
-	void *arg = call->arg;
 	struct az_result res;
+	az_done_fn done;
+	void *arg;
 
 	if (az_response_judge(call, code, &res) == AZ_AGAIN) {
 		if (call->op->kind == AZ_KIND_LIST && call->range_end == call->page_start &&
@@ -64,6 +63,8 @@ static void call_end(struct az_call *call, CURLcode code)
 	}
 	if (res.err.class)
 		c->counters.failed++;
+	if (res.err.class == AZ_UNREACHABLE && call->route)
+		az_route_doubt(call->route);
 	call = az_twin_ended(call, &res);
 	if (!call)
 		return;
@@ -94,7 +95,7 @@ static void check_done(struct az_client *c)
 	}
 }
 
-static void act(struct az_client *c, curl_socket_t fd, int what)
+void az_client_act(struct az_client *c, curl_socket_t fd, int what)
 {
 	int running;
 
@@ -106,23 +107,9 @@ static void act(struct az_client *c, curl_socket_t fd, int what)
 	leave(c);
 }
 
-static void on_event(void *arg, uint32_t events)
-{
-	struct az_socket *s = arg;
-	int what = 0;
-
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP))
-		what |= CURL_CSELECT_IN;
-	if (events & EPOLLOUT)
-		what |= CURL_CSELECT_OUT;
-	if (events & EPOLLERR)
-		what |= CURL_CSELECT_ERR;
-	act(s->client, s->watch.fd, what);
-}
-
 static void on_timer(void *arg)
 {
-	act(arg, CURL_SOCKET_TIMEOUT, 0);
+	az_client_act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int set_timer(CURLM *multi, long ms, void *arg)
@@ -137,85 +124,6 @@ static int set_timer(CURLM *multi, long ms, void *arg)
 	return 0;
 }
 
-static struct az_socket *socket_new(struct az_client *c)
-{
-	struct az_socket *s = c->sockets;
-
-	if (s)
-		c->sockets = s->next;
-	else
-		s = calloc(1, sizeof(*s));
-	if (s) {
-		s->client = c;
-		s->call = NULL;
-		s->watch.fd = -1;
-	}
-	return s;
-}
-
-static void socket_free(struct az_socket *s)
-{
-	s->next = s->client->sockets;
-	s->client->sockets = s;
-}
-
-/* Whose request or answer goes by it, while libcurl watches it for that. */
-static void socket_of(struct az_socket *s, struct az_call *call)
-{
-	struct az_socket **p;
-
-	if (s->call == call)
-		return;
-	if (s->call) {
-		for (p = &s->call->sockets; *p != s; p = &(*p)->next)
-			;
-		*p = s->next;
-	}
-	s->call = call;
-	if (call) {
-		s->next = call->sockets;
-		call->sockets = s;
-	}
-}
-
-static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket)
-{
-	struct az_client *c = arg;
-	struct az_socket *s = socket;
-	struct az_call *call = NULL;
-	uint32_t events = 0;
-
-	if (what == CURL_POLL_REMOVE) {
-		if (s) {
-			loop_fd_del(c->loop, &s->watch);
-			socket_of(s, NULL);
-			socket_free(s);
-			curl_multi_assign(c->multi, fd, NULL);
-		}
-		return 0;
-	}
-	if (what & CURL_POLL_IN)
-		events |= EPOLLIN;
-	if (what & CURL_POLL_OUT)
-		events |= EPOLLOUT;
-	/* None: libcurl's own handle, as it ends a connection. */
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&call);
-	if (s) {
-		socket_of(s, call);
-		return loop_fd_mod(c->loop, &s->watch, events) ? -1 : 0;
-	}
-	s = socket_new(c);
-	if (!s)
-		return -1;
-	if (loop_fd_add(c->loop, &s->watch, fd, events, on_event, s)) {
-		socket_free(s);
-		return -1;
-	}
-	socket_of(s, call);
-	curl_multi_assign(c->multi, fd, s);
-	return 0;
-}
-
 static void arm_watchdog(struct az_client *c)
 {
 	uint64_t interval = az_progress_interval(&c->opt);
@@ -224,12 +132,37 @@ static void arm_watchdog(struct az_client *c)
 	loop_timer_arm(c->loop, &c->watchdog, interval);
 }
 
+/* Nothing is known of what came before. */
+static void fail_unsent(struct az_call *call, enum az_class class, const char *why)
+{
+	call->sent = false;
+	call->response = (struct az_response){ 0 };
+	az_call_fail(call, class, why);
+}
+
+static bool nameless_for_long(struct az_call *call)
+{
+	unsigned int ms = call->client->opt.connect_timeout_ms;
+	char why[96];
+
+	if (loop_now() - call->nameless_at < LOOP_MS(ms))
+		return false;
+	snprintf(why, sizeof(why), "Could not resolve host: no name server answered for %.1f s",
+		 ms / 1000.0);
+	fail_unsent(call, AZ_UNREACHABLE, why);
+	return true;
+}
+
 static struct az_call *next_expired(struct az_client *c)
 {
-	for (struct az_call *call = c->calls; call; call = call->next)
-		if (call->state == CALL_RUNNING && !call->cancelled && call->sent &&
-		    az_progress_expired(call))
+	for (struct az_call *call = c->calls; call; call = call->next) {
+		if (call->cancelled)
+			continue;
+		if (call->state == CALL_RUNNING && call->sent && az_progress_expired(call))
 			return call;
+		if (call->state == CALL_NAMELESS && nameless_for_long(call))
+			return call;
+	}
 	return NULL;
 }
 
@@ -252,7 +185,8 @@ static void on_watchdog(void *arg)
 	/* Calling back may end any other call, and start new ones: begin anew
 	 * each time. */
 	while (!c->dead && (call = next_expired(c))) {
-		curl_multi_remove_handle(c->multi, call->easy);
+		if (call->state == CALL_RUNNING)
+			curl_multi_remove_handle(c->multi, call->easy);
 		call->state = CALL_QUEUED;
 		call_end(call, CURLE_OPERATION_TIMEDOUT);
 	}
@@ -351,6 +285,8 @@ struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const s
 	call->range_end = call->page_start = 0;
 	call->empty_pages = 0;
 	call->cancelled = call->sent = false;
+	call->route = NULL;
+	call->nameless_at = 0;
 	call->twin = call->twin_of = NULL;
 	call->fail = AZ_OK;
 	text_reset(&call->marker);
@@ -358,14 +294,78 @@ struct az_call *az_call_new(struct az_client *c, const struct az_op *op, const s
 	return call;
 }
 
+static struct az_route *route_of(struct az_client *c, const struct az_url *url)
+{
+	struct az_route *route = c->routes;
+
+	while (route && (route->https != url->https || strcmp(route->host, url->host) != 0))
+		route = route->next;
+	if (route)
+		return route;
+	route = az_route_new(c->resolver, url);
+	if (route) {
+		route->next = c->routes;
+		c->routes = route;
+	}
+	return route;
+}
+
+/* Names were answered: who waited for one tries again, and whoever hasn't begun yet has
+ * a list of addresses that is made anew. */
+static void on_answered(void *arg)
+{
+	struct az_client *c = arg;
+
+	for (struct az_route *route = c->routes; route; route = route->next)
+		az_route_entries(route);
+	for (struct az_call *call = c->calls; call; call = call->next)
+		if (call->state == CALL_NAMELESS)
+			call->state = CALL_QUEUED;
+	loop_timer_arm(c->loop, &c->soon, 0);
+}
+
+/* Whether it is known where to connect to; else the call waits or fails. */
+static bool has_way(struct az_call *call)
+{
+	struct az_client *c = call->client;
+	struct az_name *name = NULL;
+	char why[sizeof(call->fail_text)];
+
+	call->route = route_of(c, call->blob.url);
+	if (!call->route) {
+		fail_unsent(call, AZ_LOCAL, "out of memory");
+		return false;
+	}
+	switch (az_route_look_up(call->route, &name)) {
+	case AZ_NAME_KNOWN:
+		return true;
+	case AZ_NAME_ASKED:
+		if (!call->nameless_at)
+			call->nameless_at = loop_now();
+		call->state = CALL_NAMELESS;
+		return false;
+	case AZ_NAME_UNKNOWN:
+		snprintf(why, sizeof(why), "Could not resolve host: %s: %s", name->host, name->why);
+		fail_unsent(call, AZ_UNREACHABLE, why);
+	}
+	return false;
+}
+
 static void run(struct az_call *call)
 {
 	struct az_client *c = call->client;
 
+	call->state = CALL_QUEUED;
+	if (!loop_timer_armed(&c->watchdog))
+		arm_watchdog(c);
+	if (!has_way(call)) {
+		if (call->fail)
+			loop_timer_arm(c->loop, &c->soon, 0);
+		return;
+	}
+	call->nameless_at = 0;
 	if (!az_call_prepare(call) && curl_multi_add_handle(c->multi, call->easy) == CURLM_OK) {
 		call->state = CALL_RUNNING;
-		if (!loop_timer_armed(&c->watchdog))
-			arm_watchdog(c);
 		return;
 	}
 	/* It ends without having been sent; not from in here, though. */
@@ -478,8 +478,8 @@ int az_client_new(struct az_client **out, struct loop *loop, const struct az_cli
 	c->scratch = malloc(AZ_SCRATCH);
 	c->md5 = EVP_MD_fetch(NULL, "MD5", NULL); /* NULL where policy forbids it */
 	c->multi = curl_multi_init();
-	if (!c->multi || !c->scratch || (ca && !c->ca_file) ||
-	    RAND_bytes(random, sizeof(random)) != 1) {
+	if (az_resolver_new(&c->resolver, loop, on_answered, c) || !c->multi || !c->scratch ||
+	    (ca && !c->ca_file) || RAND_bytes(random, sizeof(random)) != 1) {
 		destroy(c);
 		return -ENOMEM;
 	}
@@ -488,7 +488,7 @@ int az_client_new(struct az_client **out, struct loop *loop, const struct az_cli
 	loop_timer_init(&c->timer, on_timer, c);
 	loop_timer_init(&c->soon, on_soon, c);
 	loop_timer_init(&c->watchdog, on_watchdog, c);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, az_socket_watch);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
@@ -513,16 +513,18 @@ static void destroy(struct az_client *c)
 		call_destroy(call);
 	}
 	if (c->multi)
-		curl_multi_cleanup(c->multi); /* calls set_socket and set_timer */
+		curl_multi_cleanup(c->multi); /* calls az_socket_watch() and set_timer() */
 	loop_timer_cancel(c->loop, &c->timer);
 	loop_timer_cancel(c->loop, &c->soon);
 	loop_timer_cancel(c->loop, &c->watchdog);
-	while (c->sockets) {
-		struct az_socket *s = c->sockets;
+	az_sockets_free(c);
+	while (c->routes) {
+		struct az_route *route = c->routes;
 
-		c->sockets = s->next;
-		free(s);
+		c->routes = route->next;
+		az_route_free(route);
 	}
+	az_resolver_free(c->resolver);
 	EVP_MD_free(c->md5);
 	text_free(&c->string);
 	free(c->scratch);

@@ -95,6 +95,8 @@ uint64_t az_progress_interval(const struct az_client_options *opt)
 {
 	unsigned int ms = opt->silence_timeout_ms;
 
+	if (opt->connect_timeout_ms < ms)
+		ms = opt->connect_timeout_ms;
 	if (opt->stale_timeout_ms < ms)
 		ms = opt->stale_timeout_ms;
 	if (opt->answer_timeout_ms < ms)

@@ -19,8 +19,8 @@
 
 enum sandbox {
 	/*
-	 * A helper with its drive: TCP and DNS to the service (libcurl's resolver
-	 * thread included), reading certificates and resolver files, the netlink
+	 * A helper with its drive: TCP and DNS to the service, threads (libcurl's, for a
+	 * name that it was not told), reading certificates and resolver files, the netlink
 	 * socket and the payload device that it has open, the files of
 	 * runtime_dir(), and local sockets (syslog).  No exec, no fork, no
 	 * device, nothing written elsewhere, no memory made executable but

@@ -160,7 +160,7 @@ static int network(scmp_filter_ctx f)
 	return err ? err : rule(f, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0, NULL);
 }
 
-/* libcurl resolves names in a thread. */
+/* libcurl resolves names in a thread, where it was not told their addresses. */
 static int threads(scmp_filter_ctx f)
 {
 	return ALLOW_IF(f, clone, BITS_ARE(0, CLONE_THREAD, CLONE_THREAD));

@@ -84,7 +84,7 @@ static const struct area helpers[] = {
 	{ "/run/NetworkManager", READ },
 };
 
-/* Read by the C library's resolver; each may be replaced by another file. */
+/* Read by c-ares and the C library's resolver; each may be replaced by another file. */
 static const char *const resolver[] = {
 	"/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf", "/etc/host.conf",
 	"/etc/gai.conf",    "/etc/services", "/etc/protocols",

@@ -15,7 +15,7 @@ make -s build/clouddrivectl build/obj/libcd.a || bail_out "it does not compile"
 # shellcheck disable=SC2046  # a list of flags
 cc -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Ihelper -o "$tmp/check" \
 	tests/azurite/client_check.c build/obj/libcd.a \
-	$(pkg-config --libs libcurl libcrypto expat) || bail_out "client_check does not compile"
+	$(pkg-config --libs libcurl libcares libcrypto expat) || bail_out "client_check does not compile"
 
 mib=1048576
 head -c 4096 /dev/urandom >"$tmp/data"

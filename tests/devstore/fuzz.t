@@ -25,7 +25,7 @@ build() {
 	make -s -j2 BUILD=build/fuzz CC=clang HARDEN= CFLAGS="$flags -Wall" \
 		$objects build/fuzz/obj/libcd.a "build/fuzz/obj/tests/devstore/$1.o" &&
 		clang $flags -fsanitize=fuzzer -o "build/fuzz/$1" "build/fuzz/obj/tests/devstore/$1.o" \
-			$objects build/fuzz/obj/libcd.a -Wl,--as-needed $(pkg-config --libs libcurl \
+			$objects build/fuzz/obj/libcd.a -Wl,--as-needed $(pkg-config --libs libcurl libcares \
 			libcrypto libmicrohttpd libnl-3.0 libnl-genl-3.0 jansson expat uuid) -lm
 }
 

@@ -14,6 +14,7 @@
 
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -103,6 +104,7 @@ static void httpd_answer_now(struct httpd_conn *c, const struct reply *r)
 {
 	size_t len = r->len ? r->len : r->text ? strlen(r->text) : 0;
 	char *buf = malloc(len + 64), id[64], *at;
+	int yes = 1;
 
 	memcpy(buf, r->text ? r->text : "", len);
 	buf[len] = '\0';
@@ -115,6 +117,10 @@ static void httpd_answer_now(struct httpd_conn *c, const struct reply *r)
 	}
 	if (r->cut && r->cut < len)
 		len = r->cut;
+	/* The end comes with the last bytes, and not when the next request may have been
+	 * sent already. */
+	if (r->end == CLOSE)
+		setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &yes, sizeof(yes));
 	for (size_t pos = 0; pos < len;) {
 		ssize_t n = write(c->fd, buf + pos, r->pause_ms ? 1 : len - pos);
 
@@ -257,13 +263,17 @@ static void httpd_serve(int listener, struct httpd_seen *seen, const struct repl
 	}
 }
 
-static void httpd_start_n(struct httpd *h, const struct reply *script, int count)
+/* @port 0: any */
+static void httpd_start_at(struct httpd *h, in_addr_t address, int port, const struct reply *script,
+			   int count)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				    .sin_port = htons((uint16_t)port),
+				    .sin_addr.s_addr = htonl(address) };
 	socklen_t len = sizeof(addr);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
 
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 64) ||
 	    getsockname(fd, (struct sockaddr *)&addr, &len))
 		abort();
@@ -278,6 +288,11 @@ static void httpd_start_n(struct httpd *h, const struct reply *script, int count
 		httpd_serve(fd, h->seen, script, count);
 	}
 	close(fd);
+}
+
+static void httpd_start_n(struct httpd *h, const struct reply *script, int count)
+{
+	httpd_start_at(h, INADDR_LOOPBACK, 0, script, count);
 }
 
 #define httpd_start(h, script) httpd_start_n(h, script, sizeof(script) / sizeof(*(script)))

@@ -43,6 +43,7 @@
 
 #include "lib/runtime.h"
 #include "lib/sandbox.h"
+#include "look_up.h"
 
 static char dir[] = "/tmp/cdrive-sandbox-XXXXXX";
 static char outside[] = "/tmp/cdrive-outside-XXXXXX";
@@ -330,6 +331,8 @@ static void network(void)
 	int fd;
 
 	CHECK(pthread_create(&t, NULL, resolve, NULL) == 0 && pthread_join(t, NULL) == 0);
+	CHECK(look_up("localhost") == AZ_NAME_KNOWN);
+	CHECK(look_up("no-such-name.invalid") == AZ_NAME_UNKNOWN);
 	CHECK(getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
 	CHECK(ioctl(fd, FIONBIO, &(int){ 0 }) == 0);
