@@ -6,6 +6,7 @@
  * code call when a drive is up.
  */
 #include <errno.h>
+#include <linux/cdrive.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -196,6 +197,9 @@ static int allow_list(scmp_filter_ctx f, enum sandbox which)
 		err = ourselves(f);
 	if (!err)
 		err = local_sockets(f);
+	/* What the driver is to keep, by the payload device, which it has open. */
+	if (!err && which == SANDBOX_HELPER)
+		err = ALLOW_IF(f, ioctl, INT_IS(1, CDRIVE_PAYLOAD_REMEMBER));
 	if (!err && which == SANDBOX_HELPER)
 		err = network(f);
 	if (!err && which == SANDBOX_HELPER)

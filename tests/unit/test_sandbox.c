@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <iconv.h>
 #include <linux/capability.h>
+#include <linux/cdrive.h>
 #include <linux/netlink.h>
 #include <net/ethernet.h>
 #include <netdb.h>
@@ -336,6 +337,8 @@ static void network(void)
 	CHECK(getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
 	CHECK(ioctl(fd, FIONBIO, &(int){ 0 }) == 0);
+	/* Of the payload device alone, and it gets there. */
+	CHECK(ioctl(fd, CDRIVE_PAYLOAD_REMEMBER, NULL) == -1 && errno == ENOTTY);
 	CHECK(connect(fd, (struct sockaddr *)&addr, len) == 0 && send(fd, "x", 1, 0) == 1);
 	CHECK(socket(AF_INET6, SOCK_DGRAM, 0) >= 0 || errno == EAFNOSUPPORT);
 	CHECK(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0);
