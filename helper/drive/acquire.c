@@ -85,6 +85,7 @@ static int raise_now(struct lease *l, uint64_t to, struct az_error *err)
 	l->ops->record(l->arg, l->sequence.number, to);
 	if (take_step(l, &step, err))
 		return -1;
+	acknowledged_answered(&l->sequence.acknowledged, &step.sync.res, true);
 	if (step.sync.res.props.sequence_number != to) {
 		*err = (struct az_error){ .class = AZ_CORRUPT };
 		snprintf(err->message, sizeof(err->message),
@@ -172,6 +173,9 @@ int lease_resume(struct lease *l, uint64_t number, uint64_t raising_to, struct a
 		return -1;
 	}
 	*why = '\0';
+	l->asked = l->sequence.acknowledged;
+	if (lease_rolled_back(l, props, number, why, len))
+		return -1;
 	/* Also when the lease was renewed: one that had been forgotten may have
 	 * been acquired by a helper that died before it could compare. */
 	if (props->sequence_number < number || props->sequence_number > most) {

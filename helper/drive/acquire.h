@@ -27,7 +27,7 @@ int lease_acquire(struct lease *l, bool force, struct az_props *props, struct az
 
 /*
  * For a drive that is adopted: resumes the lease of blob->lease_id, and goes on from
- * @number, with @raising_to in doubt.  Returns as lease_acquire() does; when it is
+ * @number, with @raising_to in doubt, and from sequence.acknowledged.modified.  Returns as lease_acquire() does; when it is
  * certain that the blob was, or may have been, another's since, @why is a sentence
  * for people, else it is "": a later try may succeed.
  */

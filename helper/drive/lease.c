@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "drive/lease.h"
 
+#include <stdio.h>
+
 #include "azure/blob.h"
+#include "lib/date.h"
 
 const char lease_taken[] = "another client took or broke the lease";
 const char lease_foreign[] = "another machine has mounted the blob";
@@ -23,6 +26,7 @@ enum event {
 	FAILED,
 	TAKEN,
 	FOREIGN,
+	ROLLED_BACK,
 	UNKNOWABLE,
 	DELETED,
 };
@@ -34,7 +38,7 @@ enum event {
 typedef void action_fn(struct lease *l, const struct az_error *err);
 
 static action_fn renew, acquire, read_number, renew_later, read_later, extend, go_on, raise_number,
-	lose_taken, lose_foreign, lose_unknowable, lose_deleted;
+	lose_taken, lose_foreign, lose_rolled_back, lose_unknowable, lose_deleted;
 
 /*
  * The first line for a state and an event counts.  What has no line changes nothing.
@@ -86,6 +90,7 @@ static const struct transition {
 
 	{ ANY,			TAKEN,		lose_taken,	LEASE_LOST },
 	{ ANY,			FOREIGN,	lose_foreign,	LEASE_LOST },
+	{ ANY,			ROLLED_BACK,	lose_rolled_back, LEASE_LOST },
 	{ ANY,			UNKNOWABLE,	lose_unknowable, LEASE_LOST },
 	{ ANY,			DELETED,	lose_deleted,	LEASE_LOST },
 };
@@ -124,6 +129,7 @@ static void call_lease(struct lease *l, enum az_lease_action action)
 	if (!may_call(l))
 		return;
 	l->sent_at = boot_clock();
+	l->asked = l->sequence.acknowledged;
 	l->call = az_lease(l->client, l->blob, action, LEASE_S, leased, l);
 	if (!l->call)
 		happens(l, FAILED, &no_memory);
@@ -147,6 +153,7 @@ static void read_number(struct lease *l, const struct az_error *err)
 	if (!may_call(l))
 		return;
 	l->asked_number = l->sequence.number;
+	l->asked = l->sequence.acknowledged;
 	l->call = az_get_properties(l->client, l->blob, number_read, l);
 	if (!l->call)
 		happens(l, FAILED, &no_memory);
@@ -209,6 +216,12 @@ static void lose_foreign(struct lease *l, const struct az_error *err)
 	lose(l, lease_foreign);
 }
 
+static void lose_rolled_back(struct lease *l, const struct az_error *err)
+{
+	(void)err;
+	lose(l, l->why);
+}
+
 static void lose_unknowable(struct lease *l, const struct az_error *err)
 {
 	(void)err;
@@ -229,7 +242,9 @@ static void leased(void *arg, const struct az_result *res)
 	struct lease *l = arg;
 
 	l->call = NULL;
-	if (e->class == AZ_OK)
+	if (e->class == AZ_OK && lease_rolled_back(l, &res->props, 0, l->why, sizeof(l->why)))
+		happens(l, ROLLED_BACK, NULL);
+	else if (e->class == AZ_OK)
 		happens(l, GRANTED, NULL);
 	else if (e->class == AZ_NOT_FOUND)
 		happens(l, DELETED, NULL);
@@ -251,6 +266,8 @@ static void number_read(void *arg, const struct az_result *res)
 		happens(l, DELETED, NULL);
 	else if (res->err.class != AZ_OK)
 		happens(l, FAILED, &res->err);
+	else if (lease_rolled_back(l, &res->props, l->asked_number, l->why, sizeof(l->why)))
+		happens(l, ROLLED_BACK, NULL);
 	else if (!sequence_is_ours(&l->sequence, l->asked_number, found))
 		happens(l, FOREIGN, NULL);
 	else
@@ -290,6 +307,43 @@ void lease_doubt_number(struct lease *l)
 void lease_raise(struct lease *l)
 {
 	happens(l, RAISE, NULL);
+}
+
+void lease_write_sent(struct lease *l)
+{
+	acknowledged_sent(&l->sequence.acknowledged);
+}
+
+void lease_write_answered(struct lease *l, const struct az_result *res, bool doubt)
+{
+	const struct sequence *s = &l->sequence;
+
+	if (acknowledged_answered(&l->sequence.acknowledged, res, doubt))
+		l->ops->record(l->arg, s->number, s->raising_to);
+}
+
+bool lease_rolled_back(const struct lease *l, const struct az_props *p, uint64_t number, char *why,
+		       size_t len)
+{
+	static const char what[] = "the blob was rolled back to an earlier state";
+	static const char advice[] = "writes that had been acknowledged are not in it: unmount the "
+				     "drive, and check what is in the blob before it is used";
+	char acknowledged[DATE_SECONDS];
+
+	if (acknowledged_before(&l->asked, &l->sequence.acknowledged, p)) {
+		snprintf(why, len, "%s (it was modified last at %s, and a write at %s); %s", what,
+			 p->last_modified, date_seconds(l->asked.modified, acknowledged), advice);
+		return true;
+	}
+	if (p->has_sequence_number && p->sequence_number < number) {
+		snprintf(
+			why, len,
+			"%s, or another machine has made it anew (its sequence number is %llu, and was %llu); %s",
+			what, (unsigned long long)p->sequence_number, (unsigned long long)number,
+			advice);
+		return true;
+	}
+	return false;
 }
 
 void lease_hurry(struct lease *l)

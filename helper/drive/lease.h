@@ -36,6 +36,7 @@
  *	failed		a call failed; the next may succeed
  *	taken		another client took or broke the lease
  *	foreign		another machine has raised the number
+ *	rolled back	the blob is older than what the service had acknowledged
  *	unknowable	the lease had run out, and the number can't tell what happened
  *	deleted		there is no blob
  *
@@ -97,6 +98,8 @@ struct lease {
 	uint64_t until; /* the deadline, by boot_clock() */
 	uint64_t sent_at; /* of the last renewal or acquisition, likewise */
 	uint64_t asked_number; /* ours when the number was asked for */
+	struct acknowledged asked; /* when the last call was sent */
+	char why[384]; /* it was rolled back */
 	struct az_call *call; /* one at a time */
 	struct loop_timer timer; /* until the next one is due */
 	struct retry retry;
@@ -152,6 +155,19 @@ static inline bool lease_may_send(const struct lease *l)
 /* Raises the number; ops->held() tells when that is done.  Only a lease that is held does
  * it: in the other states nothing happens, and ops->held() is the time to ask again. */
 void lease_raise(struct lease *l);
+
+/* A write was sent; and ended with @res (NULL: it was cancelled), while others were in
+ * @doubt.  Tells ops->record() when the blob has another date by that. */
+void lease_write_sent(struct lease *l);
+void lease_write_answered(struct lease *l, const struct az_result *res, bool doubt);
+
+/*
+ * Whether the blob, as @p says, is in an earlier state than it was: older than what was
+ * acknowledged before its properties were asked for (l->asked), or with a smaller number
+ * than @number.  Then @why says so.
+ */
+bool lease_rolled_back(const struct lease *l, const struct az_props *p, uint64_t number, char *why,
+		       size_t len);
 
 /* The service said that the lease, or the number too, is not ours: finds out. */
 void lease_doubt(struct lease *l);

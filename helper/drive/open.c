@@ -32,6 +32,7 @@
 #include "drive/drive.h"
 #include "drive/retry_wait.h"
 #include "lib/log.h"
+#include "lib/notes.h"
 #include "lib/runtime.h"
 #include "vhd/footer.h"
 
@@ -279,10 +280,11 @@ static json_t *resume(struct drive *d)
 	struct az_error err = { 0 };
 	struct az_props props;
 	json_t *error = recall(d, &drive);
-	char why[128] = "";
+	char why[DRIVE_MESSAGE] = "";
 
 	if (error)
 		return error;
+	d->lease.sequence.acknowledged.modified = notes_modified(m);
 	if (!lease_resume(&d->lease, m->sequence_number, m->raising_to, &props, &err, why,
 			  sizeof(why))) {
 		d->size = props.size;

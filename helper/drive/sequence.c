@@ -23,8 +23,10 @@ void sequence_init(struct sequence *s, struct loop *loop, struct az_client *clie
 void sequence_stop(struct sequence *s)
 {
 	loop_timer_cancel(s->loop, &s->timer);
-	if (s->call)
+	if (s->call) {
 		az_call_cancel(s->call);
+		acknowledged_answered(&s->acknowledged, NULL, true);
+	}
 	s->call = NULL;
 }
 
@@ -56,6 +58,7 @@ static void answered(void *arg, const struct az_result *res)
 	struct sequence *s = arg;
 
 	s->call = NULL;
+	acknowledged_answered(&s->acknowledged, res, true); /* it may have been sent twice */
 	if (res->err.class == AZ_OK && res->props.sequence_number == s->raising_to) {
 		raised(s);
 	} else if (res->err.class == AZ_OK) {
@@ -78,7 +81,9 @@ static void send_raise(void *arg)
 	if (s->paused)
 		return;
 	s->call = az_raise_sequence(s->client, s->blob, s->raising_to, answered, s);
-	if (!s->call)
+	if (s->call)
+		acknowledged_sent(&s->acknowledged);
+	else
 		try_later(s, &no_memory);
 }
 

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "azure/client.h"
+#include "drive/acknowledged.h"
 #include "lib/loop.h"
 #include "lib/retry.h"
 
@@ -50,6 +51,7 @@ struct sequence {
 	enum sequence_state state;
 	uint64_t number; /* confirmed */
 	uint64_t raising_to; /* 0 when settled */
+	struct acknowledged acknowledged; /* raises, and what names the number */
 	bool paused; /* nothing is sent: there is no credential */
 	struct az_call *call;
 	struct loop_timer timer; /* for the next try */

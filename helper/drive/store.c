@@ -299,8 +299,10 @@ void store_called(struct transfer *t, const struct az_result *res)
 	struct store *s = t->store;
 
 	s->active--;
-	if (transfer_writes(t))
+	if (transfer_writes(t)) {
 		s->writing--;
+		lease_write_answered(s->lease, res, s->doubts.n);
+	}
 	note_number(s);
 	if (res->err.class == AZ_OK)
 		succeeded(t);
@@ -377,8 +379,10 @@ static void send(struct transfer *t)
 		return;
 	}
 	s->active++;
-	if (transfer_writes(t))
+	if (transfer_writes(t)) {
 		s->writing++;
+		lease_write_sent(s->lease);
+	}
 	congestion_started(&s->congestion, t->started, t->part);
 }
 
@@ -460,8 +464,10 @@ static void cancel(void *backend)
 		struct transfer *t = &s->transfers[i];
 
 		loop_timer_cancel(s->loop, &t->timer);
-		if (t->call && transfer_writes(t))
+		if (t->call && transfer_writes(t)) {
 			doubts_add(&s->doubts, t->offset, t->part, NULL);
+			lease_write_answered(s->lease, NULL, true);
+		}
 		if (t->call)
 			store_call_cancel(t);
 		doubts_disown(&s->doubts, t);

@@ -6,18 +6,30 @@
 
 #include <jansson.h>
 
-void notes_write(struct driver_memory *memory, const char *url)
+/* False: it does not fit. */
+static bool write_notes(struct driver_memory *memory, const json_t *notes)
 {
-	json_t *notes = json_pack("{s:s}", "url", url);
 	char *text = notes ? json_dumps(notes, JSON_COMPACT) : NULL;
+	bool fits = text && strlen(text) <= CDRIVE_MAX_NOTES;
 
-	memory->notes_len = 0;
-	memory->notes[0] = '\0';
-	if (text && strlen(text) <= CDRIVE_MAX_NOTES) {
+	if (fits) {
 		memory->notes_len = strlen(text);
 		memcpy(memory->notes, text, memory->notes_len + 1);
 	}
 	free(text);
+	return fits;
+}
+
+void notes_write(struct driver_memory *memory, const char *url, int64_t modified)
+{
+	json_t *notes = json_pack("{s:s, s:I}", "url", url, "modified", (json_int_t)modified);
+
+	memory->notes_len = 0;
+	memory->notes[0] = '\0';
+	if (!write_notes(memory, notes)) {
+		json_object_del(notes, "url");
+		write_notes(memory, notes);
+	}
 	json_decref(notes);
 }
 
@@ -29,4 +41,13 @@ char *notes_url(const struct driver_memory *memory)
 
 	json_decref(notes);
 	return copy;
+}
+
+int64_t notes_modified(const struct driver_memory *memory)
+{
+	json_t *notes = json_loadb(memory->notes, memory->notes_len, 0, NULL);
+	int64_t modified = json_integer_value(json_object_get(notes, "modified"));
+
+	json_decref(notes);
+	return modified;
 }

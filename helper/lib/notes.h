@@ -2,7 +2,9 @@
 /*
  * notes.h - what else clouddrived has the driver keep: a JSON object
  *
- *	{"url": the blob's URL, without its SAS}
+ *	{"url": the blob's URL, without its SAS,
+ *	 "modified": Last-Modified of the last write that was acknowledged, seconds since
+ *		     the epoch; 0: none was}
  *
  * It outlives the helper and /run/clouddrive, as struct driver_memory does.  A URL that
  * is too long for it is left out: the drive's name says which blob it is.
@@ -12,9 +14,11 @@
 
 #include "lib/driver.h"
 
-void notes_write(struct driver_memory *memory, const char *url);
+void notes_write(struct driver_memory *memory, const char *url, int64_t modified);
 
 /* The URL, malloc'ed; or NULL. */
 char *notes_url(const struct driver_memory *memory);
+
+int64_t notes_modified(const struct driver_memory *memory);
 
 #endif

@@ -47,6 +47,7 @@ static struct {
 	unsigned int releases;
 	uint64_t footer_takes;
 	bool copy_begins; /* as the lease is taken */
+	int64_t acknowledged; /* when the last write was acknowledged */
 	bool listing_hangs; /* the list of page ranges is not answered */
 	int64_t ahead; /* its clock, of ours */
 	const char *corrected; /* the SAS that the agent makes when it is told of that */
@@ -442,7 +443,7 @@ static void mounted(void)
 static void remember(void)
 {
 	t.memory = (struct driver_memory){ .told = true, .sequence_number = 7, .lease_id = LEASE };
-	notes_write(&t.memory, URL);
+	notes_write(&t.memory, URL, t.acknowledged);
 }
 
 static void is_error(json_t *answer, int exit, const char *word)

@@ -213,6 +213,34 @@ static void adopts_anothers(void **state)
 	says_fenced("another machine");
 }
 
+/* What the helper before had been told is in the blob is not. */
+static void adopts_what_was_rolled_back(void **state)
+{
+	(void)state;
+	t.acknowledged = 1795842010; /* 2026-11-28T05:00:10Z */
+	remember();
+	snprintf(t.props.props.last_modified, sizeof(t.props.props.last_modified),
+		 "Sat, 28 Nov 2026 04:50:00 GMT");
+	assert_null(open_drive(3));
+	was_told(2, ADOPT, FENCE);
+	says_fenced("rolled back to an earlier state");
+}
+
+/* And what this one is told, the next one knows. */
+static void keeps_what_is_acknowledged(void **state)
+{
+	struct az_result res = { 0 };
+
+	(void)state;
+	mounted();
+	snprintf(res.props.last_modified, sizeof(res.props.last_modified),
+		 "Sat, 28 Nov 2026 05:00:10 GMT");
+	t.ops->request(t.arg, &(struct cdrive_descriptor){ .sectors = 8, .op = CDRIVE_OP_WRITE });
+	fake_answer(fake_find(FAKE_PUT), &res);
+	assert_int_equal(notes_modified(&t.memory), 1795842010);
+	assert_int_equal(t.memory.sequence_number, 8);
+}
+
 /* What may heal is for the agent to try again: nothing has changed. */
 static void adopts_later(void **state)
 {
@@ -539,6 +567,8 @@ int main(void)
 		TEST(adopts),
 		cmocka_unit_test(adopts_what_is_lost),
 		TEST(adopts_anothers),
+		TEST(adopts_what_was_rolled_back),
+		TEST(keeps_what_is_acknowledged),
 		TEST(adopts_later),
 		TEST(is_fenced_already),
 		TEST(knows_nothing),

@@ -40,9 +40,23 @@ start_store() {
 	export AZURE_STORAGE_KEY="${azurite_key:?}"
 	control=/tmp/devstore/control
 	clouddrivectl devstore --data /tmp/devstore --listen 127.0.0.1:0 --container drives "$@" >/tmp/serving 2>&1 &
-	at_exit "kill $! 2>/dev/null"
+	store_pid=$!
+	at_exit stop_store
 	wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
 	base=$(sed -n 's/.*serving //p' /tmp/serving)/drives
+	store_address=$(echo "$base" | cut -d/ -f3)
+}
+
+# stop_store, restart_store [OPTION]...: its end, and it again, at the same address
+stop_store() {
+	kill "$store_pid" 2>/dev/null
+	wait "$store_pid" 2>/dev/null
+}
+
+restart_store() {
+	clouddrivectl devstore --data /tmp/devstore --listen "$store_address" "$@" >/tmp/serving 2>&1 &
+	store_pid=$!
+	wait_for 30 grep -q ' control ' /tmp/serving || bail_out "devstore: $(cat /tmp/serving)"
 }
 
 # What the helper knows, by a filter of jq: status .transactions.reads
