@@ -8,6 +8,7 @@
 # make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit
 # make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit, measured
 # make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
+# make check-memory SECONDS=600	a helper that serves takes no memory, for that long
 # make check-coverage	which lines of the driver tests run, 90 % at least; see tests/uncovered
 # make test|demo|bench|lint|format|install|clean
 #
@@ -185,6 +186,11 @@ check-throttle:
 	@$(MAKE) --no-print-directory modules KERNELS=$(KERNEL)
 	THROTTLE_SECONDS=$(SECONDS) THROTTLE_STRICT=y TEST_KERNELS=$(KERNEL) prove -v tests/vm/throttle.t
 
+check-memory:
+	@KERNELS=$(KERNEL) scripts/setup test
+	@$(MAKE) --no-print-directory programs
+	TEST_MEMORY_SECONDS=$(SECONDS) TEST_KERNELS=$(KERNEL) prove --timer tests/vm/heap.t
+
 check-coverage:
 	@scripts/setup test
 	scripts/coverage --floor 90 scripts/test tests/kunit/ deadline.t hostile.t manners.t stress.t \
@@ -287,7 +293,7 @@ clean:
 	$(call tell,CLEAN,$(BUILD))
 	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all libraries programs check-kunit check-stress check-fuzz check-throttle check-coverage unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all libraries programs check-kunit check-stress check-fuzz check-throttle check-memory check-coverage unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base64.h"
 #include "lib/crc64.h"
@@ -144,11 +146,36 @@ static int seek_body(void *arg, curl_off_t offset, int origin)
 
 static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
-	(void)arg;
+	const struct az_client *c = arg;
+	int most = (int)c->opt.socket_buffer;
+
 	(void)purpose;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	az_progress_socket(fd);
+	/* Before it is connected, as the window's scale is told then. */
+	if (most) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof(most));
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &most, sizeof(most));
+	}
 	return CURL_SOCKOPT_OK;
+}
+
+/*
+ * The certificates of one file are parsed once and shared by all connections.  Beside a
+ * directory, which Debian's libcurl names by default, each connection would parse all of
+ * the file for itself: a megabyte of memory, and the time.  There is in the directory what
+ * is in the file, see update-ca-certificates(8).
+ */
+static void trust(const struct az_client *c, CURL *e)
+{
+	const char *file = c->ca_file;
+
+	if (file)
+		curl_easy_setopt(e, CURLOPT_CAINFO, file);
+	else
+		curl_easy_getinfo(e, CURLINFO_CAINFO, &file);
+	if (file && !access(file, R_OK))
+		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
 }
 
 /* The options that no call changes. */
@@ -174,6 +201,7 @@ bool az_easy_setup(struct az_call *call)
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)c->opt.connect_timeout_ms);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_socket);
+	curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, call->client);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, prereq);
 	curl_easy_setopt(e, CURLOPT_PREREQDATA, call);
 	curl_easy_setopt(e, CURLOPT_READFUNCTION, read_body);
@@ -183,8 +211,7 @@ bool az_easy_setup(struct az_call *call)
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, az_response_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
-	if (c->ca_file)
-		curl_easy_setopt(e, CURLOPT_CAINFO, c->ca_file);
+	trust(c, e);
 	return true;
 }
 

@@ -49,6 +49,10 @@ struct az_client_options {
 	 * lease, raising the number) is asked for once more, on a fresh connection,
 	 * when no answer has come for so long; the first answer counts.  0: never. */
 	unsigned int repeat_after_ms;
+	/* Of each socket, each way: how much is asked for.  The kernel grants up to
+	 * net.core.rmem_max and wmem_max.  0: it sizes them as it sees fit, up to
+	 * megabytes (tcp(7), tcp_rmem and tcp_wmem). */
+	unsigned int socket_buffer;
 	unsigned int retry_after_most_s; /* of what the service asks for; 0: an hour */
 	const char *ca_file; /* PEM of CAs to trust; NULL: $SSL_CERT_FILE, else the system's */
 };

@@ -177,6 +177,22 @@ static void print_service(const json_t *o)
 	       (long long)integer(s, "hedged"));
 }
 
+static void print_memory(const json_t *o)
+{
+	json_t *m = json_object_get(o, "memory");
+	char reserved[16], sockets[16], grown[16];
+
+	if (!m)
+		return;
+	printf("memory:        %s reserved, and up to %s for sockets",
+	       size_text(integer(m, "reserved"), reserved, sizeof(reserved)),
+	       size_text(integer(m, "sockets"), sockets, sizeof(sockets)));
+	if (integer(m, "grown"))
+		printf("; %s more were taken: please report it",
+		       size_text(integer(m, "grown"), grown, sizeof(grown)));
+	putchar('\n');
+}
+
 static bool has_agent(const json_t *o)
 {
 	return json_is_object(json_object_get(o, "agent"));
@@ -273,6 +289,7 @@ static void print_text(const json_t *o, const struct drive *drive)
 	print_requests(o);
 	print_transactions(o);
 	print_service(o);
+	print_memory(o);
 	if (json_string_length(error))
 		printf("last error:    %s\n", json_string_value(error));
 }
@@ -323,7 +340,8 @@ static const char help[] =
 	"          \"expires\" (null: not known), \"expires_seconds\"}, \"lease\" {\"id\", \"state\",\n"
 	"          \"until_seconds\"}, \"sequence_number\", \"requests\", \"transactions\", \"retries\",\n"
 	"          \"service\" {\"throttled\", \"rate\", \"in_doubt\", \"raises\", \"hedged\",\n"
-	"          \"hedges_won\", \"listed\"}, \"last_error\", \"parked_because\",\n"
+	"          \"hedges_won\", \"listed\"}, \"memory\" {\"reserved\", \"used\", \"sockets\",\n"
+	"          \"grown\", \"faults\"}, \"last_error\", \"parked_because\",\n"
 	"          \"parked_since_seconds\" and \"fenced\" (why) where they apply, and\n"
 	"          \"driver\" with the kernel's view. A drive without helper has no counters, and null as its \"helper_pid\".\n"
 	"\n"

@@ -16,6 +16,7 @@
 
 #include "azure/blob.h"
 #include "drive/drive.h"
+#include "drive/reserve.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/state.h"
@@ -142,7 +143,7 @@ static json_t *status(const struct drive *d)
 	json_t *s;
 
 	s = json_pack(
-		"{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:s, s:s*, s:s*}",
+		"{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:o, s:s, s:s*, s:s*}",
 		"index", d->index, "url", d->name, "state", state_name(d->state), "size",
 		(json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
 		"connections", d->connections, "lease", lease_status(d), "credential",
@@ -150,8 +151,9 @@ static json_t *status(const struct drive *d)
 		agent_channel_status(&d->channel), "sequence_number",
 		(json_int_t)d->lease.sequence.number, "requests", request_status(d), "transactions",
 		transaction_status(d), "retries", (json_int_t)d->store.retries, "service",
-		service_status(d), "last_error", d->last_error, "fenced",
-		d->fenced[0] ? d->fenced : NULL, "parked_because", drive_parked_because(d));
+		service_status(d), "memory", reserve_status(d), "last_error", d->last_error,
+		"fenced", d->fenced[0] ? d->fenced : NULL, "parked_because",
+		drive_parked_because(d));
 	if (!s)
 		return NULL;
 	json_object_set_new(s, "device", json_sprintf("/dev/cdrive%u", d->index));

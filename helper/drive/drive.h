@@ -56,6 +56,9 @@ struct drive {
 	struct agent_channel channel;
 	struct control *control;
 
+	struct loop_hook reserve; /* looks whether it sufficed */
+	uint64_t socket_memory; /* bytes that a connection's buffers take at most */
+
 	unsigned int index;
 	bool attached; /* the index is ours */
 	bool opened; /* drive_open() succeeded */

@@ -19,6 +19,7 @@
 
 #include "drive/drive.h"
 #include "lib/daemon.h"
+#include "lib/heap.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/sandbox.h"
@@ -158,8 +159,10 @@ static int run(char **argv)
 
 int main(int argc, char **argv)
 {
-	int err = secret_protect_process();
+	int err;
 
+	heap_init();
+	err = secret_protect_process();
 	if (err) {
 		fprintf(stderr, "clouddrived: keeping memory from other processes: %s\n",
 			strerror(-err));

@@ -7,6 +7,7 @@
  *	footer		what its size as a disk is
  *	sequence number	raised, so that whatever others sent can't land late
  *	page map	what of it may hold data: all, until that is known (mapfill.h)
+ *	reserve		memory, as the kernel may have none from here on
  *	attach (adopt)	the driver; requests may come
  *	control socket, record
  *
@@ -30,6 +31,7 @@
 #include "azure/props.h"
 #include "drive/acquire.h"
 #include "drive/drive.h"
+#include "drive/reserve.h"
 #include "drive/retry_wait.h"
 #include "lib/log.h"
 #include "lib/notes.h"
@@ -429,8 +431,13 @@ static int attach_new(struct drive *d, uint64_t until)
 static json_t *attach(struct drive *d)
 {
 	uint64_t until = d->lease.until;
-	int ret;
+	int ret = reserve_take(d);
 
+	if (ret)
+		return runtime_error(
+			EXIT_FAILED,
+			"%s: can't reserve the memory of %u connections: %s; use fewer (--connections)",
+			d->name, d->connections, strerror(-ret));
 	ret = d->adopt >= 0 ? adopt(d) : attach_new(d, until);
 	if (ret < 0)
 		return refused(d, ret);
@@ -544,11 +551,13 @@ static json_t *open_blob(struct drive *d)
  */
 static int open_clients(struct drive *d)
 {
-	static const struct az_client_options patient, hurried = {
+	static const struct az_client_options patient = { .socket_buffer = RESERVE_SOCKET };
+	static const struct az_client_options hurried = {
 		.connect_timeout_ms = 5000,
 		.silence_timeout_ms = 10000,
 		.repeat_after_ms = 5000,
 		.retry_after_most_s = 5,
+		.socket_buffer = RESERVE_SOCKET,
 	};
 	int err = az_client_new(&d->client, d->loop, &patient);
 

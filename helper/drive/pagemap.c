@@ -11,20 +11,61 @@
 struct pagemap {
 	uint64_t blocks;
 	uint64_t leaves;
+	uint64_t spare; /* leaves that may yet be made */
 	uint64_t *leaf[];
 };
 
-struct pagemap *pagemap_new(uint64_t size)
+static uint64_t leaves_of(uint64_t size)
 {
 	uint64_t blocks = (size + PAGEMAP_BLOCK - 1) / PAGEMAP_BLOCK;
-	uint64_t leaves = (blocks + LEAF_BLOCKS - 1) / LEAF_BLOCKS;
+
+	return (blocks + LEAF_BLOCKS - 1) / LEAF_BLOCKS;
+}
+
+static uint64_t leaves_most(uint64_t size)
+{
+	uint64_t leaves = leaves_of(size);
+
+	return leaves < PAGEMAP_LEAVES_MOST ? leaves : PAGEMAP_LEAVES_MOST;
+}
+
+size_t pagemap_memory(uint64_t size)
+{
+	/* 16 bytes are the C library's own. */
+	return leaves_most(size) * (WORDS * sizeof(uint64_t) + 16);
+}
+
+struct pagemap *pagemap_new(uint64_t size)
+{
+	uint64_t leaves = leaves_of(size);
 	struct pagemap *map = calloc(1, sizeof(*map) + leaves * sizeof(map->leaf[0]));
 
 	if (!map)
 		return NULL;
-	map->blocks = blocks;
+	map->blocks = (size + PAGEMAP_BLOCK - 1) / PAGEMAP_BLOCK;
 	map->leaves = leaves;
+	map->spare = leaves_most(size);
 	return map;
+}
+
+/* Empty; NULL: none is left, or there is no memory. */
+static uint64_t *leaf_new(struct pagemap *map)
+{
+	uint64_t *leaf = map->spare ? calloc(WORDS, sizeof(*leaf)) : NULL;
+
+	if (leaf)
+		map->spare--;
+	return leaf;
+}
+
+/* In its place there is @instead. */
+static void leaf_drop(struct pagemap *map, uint64_t i, uint64_t *instead)
+{
+	if (map->leaf[i] && map->leaf[i] != ALL) {
+		free(map->leaf[i]);
+		map->spare++;
+	}
+	map->leaf[i] = instead;
 }
 
 void pagemap_free(struct pagemap *map)
@@ -32,8 +73,7 @@ void pagemap_free(struct pagemap *map)
 	if (!map)
 		return;
 	for (uint64_t i = 0; i < map->leaves; i++)
-		if (map->leaf[i] != ALL)
-			free(map->leaf[i]);
+		leaf_drop(map, i, NULL);
 	free(map);
 }
 
@@ -70,7 +110,7 @@ void pagemap_set(struct pagemap *map, uint64_t offset, uint64_t len)
 		uint64_t **leaf = &map->leaf[w / WORDS];
 
 		if (!*leaf) {
-			*leaf = calloc(WORDS, sizeof(**leaf));
+			*leaf = leaf_new(map);
 			if (!*leaf)
 				*leaf = ALL;
 		}
@@ -81,18 +121,15 @@ void pagemap_set(struct pagemap *map, uint64_t offset, uint64_t len)
 
 void pagemap_fill(struct pagemap *map)
 {
-	for (uint64_t i = 0; i < map->leaves; i++) {
-		if (map->leaf[i] != ALL)
-			free(map->leaf[i]);
-		map->leaf[i] = ALL;
-	}
+	for (uint64_t i = 0; i < map->leaves; i++)
+		leaf_drop(map, i, ALL);
 }
 
 /* A leaf of which bits are to be taken.  NULL: there is none, or no memory for it. */
 static uint64_t *leaf_to_clear(struct pagemap *map, uint64_t i)
 {
 	if (map->leaf[i] == ALL) {
-		uint64_t *leaf = calloc(WORDS, sizeof(*leaf));
+		uint64_t *leaf = leaf_new(map);
 
 		if (!leaf)
 			return NULL;
@@ -110,9 +147,7 @@ static void clear_in_leaf(struct pagemap *map, uint64_t i, uint64_t first, uint6
 	uint64_t *leaf;
 
 	if (end - first == LEAF_BLOCKS && !kept) {
-		if (map->leaf[i] != ALL)
-			free(map->leaf[i]);
-		map->leaf[i] = NULL;
+		leaf_drop(map, i, NULL);
 		return;
 	}
 	leaf = leaf_to_clear(map, i);

@@ -364,6 +364,30 @@ static void no_memory_half_way(void **state)
 	pagemap_free(map);
 }
 
+/* As much memory as was reserved, and no more; what is given back can be used again. */
+static void no_more_than_was_reserved(void **state)
+{
+	const uint64_t n = PAGEMAP_LEAVES_MOST + 3;
+	struct pagemap *map = pagemap_new(n * LEAF);
+
+	(void)state;
+	assert_true(pagemap_memory(n * LEAF) >= PAGEMAP_LEAVES_MOST * WORDS * 8ull);
+	assert_int_equal(pagemap_memory(n * LEAF), pagemap_memory(8 * n * LEAF));
+	assert_true(pagemap_memory(LEAF) < 2 * WORDS * 8ull);
+	allocations_left = PAGEMAP_LEAVES_MOST + 1; /* one more than may be */
+	for (uint64_t i = 0; i < n; i++)
+		pagemap_set(map, i * LEAF + 8192, 4096);
+	assert_int_equal(allocations_left, 1);
+	narrowed(map, (n - 4) * LEAF, LEAF, (n - 4) * LEAF + 8192, 4096);
+	narrowed(map, (n - 3) * LEAF, 3 * LEAF, (n - 3) * LEAF, 3 * LEAF);
+	pagemap_clear(map, 0, LEAF);
+	pagemap_clear(map, (n - 1) * LEAF, 4096);
+	assert_int_equal(allocations_left, 0);
+	narrowed(map, (n - 1) * LEAF, LEAF, (n - 1) * LEAF + 4096, LEAF - 4096);
+	allocations_left = -1;
+	pagemap_free(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +403,7 @@ int main(void)
 		cmocka_unit_test(no_memory_for_a_leaf),
 		cmocka_unit_test(from_all_to_nothing),
 		cmocka_unit_test(no_memory_half_way),
+		cmocka_unit_test(no_more_than_was_reserved),
 	};
 
 	return cmocka_run_group_tests_name("pagemap", tests, NULL, NULL);
