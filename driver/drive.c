@@ -39,6 +39,15 @@ static bool cdrive_set_fenced(struct cdrive *drive, struct list_head *ended)
 	return true;
 }
 
+static void cdrive_park_start_timer(struct cdrive *drive)
+{
+	unsigned int limit = drive->queue.standing.park_limit;
+
+	if (limit)
+		queue_delayed_work(cdrive_wq, &drive->park_work,
+				   secs_to_jiffies(limit));
+}
+
 /* One more reason to wait. */
 static void cdrive_set_parked(struct cdrive *drive,
 			      enum cdrive_park_reason reason)
@@ -47,13 +56,15 @@ static void cdrive_set_parked(struct cdrive *drive,
 
 	if (!cdrive_standing_park(&drive->queue.standing, reason))
 		return;
-	queue_delayed_work(cdrive_wq, &drive->park_work,
-			   secs_to_jiffies(drive->queue.standing.park_limit));
+	cdrive_park_start_timer(drive);
 	schedule_work(&drive->notify_work);
 	trace_cdrive_park(drive->index, drive->queue.table.in_flight);
 }
 
-/* These @reasons to wait are gone; the drive is live when they were all. */
+/*
+ * These @reasons to wait are gone; the drive is live when they were all.  One that
+ * failed, and has to wait for something else, may do that for as long again.
+ */
 static void cdrive_set_unparked(struct cdrive *drive, u32 reasons)
 {
 	lockdep_assert_held(&drive->queue.lock);
@@ -61,6 +72,8 @@ static void cdrive_set_unparked(struct cdrive *drive, u32 reasons)
 	if (!cdrive_standing_unpark(&drive->queue.standing, reasons))
 		return;
 	cancel_delayed_work(&drive->park_work);
+	if (drive->queue.standing.state == CDRIVE_STATE_PARKED)
+		cdrive_park_start_timer(drive);
 	schedule_work(&drive->notify_work);
 	cdrive_queue_forward(&drive->queue);
 }
@@ -99,7 +112,7 @@ static void cdrive_lease_work(struct work_struct *work)
 
 	spin_lock(&drive->queue.lock);
 	/* A later deadline may have been told as this work began. */
-	if (cdrive_standing_takes(&drive->queue.standing)) {
+	if (!cdrive_standing_error(&drive->queue.standing)) {
 		if (cdrive_standing_completes(&drive->queue.standing,
 					      cdrive_lease_now()))
 			cdrive_lease_start_timer(drive);
@@ -143,11 +156,13 @@ static void cdrive_park_work(struct work_struct *work)
 
 	spin_lock(&drive->queue.lock);
 	/* It may have been resumed, and parked again, as this work began. */
-	if (drive->queue.standing.state == CDRIVE_STATE_PARKED &&
-	    !delayed_work_pending(&drive->park_work)) {
-		pr_err("cdrive%u: parked for %u s: gave up, all requests fail from now on\n",
+	if (!delayed_work_pending(&drive->park_work) &&
+	    cdrive_standing_expire(&drive->queue.standing)) {
+		pr_err("cdrive%u: parked for %u s: gave up, requests fail until it goes on\n",
 		       drive->index, drive->queue.standing.park_limit);
-		cdrive_set_fenced(drive, &ended);
+		trace_cdrive_expire(drive->index, drive->queue.table.in_flight);
+		cdrive_table_take_all(&drive->queue.table, &ended);
+		schedule_work(&drive->notify_work);
 	}
 	spin_unlock(&drive->queue.lock);
 	cdrive_queue_fail(&ended);
@@ -318,7 +333,8 @@ int cdrive_adopt(struct cdrive *drive, const struct cdrive_helper *helper,
 		if (lease_until)
 			cdrive_lease_set(drive, *lease_until, &ended);
 		cdrive_set_unparked(drive, BIT(CDRIVE_PARK_HELPER) |
-					   BIT(CDRIVE_PARK_ASKED));
+					   BIT(CDRIVE_PARK_ASKED) |
+					   BIT(CDRIVE_PARK_LIMIT));
 	}
 	spin_unlock(&drive->queue.lock);
 	cdrive_queue_end(&ended);
@@ -338,14 +354,18 @@ int cdrive_park(struct cdrive *drive, u64 cookie)
 	return err;
 }
 
-int cdrive_resume(struct cdrive *drive, u64 cookie)
+int cdrive_resume(struct cdrive *drive, u64 cookie, bool limit)
 {
+	u32 reasons = BIT(CDRIVE_PARK_ASKED);
 	int err = -EPERM;
+
+	if (limit)
+		reasons |= BIT(CDRIVE_PARK_LIMIT);
 
 	spin_lock(&drive->queue.lock);
 	if (cdrive_helper_is(&drive->queue.helper, cookie)) {
 		err = cdrive_standing_error(&drive->queue.standing);
-		cdrive_set_unparked(drive, BIT(CDRIVE_PARK_ASKED));
+		cdrive_set_unparked(drive, reasons);
 	}
 	spin_unlock(&drive->queue.lock);
 	return err;

@@ -19,7 +19,7 @@
  * queue's.  The park limit counts from the first reason to wait, even if that
  * has gone while another has come.
  *
- * Requests are on the table only while live or parked (see queue.h): whoever
+ * Requests are on the table only while live or parked (see queue.h): what
  * leaves those states takes all requests off it and fails them.
  */
 #ifndef _CDRIVE_DRIVE_H
@@ -56,7 +56,7 @@ struct cdrive_params {
 	const char *name;		/* "": it has none */
 	u64 sectors;
 	bool read_only;
-	unsigned int park_limit;	/* seconds */
+	unsigned int park_limit;	/* seconds; 0: none */
 	u64 lease_until;		/* see lease.h */
 	const struct cdrive_memory *memory;	/* NULL: nothing yet */
 };
@@ -84,10 +84,11 @@ int cdrive_adopt(struct cdrive *drive, const struct cdrive_helper *helper,
 
 /*
  * What a helper asks for.  -EPERM: no socket of that cookie is the drive's
- * helper; -ENOLINK, of resuming and of the lease: fenced.
+ * helper; -ENOLINK, of resuming and of the lease: fenced.  With @limit the helper
+ * knows that the park limit has passed.
  */
 int cdrive_park(struct cdrive *drive, u64 cookie);
-int cdrive_resume(struct cdrive *drive, u64 cookie);
+int cdrive_resume(struct cdrive *drive, u64 cookie, bool limit);
 int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until);
 int cdrive_fence(struct cdrive *drive, u64 cookie);
 

@@ -24,7 +24,7 @@ static unsigned int cdrive_park_limit = 300;
 
 static int cdrive_park_limit_set(const char *val, const struct kernel_param *kp)
 {
-	return param_set_uint_minmax(val, kp, 1, 86400);
+	return param_set_uint_minmax(val, kp, 0, 86400);
 }
 
 static const struct kernel_param_ops cdrive_park_limit_ops = {
@@ -34,11 +34,10 @@ static const struct kernel_param_ops cdrive_park_limit_ops = {
 
 module_param_cb(park_limit, &cdrive_park_limit_ops, &cdrive_park_limit, 0644);
 MODULE_PARM_DESC(park_limit,
-		 "seconds that requests of a drive without helper wait before they fail (1 to 86400, default 300)");
+		 "seconds that requests of a drive that is parked wait before they fail (1 to 86400, 0: for ever, default 300)");
 
 /* Not const: a policy of 6.1 can't point to one that is. */
 static struct netlink_range_validation cdrive_nl_park_limit = {
-	.min = 1,
 	.max = 86400,
 };
 
@@ -69,7 +68,8 @@ static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 	[CDRIVE_A_INDEX] = NLA_POLICY_MAX(NLA_U32, CDRIVE_MAX_DRIVES - 1),
 	[CDRIVE_A_SECTORS] = { .type = NLA_U64 },
 	[CDRIVE_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, CDRIVE_F_READ_ONLY |
-						    CDRIVE_F_FORCE),
+						    CDRIVE_F_FORCE |
+						    CDRIVE_F_LIMIT),
 	[CDRIVE_A_PARK_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32,
 						     &cdrive_nl_park_limit),
 	[CDRIVE_A_COMPLETIONS] = {
@@ -145,6 +145,16 @@ static u32 cdrive_nl_flags(struct genl_info *info)
 	struct nlattr *attr = info->attrs[CDRIVE_A_FLAGS];
 
 	return attr ? nla_get_u32(attr) : 0;
+}
+
+/* -EINVAL when there are flags that are not this command's @own. */
+static int cdrive_nl_check_flags(struct genl_info *info, u32 own)
+{
+	if (!(cdrive_nl_flags(info) & ~own))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_FLAGS],
+			    "not a flag of this command");
+	return -EINVAL;
 }
 
 /* What went wrong, in words that are the same for all commands. */
@@ -276,12 +286,7 @@ static int cdrive_nl_params(struct genl_info *info,
 				    "not a size that a disk can have");
 		return -EINVAL;
 	}
-	if (flags & ~CDRIVE_F_READ_ONLY) {
-		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_FLAGS],
-				    "not a flag of this command");
-		return -EINVAL;
-	}
-	return 0;
+	return cdrive_nl_check_flags(info, CDRIVE_F_READ_ONLY);
 }
 
 /* What is told of it to be kept, for kfree(); NULL: nothing; or an ERR_PTR. */
@@ -360,16 +365,10 @@ static int cdrive_nl_detach(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(drive))
 		return PTR_ERR(drive);
 	err = cdrive_nl_check_detach(skb, info, drive);
-	if (err)
-		goto put;
-	if (flags & ~CDRIVE_F_FORCE) {
-		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_FLAGS],
-				    "not a flag of this command");
-		err = -EINVAL;
-	} else {
+	if (!err)
+		err = cdrive_nl_check_flags(info, CDRIVE_F_FORCE);
+	if (!err)
 		err = cdrive_nl_error(info, cdrive_detach(drive, flags));
-	}
-put:
 	cdrive_put(drive);
 	return err;
 }
@@ -435,18 +434,24 @@ static int cdrive_nl_adopt(struct sk_buff *skb, struct genl_info *info)
 /* PARK, RESUME and FENCE: what a helper asks for its drive. */
 static int cdrive_nl_ask(struct sk_buff *skb, struct genl_info *info)
 {
-	struct cdrive *drive = cdrive_nl_find(info);
 	u64 cookie = cdrive_nl_cookie(skb);
+	u8 cmd = info->genlhdr->cmd;
+	struct cdrive *drive;
 	int err;
 
+	err = cdrive_nl_check_flags(info, cmd == CDRIVE_CMD_RESUME ?
+						  CDRIVE_F_LIMIT : 0);
+	if (err)
+		return err;
+	drive = cdrive_nl_find(info);
 	if (IS_ERR(drive))
 		return PTR_ERR(drive);
-	switch (info->genlhdr->cmd) {
+	switch (cmd) {
 	case CDRIVE_CMD_PARK:
 		err = cdrive_park(drive, cookie);
 		break;
 	case CDRIVE_CMD_RESUME:
-		err = cdrive_resume(drive, cookie);
+		err = cdrive_resume(drive, cookie, cdrive_nl_flags(info));
 		break;
 	default:
 		err = cdrive_fence(drive, cookie);

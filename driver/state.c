@@ -12,26 +12,44 @@ void cdrive_standing_init(struct cdrive_standing *s, unsigned int park_limit)
 	};
 }
 
+static void cdrive_standing_set_reasons(struct cdrive_standing *s, u32 reasons)
+{
+	s->park_reasons = reasons;
+	if (!reasons)
+		s->state = CDRIVE_STATE_LIVE;
+	else if (reasons & BIT(CDRIVE_PARK_LIMIT))
+		s->state = CDRIVE_STATE_FAILING;
+	else
+		s->state = CDRIVE_STATE_PARKED;
+}
+
 bool cdrive_standing_park(struct cdrive_standing *s,
 			  enum cdrive_park_reason reason)
 {
 	bool first = s->state == CDRIVE_STATE_LIVE;
 
-	if (!cdrive_standing_takes(s))
+	if (cdrive_standing_error(s))
 		return false;
-	s->park_reasons |= BIT(reason);
-	s->state = CDRIVE_STATE_PARKED;
+	cdrive_standing_set_reasons(s, s->park_reasons | BIT(reason));
 	return first;
 }
 
 bool cdrive_standing_unpark(struct cdrive_standing *s, u32 reasons)
 {
+	enum cdrive_state before = s->state;
+
+	if (cdrive_standing_error(s))
+		return false;
+	cdrive_standing_set_reasons(s, s->park_reasons & ~reasons);
+	return s->state != before;
+}
+
+bool cdrive_standing_expire(struct cdrive_standing *s)
+{
 	if (s->state != CDRIVE_STATE_PARKED)
 		return false;
-	s->park_reasons &= ~reasons;
-	if (s->park_reasons)
-		return false;
-	s->state = CDRIVE_STATE_LIVE;
+	cdrive_standing_set_reasons(s, s->park_reasons |
+				       BIT(CDRIVE_PARK_LIMIT));
 	return true;
 }
 
@@ -61,6 +79,7 @@ const char *cdrive_state_name(enum cdrive_state state)
 	static const char * const names[] = {
 		[CDRIVE_STATE_LIVE] = "live",
 		[CDRIVE_STATE_PARKED] = "parked",
+		[CDRIVE_STATE_FAILING] = "failing",
 		[CDRIVE_STATE_FENCED] = "fenced",
 		[CDRIVE_STATE_GONE] = "gone",
 	};

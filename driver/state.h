@@ -4,16 +4,22 @@
  *
  *	live	-> parked	the first reason to wait has come
  *	parked	-> live		the last reason to wait has gone
- *	live, parked -> fenced	lease lost, or parked past the limit
+ *	parked	-> failing	parked past the limit
+ *	failing	-> live		the limit's passing was dealt with, and nothing else
+ *				is left to wait for
+ *	failing	-> parked	the same, but something is
+ *	live, parked, failing -> fenced	lease lost
  *	any	-> gone		detached
  *
  * There is no other way, and none back from the last two.  Reasons to wait
- * (enum cdrive_park_reason) come and go one by one:
+ * (enum cdrive_park_reason) come and go one by one, and tell the first three states
+ * apart: there is none, there are some, LIMIT is among them.
  *
  *	reason	comes when			goes when
  *	HELPER	its socket closes		adopted
  *	ASKED	PARK				RESUME, adopted
  *	LEASE	the deadline has passed		a later one is told that has not
+ *	LIMIT	parked past the limit		RESUME with CDRIVE_F_LIMIT, adopted
  *
  * The reason LEASE only shows what holds without it: whether requests may be
  * forwarded and completed is decided by the clock, whatever the state says, as
@@ -34,9 +40,9 @@
 
 struct cdrive_standing {
 	enum cdrive_state state;
-	u32 park_reasons;	/* not 0 iff parked */
+	u32 park_reasons;	/* not 0 iff parked or failing */
 	u64 lease_until;	/* see lease.h */
-	unsigned int park_limit;	/* seconds that it may be parked for */
+	unsigned int park_limit;	/* seconds it may be parked; 0: no limit */
 };
 
 /* Live, without deadline. */
@@ -46,8 +52,11 @@ void cdrive_standing_init(struct cdrive_standing *s, unsigned int park_limit);
 bool cdrive_standing_park(struct cdrive_standing *s,
 			  enum cdrive_park_reason reason);
 
-/* These @reasons to wait are gone (bits); true: they were all there were. */
+/* These @reasons to wait are gone (bits); true: the state is another by that. */
 bool cdrive_standing_unpark(struct cdrive_standing *s, u32 reasons);
+
+/* It was parked for too long; true: it fails from now on. */
+bool cdrive_standing_expire(struct cdrive_standing *s);
 
 /* On to @state, fenced or gone; true: it was not there, or further, already. */
 bool cdrive_standing_end(struct cdrive_standing *s, enum cdrive_state state);
@@ -58,7 +67,7 @@ static inline bool cdrive_standing_takes(const struct cdrive_standing *s)
 	return s->state <= CDRIVE_STATE_PARKED;
 }
 
-/* 0 if it takes requests, else what tells why not: -ENOLINK, -ENODEV. */
+/* 0 as long as it can be live again, else what tells why not: -ENOLINK, -ENODEV. */
 int cdrive_standing_error(const struct cdrive_standing *s);
 
 /* Requests may complete. */

@@ -51,8 +51,11 @@ static ssize_t in_flight_show(struct device *dev, struct device_attribute *attr,
 static ssize_t park_limit_show(struct device *dev,
 			       struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%u\n",
-			  cdrive_queue_of(dev)->standing.park_limit);
+	unsigned int limit = cdrive_queue_of(dev)->standing.park_limit;
+
+	if (!limit)
+		return sysfs_emit(buf, "none\n");
+	return sysfs_emit(buf, "%u\n", limit);
 }
 
 static ssize_t park_reasons_show(struct device *dev,
@@ -62,6 +65,7 @@ static ssize_t park_reasons_show(struct device *dev,
 		[CDRIVE_PARK_HELPER] = "helper",
 		[CDRIVE_PARK_ASKED] = "asked",
 		[CDRIVE_PARK_LEASE] = "lease",
+		[CDRIVE_PARK_LIMIT] = "limit",
 	};
 	u32 reasons = READ_ONCE(cdrive_queue_of(dev)->standing.park_reasons);
 	unsigned int i;

@@ -95,6 +95,12 @@ DEFINE_EVENT(cdrive_state, cdrive_lease_expire,
 	     TP_ARGS(index, in_flight)
 );
 
+/* The park limit has passed. */
+DEFINE_EVENT(cdrive_state, cdrive_expire,
+	     TP_PROTO(unsigned int index, unsigned int in_flight),
+	     TP_ARGS(index, in_flight)
+);
+
 DEFINE_EVENT(cdrive_state, cdrive_adopt,
 	     TP_PROTO(unsigned int index, unsigned int in_flight),
 	     TP_ARGS(index, in_flight)

@@ -337,6 +337,7 @@ static int run(int argc, char **argv)
 	struct rest rest = { items, 0 };
 	struct request r = { .mount = { .options.snapshot = true,
 					.connections = 32,
+					.park_limit = PARK_LIMIT_UNSET,
 					.lifetime = KEY_LIFETIME_S,
 					.agent = AGENT_START_NONE } };
 	struct mount *m = &r.mount;
@@ -349,7 +350,7 @@ static int run(int argc, char **argv)
 		FLAG("foreground", &m->foreground),
 		FLAG("json", &m->json),
 		NUMBER("connections", &m->connections, 1, 128),
-		NUMBER("park-limit", &m->park_limit, 1, 86400),
+		LIMIT("park-limit", &m->park_limit, 1, 86400),
 		NUMBER("sas-lifetime", &m->lifetime, 10, 86400),
 		{ 0 },
 	};
@@ -371,7 +372,7 @@ static int run(int argc, char **argv)
 
 static const char help[] =
 	"usage: clouddrivectl mount URL [DIR] [--read-only] [--no-fs] [--fsck] [--force] [--foreground]\n"
-	"                           [--connections N] [--park-limit SECONDS]\n"
+	"                           [--connections N] [--park-limit SECONDS|none]\n"
 	"                           [--sas-lifetime SECONDS] [--key-file FILE] [--allow-http]\n"
 	"                           [--json]\n"
 	"       clouddrivectl mount URL URL... [DIR] [OPTION]...\n"
@@ -406,7 +407,8 @@ static const char help[] =
 	"  --foreground          stay until the drive is unmounted; unmount it at ^C or SIGTERM\n"
 	"  --connections N       at most N requests to the service at once, 1 to 128 (32)\n"
 	"  --park-limit SECONDS  how long requests wait for a service that can't be reached,\n"
-	"                        or for a new helper, before they fail; 1 to 86400 (300)\n"
+	"                        or for a new helper, before they fail; 1 to 86400 (300),\n"
+	"                        or none: for ever\n"
 	"  --sas-lifetime SECONDS\n"
 	"                        how long each SAS that the agent makes is valid, 10 to 86400\n"
 	"                        (1800); the helper gets a fresh one every sixth of that\n"

@@ -71,6 +71,23 @@ static int set_number(const struct option *o, const char *s, size_t len)
 		    o->name, (unsigned long long)o->min, (unsigned long long)o->max, ctl_verb);
 }
 
+static int set_limit(const struct option *o, const char *s, size_t len)
+{
+	uint64_t *value = o->value;
+
+	if (!strcmp(s, "none")) {
+		*value = 0;
+		return EXIT_OK;
+	}
+	if (text_u64(s, strlen(s), value) && *value >= o->min && *value <= o->max)
+		return EXIT_OK;
+	return fail(
+		EXIT_USAGE,
+		"--%.*s: neither a number from %llu to %llu nor none; see clouddrivectl %s --help",
+		(int)len, o->name, (unsigned long long)o->min, (unsigned long long)o->max,
+		ctl_verb);
+}
+
 static int set_value(const struct option *o, const char *arg, const char *s)
 {
 	size_t len = strlen(o->name);
@@ -89,6 +106,8 @@ static int set_value(const struct option *o, const char *arg, const char *s)
 		return usage(arg, len + 2, "not a size, which is a number and K, M, G or T");
 	case OPTION_NUMBER:
 		return set_number(o, s, len);
+	case OPTION_LIMIT:
+		return set_limit(o, s, len);
 	case OPTION_FLAG:
 		break;
 	}

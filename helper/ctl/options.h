@@ -18,6 +18,7 @@ enum option_kind {
 	OPTION_TEXT, /* const char * */
 	OPTION_SIZE, /* uint64_t, bytes */
 	OPTION_NUMBER, /* uint64_t, from @min to @max */
+	OPTION_LIMIT, /* the same, or "none": 0 */
 };
 
 struct option {
@@ -56,6 +57,10 @@ struct argument {
 #define NUMBER(n, v, from, to)                                                               \
 	{                                                                                    \
 		.name = (n), .kind = OPTION_NUMBER, .value = (v), .min = (from), .max = (to) \
+	}
+#define LIMIT(n, v, from, to)                                                               \
+	{                                                                                   \
+		.name = (n), .kind = OPTION_LIMIT, .value = (v), .min = (from), .max = (to) \
 	}
 #define ARGUMENT(n, v)                    \
 	{                                 \

@@ -35,10 +35,10 @@ static json_t *driver_facts(const struct drive *drive)
 {
 	const struct driver_drive *d = &drive->driver;
 
-	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:i, s:o, s:s}", "state", state_name(d->state),
+	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:s}", "state", state_name(d->state),
 			 "size", drive_size(drive), "read_only", d->read_only, "in_flight",
 			 (int)d->in_flight, "openers", (int)d->openers, "park_limit",
-			 (int)d->park_limit, "helper_pid",
+			 d->park_limit ? json_integer(d->park_limit) : json_null(), "helper_pid",
 			 d->helper_pid ? json_integer(d->helper_pid) : json_null(), "name",
 			 d->name);
 }
@@ -256,12 +256,15 @@ static void print_state(const json_t *o)
 		json_object_get(o, !strcmp(state, "fenced") ? "fenced" : "parked_because"));
 
 	printf("state:         %s", state);
-	if (!strcmp(state, "parked") && json_is_integer(since))
+	if (json_is_integer(since))
 		printf(" for %lld s", (long long)json_integer_value(since));
 	if (why)
 		printf(": %s", why);
 	if (!strcmp(state, "fenced"))
 		printf("%s requests fail; unmount it", why ? ";" : ":");
+	else if (!strcmp(state, "failing"))
+		printf("%s the park limit has passed, and requests fail until it goes on",
+		       why ? ";" : ":");
 	putchar('\n');
 }
 

@@ -157,7 +157,7 @@ static json_t *status(const struct drive *d)
 	if (!s)
 		return NULL;
 	json_object_set_new(s, "device", json_sprintf("/dev/cdrive%u", d->index));
-	if (d->state == CDRIVE_STATE_PARKED)
+	if (d->state == CDRIVE_STATE_PARKED || d->state == CDRIVE_STATE_FAILING)
 		json_object_set_new(
 			s, "parked_since_seconds",
 			json_integer((json_int_t)((loop_now() - d->parked_at) / LOOP_SEC(1))));

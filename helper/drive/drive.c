@@ -76,6 +76,7 @@ static void on_held(void *arg)
 {
 	struct drive *d = arg;
 
+	expiry_held(&d->expiry);
 	store_run(&d->store);
 }
 
@@ -96,6 +97,7 @@ void drive_lost(void *arg, const char *why)
 	snprintf(d->fenced, sizeof(d->fenced), "%s", why);
 	snprintf(d->last_error, sizeof(d->last_error), "fenced: %.400s", why);
 	lease_drop(&d->lease);
+	expiry_stop(&d->expiry);
 	if (d->attached)
 		drive_fence(d);
 }
@@ -130,12 +132,12 @@ static void park(struct drive *d)
 static void resume(struct drive *d)
 {
 	if (!--d->park_reasons)
-		link_resume(d->link);
+		link_resume(d->link, false);
 }
 
 const char *drive_parked_because(const struct drive *d)
 {
-	if (d->state != CDRIVE_STATE_PARKED)
+	if (d->state != CDRIVE_STATE_PARKED && d->state != CDRIVE_STATE_FAILING)
 		return NULL;
 	if (d->park_reasons)
 		return d->last_error;
@@ -232,17 +234,14 @@ static void on_state(void *arg, enum cdrive_state state)
 		return;
 	before = d->state;
 	d->state = state;
-	if (state == CDRIVE_STATE_FENCED) {
-		snprintf(d->fenced, sizeof(d->fenced), "the driver gave up waiting: %.400s",
-			 d->last_error);
-		log_error("/dev/cdrive%u (%s): %s", d->index, d->name, d->fenced);
-		io_queue_drop(&d->queue);
-	} else if (state == CDRIVE_STATE_GONE) {
+	if (state == CDRIVE_STATE_GONE) {
 		/* Somebody else detached it. */
 		drive_detach(d, true);
 	} else if (state == CDRIVE_STATE_PARKED && before == CDRIVE_STATE_LIVE) {
 		on_parked(d);
-	} else if (state == CDRIVE_STATE_LIVE && before == CDRIVE_STATE_PARKED) {
+	} else if (state == CDRIVE_STATE_FAILING) {
+		expiry_passed(&d->expiry);
+	} else if (state == CDRIVE_STATE_LIVE && before != CDRIVE_STATE_LIVE) {
 		log_info("/dev/cdrive%u (%s) goes on after %llu s", d->index, d->name,
 			 (unsigned long long)((loop_now() - d->parked_at) / LOOP_SEC(1)));
 	}
@@ -354,6 +353,8 @@ static void take_away(struct drive *d)
 	struct az_error err;
 	char text[192];
 
+	if (d->expiry.drive)
+		expiry_stop(&d->expiry);
 	if (d->adopt >= 0 && !d->opened) {
 		lease_stop(&d->lease);
 		return;

@@ -4,6 +4,7 @@
  *
  *	lease	the lease, and the sequence number that goes with it
  *	store	the blob, as a backend of the queue
+ *	expiry	what becomes of it past the park limit
  *	queue	requests in order
  *	link	the driver
  *	channel	the agent channel, and the SAS that comes by it
@@ -20,6 +21,7 @@
 
 #include "azure/client.h"
 #include "drive/agent_channel.h"
+#include "drive/expiry.h"
 #include "drive/link.h"
 #include "drive/mapfill.h"
 #include "drive/lease.h"
@@ -42,7 +44,7 @@ struct drive {
 	bool force; /* break another's lease */
 	bool foreground;
 	unsigned int connections;
-	unsigned int park_limit; /* 0: the module's */
+	int park_limit; /* seconds; 0: none; -1: the module's */
 	int adopt; /* index, or -1 */
 
 	struct az_client *client;
@@ -52,6 +54,7 @@ struct drive {
 	struct store store;
 	struct mapfill mapfill;
 	struct io_queue queue;
+	struct expiry expiry;
 	struct link *link;
 	struct agent_channel channel;
 	struct control *control;

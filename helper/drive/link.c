@@ -73,35 +73,41 @@ static struct nl_msg *message_for_drive(struct link *l, enum cdrive_cmd command,
 
 /* A command that is answered by an acknowledgement, which on_error() logs.  What
  * there is to say before the drive is ours is said when it is made so. */
-static void tell(struct link *l, enum cdrive_cmd command, uint64_t until)
+static void tell(struct link *l, enum cdrive_cmd command, uint32_t flags, uint64_t until)
 {
+	struct nl_msg *msg;
 	int err;
 
 	if (!l->attached)
 		return;
-	err = netlink_send(&l->netlink, message_for_drive(l, command, NLM_F_ACK, until), NULL);
+	msg = message_for_drive(l, command, NLM_F_ACK, until);
+	if (msg && flags && nla_put_u32(msg, CDRIVE_A_FLAGS, flags) < 0) {
+		nlmsg_free(msg);
+		msg = NULL;
+	}
+	err = netlink_send(&l->netlink, msg, NULL);
 	if (err)
 		log_error("can't send a message to the driver: %s", strerror(-err));
 }
 
 void link_park(struct link *l)
 {
-	tell(l, CDRIVE_CMD_PARK, 0);
+	tell(l, CDRIVE_CMD_PARK, 0, 0);
 }
 
-void link_resume(struct link *l)
+void link_resume(struct link *l, bool limit)
 {
-	tell(l, CDRIVE_CMD_RESUME, 0);
+	tell(l, CDRIVE_CMD_RESUME, limit ? CDRIVE_F_LIMIT : 0, 0);
 }
 
 void link_fence(struct link *l)
 {
-	tell(l, CDRIVE_CMD_FENCE, 0);
+	tell(l, CDRIVE_CMD_FENCE, 0, 0);
 }
 
 void link_lease(struct link *l, uint64_t until)
 {
-	tell(l, CDRIVE_CMD_LEASE, until);
+	tell(l, CDRIVE_CMD_LEASE, 0, until);
 }
 
 static void flush(void *arg)
@@ -277,15 +283,15 @@ static int command(struct link *l, struct nl_msg *msg)
 	return err ? err : l->answer;
 }
 
-int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
-		unsigned int park_limit, uint64_t until, const struct driver_memory *memory)
+int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only, int park_limit,
+		uint64_t until, const struct driver_memory *memory)
 {
 	struct nl_msg *msg = netlink_message(&l->netlink, CDRIVE_CMD_ATTACH, 0);
 
 	if (!msg || nla_put_u64(msg, CDRIVE_A_SECTORS, sectors) < 0 ||
 	    nla_put_string(msg, CDRIVE_A_NAME, name) < 0 ||
 	    (read_only && nla_put_u32(msg, CDRIVE_A_FLAGS, CDRIVE_F_READ_ONLY) < 0) ||
-	    (park_limit && nla_put_u32(msg, CDRIVE_A_PARK_LIMIT, park_limit) < 0) ||
+	    (park_limit >= 0 && nla_put_u32(msg, CDRIVE_A_PARK_LIMIT, (uint32_t)park_limit) < 0) ||
 	    (until && nla_put_u64(msg, CDRIVE_A_LEASE_UNTIL, until) < 0) ||
 	    nla_put_u64(msg, CDRIVE_A_SEQUENCE_NUMBER, memory->sequence_number) < 0 ||
 	    nla_put_u64(msg, CDRIVE_A_RAISING_TO, memory->raising_to) < 0 ||

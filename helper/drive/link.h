@@ -37,11 +37,11 @@ void link_close(struct link *l);
  * Attach a new drive (ready() tells when its disk is there) or adopt one.
  * Both run the loop until the driver has answered, and return the index or a
  * negative errno.  @name: see devname.h; it stays the drive's.  @park_limit:
- * seconds; 0: the module's.  @until: the lease's deadline, CLOCK_BOOTTIME ns; 0: none.
+ * seconds; 0: none; -1: the module's.  @until: the lease's deadline, CLOCK_BOOTTIME ns; 0: none.
  * @memory: for the helper that comes next.
  */
-int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
-		unsigned int park_limit, uint64_t until, const struct driver_memory *memory);
+int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only, int park_limit,
+		uint64_t until, const struct driver_memory *memory);
 int link_adopt(struct link *l, unsigned int index, uint64_t until);
 
 /*
@@ -58,7 +58,8 @@ void link_lease(struct link *l, uint64_t until);
 int link_detach(struct link *l, bool force);
 
 void link_park(struct link *l);
-void link_resume(struct link *l);
+/* @limit: it is known here that the park limit has passed. */
+void link_resume(struct link *l, bool limit);
 void link_fence(struct link *l);
 
 void link_complete(struct link *l, uint32_t tag, int status);

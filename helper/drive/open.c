@@ -48,7 +48,7 @@
 json_t *drive_configure(struct drive *d, const json_t *request, int fd)
 {
 	const char *url = NULL, *sas = NULL;
-	int connections = CONNECTIONS, park_limit = 0, adopt = -1;
+	int connections = CONNECTIONS, park_limit = -1, adopt = -1;
 	int read_only = 0, force = 0, foreground = 0;
 	json_error_t e;
 	char why[DRIVE_MESSAGE];
@@ -71,7 +71,7 @@ json_t *drive_configure(struct drive *d, const json_t *request, int fd)
 	d->force = force;
 	d->foreground = foreground;
 	d->connections = (unsigned int)connections;
-	d->park_limit = (unsigned int)park_limit;
+	d->park_limit = park_limit;
 	d->adopt = adopt;
 	agent_channel_init(&d->channel, d->loop, &d->cred, d->name, &drive_channel_ops, d);
 	err = agent_channel_open(&d->channel, fd, request);
@@ -406,10 +406,9 @@ static json_t *refused(struct drive *d, int err)
 				     "%s: all %d drives of this machine are taken; unmount one",
 				     d->name, CDRIVE_MAX_DRIVES);
 	if (err == -ENOLINK)
-		return runtime_error(
-			EXIT_FAILED,
-			"%s: /dev/cdrive%d had waited too long and is fenced; unmount it, then mount it again",
-			d->name, d->adopt);
+		return runtime_error(EXIT_FAILED,
+				     "%s: /dev/cdrive%d is fenced; unmount it, then mount it again",
+				     d->name, d->adopt);
 	return runtime_error(err == -EBUSY ? EXIT_BUSY : EXIT_FAILED,
 			     "%s: the driver refused: %s; see dmesg", d->name, strerror(-err));
 }
@@ -509,6 +508,7 @@ static int set_up(struct drive *d)
 		return -ENOMEM;
 	store_init(&d->store);
 	io_queue_init(&d->queue, &store_ops, &d->store, drive_complete, d);
+	expiry_init(&d->expiry, d);
 	return 0;
 }
 

@@ -146,6 +146,15 @@ void io_done(struct io *io, int status)
 	run(q);
 }
 
+void io_queue_fail(struct io_queue *q)
+{
+	for (const struct io *io = q->first; io; io = io->next) {
+		q->counters.errors++;
+		q->counters.failed_writes += io->desc.op != CDRIVE_OP_READ;
+	}
+	io_queue_drop(q);
+}
+
 void io_queue_drop(struct io_queue *q)
 {
 	q->ops->cancel(q->backend);

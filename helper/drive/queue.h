@@ -43,5 +43,7 @@ void io_queue_submit(struct io_queue *q, const struct cdrive_descriptor *desc);
 
 /* Forgets all requests, and has the backend stop: the driver has failed them. */
 void io_queue_drop(struct io_queue *q);
+/* The same, of requests that the driver has failed: they count as such. */
+void io_queue_fail(struct io_queue *q);
 
 #endif

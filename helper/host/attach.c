@@ -57,7 +57,7 @@ static json_t *request_new(const struct mount *m, const char *how, unsigned int 
 		      (json_int_t)m->connections, "lifetime", (json_int_t)m->lifetime, "foreground",
 		      m->foreground);
 	add_credential(o, &m->session.cred);
-	if (m->park_limit)
+	if (m->park_limit != PARK_LIMIT_UNSET)
 		json_object_set_new(o, "park_limit", json_integer((json_int_t)m->park_limit));
 	if (how)
 		json_object_set_new(o, how, json_integer(index));
@@ -199,10 +199,11 @@ static int not_live(const struct mount *m, unsigned int index, const json_t *ans
 {
 	const char *error = json_string_value(json_object_get(answer, "last_error"));
 
-	return fail(EXIT_UNREACHABLE,
-		    "%s: is /dev/cdrive%u, whose requests wait: %s; see clouddrivectl status %s",
-		    m->session.text, index,
-		    error && *error ? error : "the service can't be reached", m->session.text);
+	return fail(
+		EXIT_UNREACHABLE,
+		"%s: is /dev/cdrive%u, whose requests wait or fail: %s; see clouddrivectl status %s",
+		m->session.text, index, error && *error ? error : "the service can't be reached",
+		m->session.text);
 }
 
 static int wait_until_live(const struct mount *m, unsigned int index, unsigned int seconds,

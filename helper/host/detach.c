@@ -336,6 +336,22 @@ static int detach_by_helper(struct detachment *d, const struct drive *drive)
 	return status;
 }
 
+static bool is_failing(unsigned int index)
+{
+	struct driver_drive d;
+
+	return !driver_query(index, &d) && d.state == CDRIVE_STATE_FAILING;
+}
+
+/* A drive past its park limit goes on, but what fails meanwhile is not in the blob. */
+static int refuse_failing(unsigned int index)
+{
+	return fail(
+		EXIT_UNREACHABLE,
+		"/dev/cdrive%u: its requests fail, as the park limit has passed, and what is written now is lost; bring the service back and try again, or give the data up with --force",
+		index);
+}
+
 static int unmount_and_detach(struct detachment *d)
 {
 	struct drive now = *d->drive;
@@ -387,6 +403,8 @@ int detach_drive(const struct drive *drive, bool force, bool *gone)
 	};
 	int status;
 
+	if (!d.force && is_failing(d.index))
+		return refuse_failing(d.index);
 	snprintf(d.lost, sizeof(d.lost), "%s", lost ? lost : "");
 	status = unmount_and_detach(&d);
 	*gone = !status;

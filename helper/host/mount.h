@@ -16,6 +16,8 @@
 #include "ctl/session.h"
 #include "host/start.h"
 
+#define PARK_LIMIT_UNSET UINT64_MAX /* the module's; 0: none */
+
 struct mount {
 	/* as asked for */
 	struct session_options options;

@@ -42,7 +42,7 @@
  * the request
  *
  *	{"url": "…", "sas": "…", "read_only": bool, "force": bool (break another's
- *	 lease), "connections": 32, "park_limit": seconds (optional), "adopt": N
+ *	 lease), "connections": 32, "park_limit": seconds (optional; 0: for ever), "adopt": N
  *	 (optional: become the helper of that device), "foreground": bool,
  *	 "user_sas": bool (optional: the SAS is one that the user brought, and only
  *	 the user can bring another), "agent_pid": N (optional: who listens at the

@@ -8,6 +8,8 @@ const char *state_name(enum cdrive_state state)
 		return "live";
 	case CDRIVE_STATE_PARKED:
 		return "parked";
+	case CDRIVE_STATE_FAILING:
+		return "failing";
 	case CDRIVE_STATE_FENCED:
 		return "fenced";
 	case CDRIVE_STATE_GONE:

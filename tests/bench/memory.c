@@ -152,7 +152,7 @@ static int watch_signals(struct memory *m)
 
 static int attach(struct memory *m)
 {
-	int index = link_attach(m->link, "memory", m->size >> 9, false, 0, 0,
+	int index = link_attach(m->link, "memory", m->size >> 9, false, -1, 0,
 				&(struct driver_memory){ 0 });
 	int err;
 

@@ -4,8 +4,9 @@
 
 #include "state.h"
 
+#define LIMIT BIT(CDRIVE_PARK_LIMIT)
 #define REASONS (BIT(CDRIVE_PARK_HELPER) | BIT(CDRIVE_PARK_ASKED) | \
-		 BIT(CDRIVE_PARK_LEASE))
+		 BIT(CDRIVE_PARK_LEASE) | LIMIT)
 
 static const enum cdrive_park_reason reasons[] = {
 	CDRIVE_PARK_HELPER,
@@ -13,8 +14,8 @@ static const enum cdrive_park_reason reasons[] = {
 	CDRIVE_PARK_LEASE,
 };
 
-/* All there are: live, fenced, gone, and parked by each set of reasons. */
-#define STANDINGS 10
+/* All there are: live; parked or failing by each set of reasons; fenced, gone. */
+#define STANDINGS 18
 
 static struct cdrive_standing standing(unsigned int i)
 {
@@ -24,14 +25,15 @@ static struct cdrive_standing standing(unsigned int i)
 	switch (i) {
 	case 0:
 		break;
-	case 8:
+	case 16:
 		s.state = CDRIVE_STATE_FENCED;
 		break;
-	case 9:
+	case 17:
 		s.state = CDRIVE_STATE_GONE;
 		break;
 	default:
-		s.state = CDRIVE_STATE_PARKED;
+		s.state = i & LIMIT ? CDRIVE_STATE_FAILING :
+				      CDRIVE_STATE_PARKED;
 		s.park_reasons = i;
 	}
 	return s;
@@ -43,8 +45,9 @@ static void expect(struct kunit *test, const struct cdrive_standing *s,
 	KUNIT_EXPECT_STREQ(test, cdrive_state_name(s->state),
 			   cdrive_state_name(state));
 	KUNIT_EXPECT_EQ(test, s->park_reasons, park_reasons);
-	KUNIT_EXPECT_EQ(test, s->state == CDRIVE_STATE_PARKED,
-			s->park_reasons != 0);
+	KUNIT_EXPECT_EQ(test, s->park_reasons != 0,
+			s->state == CDRIVE_STATE_PARKED ||
+			s->state == CDRIVE_STATE_FAILING);
 }
 
 static void begins_live(struct kunit *test)
@@ -67,13 +70,24 @@ static void parks(struct kunit *test)
 
 			KUNIT_EXPECT_EQ(test, first,
 					was.state == CDRIVE_STATE_LIVE);
-			if (was.state <= CDRIVE_STATE_PARKED)
+			if (was.state == CDRIVE_STATE_FAILING)
+				expect(test, &s, CDRIVE_STATE_FAILING,
+				       was.park_reasons | BIT(reasons[r]));
+			else if (was.state <= CDRIVE_STATE_PARKED)
 				expect(test, &s, CDRIVE_STATE_PARKED,
 				       was.park_reasons | BIT(reasons[r]));
 			else
 				expect(test, &s, was.state, 0);
 		}
 	}
+}
+
+/* The state that a drive which is not fenced has by its reasons. */
+static enum cdrive_state by_reasons(u32 left)
+{
+	if (left & LIMIT)
+		return CDRIVE_STATE_FAILING;
+	return left ? CDRIVE_STATE_PARKED : CDRIVE_STATE_LIVE;
 }
 
 static void unparks(struct kunit *test)
@@ -84,18 +98,44 @@ static void unparks(struct kunit *test)
 	for (i = 0; i < STANDINGS; i++) {
 		for (gone = 0; gone <= REASONS; gone++) {
 			struct cdrive_standing s = standing(i), was = s;
-			bool last = cdrive_standing_unpark(&s, gone);
+			bool another = cdrive_standing_unpark(&s, gone);
 			u32 left = was.park_reasons & ~gone;
 
-			if (was.state != CDRIVE_STATE_PARKED) {
-				KUNIT_EXPECT_FALSE(test, last);
+			if (was.state >= CDRIVE_STATE_FENCED) {
+				KUNIT_EXPECT_FALSE(test, another);
 				expect(test, &s, was.state, 0);
 				continue;
 			}
-			KUNIT_EXPECT_EQ(test, last, !left);
-			expect(test, &s, left ? CDRIVE_STATE_PARKED :
-						CDRIVE_STATE_LIVE, left);
+			KUNIT_EXPECT_EQ(test, another,
+					by_reasons(left) != was.state);
+			expect(test, &s, by_reasons(left), left);
 		}
+	}
+}
+
+/* It goes on only when somebody says that he knows of the limit. */
+static void expires(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < STANDINGS; i++) {
+		struct cdrive_standing s = standing(i), was = s;
+
+		KUNIT_EXPECT_EQ(test, cdrive_standing_expire(&s),
+				was.state == CDRIVE_STATE_PARKED);
+		if (was.state != CDRIVE_STATE_PARKED) {
+			expect(test, &s, was.state, was.park_reasons);
+			continue;
+		}
+		expect(test, &s, CDRIVE_STATE_FAILING,
+		       was.park_reasons | LIMIT);
+		KUNIT_EXPECT_FALSE(test, cdrive_standing_takes(&s));
+		KUNIT_EXPECT_FALSE(test, cdrive_standing_forwards(&s, 0));
+		KUNIT_EXPECT_FALSE(test,
+				   cdrive_standing_unpark(&s, REASONS & ~LIMIT));
+		expect(test, &s, CDRIVE_STATE_FAILING, LIMIT);
+		KUNIT_EXPECT_TRUE(test, cdrive_standing_unpark(&s, LIMIT));
+		expect(test, &s, CDRIVE_STATE_LIVE, 0);
 	}
 }
 
@@ -126,7 +166,8 @@ static void errors(struct kunit *test)
 		struct cdrive_standing s = standing(i);
 		int err = cdrive_standing_error(&s);
 
-		KUNIT_EXPECT_EQ(test, cdrive_standing_takes(&s), !err);
+		KUNIT_EXPECT_EQ(test, cdrive_standing_takes(&s),
+				!err && s.state != CDRIVE_STATE_FAILING);
 		KUNIT_EXPECT_EQ(test, err,
 				s.state == CDRIVE_STATE_FENCED ? -ENOLINK :
 				s.state == CDRIVE_STATE_GONE ? -ENODEV : 0);
@@ -156,6 +197,8 @@ static void names(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, cdrive_state_name(CDRIVE_STATE_LIVE), "live");
 	KUNIT_EXPECT_STREQ(test, cdrive_state_name(CDRIVE_STATE_PARKED),
 			   "parked");
+	KUNIT_EXPECT_STREQ(test, cdrive_state_name(CDRIVE_STATE_FAILING),
+			   "failing");
 	KUNIT_EXPECT_STREQ(test, cdrive_state_name(CDRIVE_STATE_FENCED),
 			   "fenced");
 	KUNIT_EXPECT_STREQ(test, cdrive_state_name(CDRIVE_STATE_GONE), "gone");
@@ -165,6 +208,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(begins_live),
 	KUNIT_CASE(parks),
 	KUNIT_CASE(unparks),
+	KUNIT_CASE(expires),
 	KUNIT_CASE(ends),
 	KUNIT_CASE(errors),
 	KUNIT_CASE(clock_decides),

@@ -383,22 +383,20 @@ static void end_by_fence(struct place *p)
 /* Parked for longer than the limit. */
 static void end_by_waiting(struct place *p)
 {
-	atomic_store(&p->weather.may_fail, true);
-	if (one_in(&p->chance, 2))
-		helper_kill(&p->helper);
-	else if (one_in(&p->chance, 2))
-		helper_ask(&p->helper, CDRIVE_CMD_PARK);
-	else
-		helper_lease(&p->helper, now_ns());
-	expect_state(p, CDRIVE_STATE_FENCED, 0);
-	expect_failing(p);
-	if (!p->helper.pid) {
-		struct wire w = { 0 };
+	enum cdrive_park_reason reason = CDRIVE_PARK_HELPER;
 
-		if (!wire_open(&w))
-			expect(p, wire_adopt(&w, p->index, 0), -ENOLINK, "ADOPT when fenced");
-		wire_close(&w);
+	atomic_store(&p->weather.may_fail, true);
+	if (one_in(&p->chance, 2)) {
+		helper_kill(&p->helper);
+	} else if (one_in(&p->chance, 2)) {
+		helper_ask(&p->helper, CDRIVE_CMD_PARK);
+		reason = CDRIVE_PARK_ASKED;
+	} else {
+		helper_lease(&p->helper, now_ns());
+		reason = CDRIVE_PARK_LEASE;
 	}
+	expect_state(p, CDRIVE_STATE_FAILING, 1 << reason | 1 << CDRIVE_PARK_LIMIT);
+	expect_failing(p);
 	expect_gone(p, false);
 }
 

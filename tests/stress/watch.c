@@ -113,11 +113,11 @@ static void *look_at_devices(void *arg)
 
 static void check_drive(const struct driver_drive *d)
 {
-	bool parked = d->state == CDRIVE_STATE_PARKED;
+	bool parked = d->state == CDRIVE_STATE_PARKED || d->state == CDRIVE_STATE_FAILING;
 
 	if (d->state > CDRIVE_STATE_GONE || parked != !!d->park_reasons || d->in_flight > 128 ||
 	    (d->state == CDRIVE_STATE_LIVE && !d->helper_pid) ||
-	    (d->state >= CDRIVE_STATE_FENCED && d->in_flight))
+	    (d->state >= CDRIVE_STATE_FAILING && d->in_flight))
 		complain("cdrive%u: state %u for %#x with helper %d and %u in flight", d->index,
 			 d->state, d->park_reasons, d->helper_pid, d->in_flight);
 }

@@ -26,7 +26,7 @@
 #define LEASE "01234567-89ab-cdef-0123-456789abcdef"
 #define SIZE (64ull << 20)
 
-enum told { NOTHING, ATTACH, ADOPT, DETACH, PARK, RESUME, FENCE, DEADLINE };
+enum told { NOTHING, ATTACH, ADOPT, DETACH, PARK, RESUME, GO_ON, FENCE, DEADLINE };
 
 static struct {
 	struct drive drive;
@@ -88,8 +88,8 @@ void link_close(struct link *l)
 	(void)l;
 }
 
-int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only,
-		unsigned int park_limit, uint64_t until, const struct driver_memory *memory)
+int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only, int park_limit,
+		uint64_t until, const struct driver_memory *memory)
 {
 	(void)l, (void)read_only, (void)park_limit;
 	t.memory = *memory;
@@ -155,11 +155,11 @@ void link_park(struct link *l)
 		told(PARK);
 }
 
-void link_resume(struct link *l)
+void link_resume(struct link *l, bool limit)
 {
 	(void)l;
 	if (t.drive.attached)
-		told(RESUME);
+		told(limit ? GO_ON : RESUME);
 }
 
 void link_fence(struct link *l)
@@ -451,6 +451,19 @@ static void remember(void)
 {
 	t.memory = (struct driver_memory){ .told = true, .sequence_number = 7, .lease_id = LEASE };
 	notes_write(&t.memory, URL, t.acknowledged);
+}
+
+/* What the next helper needs is the driver's. */
+static inline void keeps(uint64_t number)
+{
+	char *url = notes_url(&t.memory);
+
+	assert_int_equal(t.memory.sequence_number, number);
+	assert_int_equal(t.memory.raising_to, 0);
+	assert_string_equal(t.memory.lease_id, t.drive.blob.lease_id);
+	assert_int_equal(strlen(t.memory.lease_id), 36);
+	assert_string_equal(url, URL);
+	free(url);
 }
 
 static void is_error(json_t *answer, int exit, const char *word)

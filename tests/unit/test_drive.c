@@ -142,19 +142,6 @@ static void is_a_copy_that_ended(void **state)
 
 /* --- adopting -------------------------------------------------------------------------------- */
 
-/* What the next helper needs is the driver's. */
-static void keeps(uint64_t number)
-{
-	char *url = notes_url(&t.memory);
-
-	assert_int_equal(t.memory.sequence_number, number);
-	assert_int_equal(t.memory.raising_to, 0);
-	assert_string_equal(t.memory.lease_id, t.drive.blob.lease_id);
-	assert_int_equal(strlen(t.memory.lease_id), 36);
-	assert_string_equal(url, URL);
-	free(url);
-}
-
 static void adopts(void **state)
 {
 	(void)state;

@@ -29,8 +29,13 @@
  *		the helper died (its socket closed), it asked for it with
  *		CDRIVE_CMD_PARK, or the lease's deadline has passed.  Nothing is
  *		lost and nothing fails until the drive has been parked for
- *		park-limit seconds; then it is fenced.
- *	fenced	every request fails at once, for good
+ *		park-limit seconds
+ *	failing	parked for longer than that: what waited has failed, and every
+ *		request fails at once.  The drive goes on when its helper says that
+ *		it knows of that, by CDRIVE_CMD_RESUME with CDRIVE_F_LIMIT, or is
+ *		adopted.  What failed may have been carried out, or may be yet: the
+ *		helper first has to make sure that it won't be
+ *	fenced	the lease is lost: every request fails at once, for good
  *	gone	detached; seen in the last notification only
  *
  * The deadline
@@ -70,7 +75,7 @@
  *
  *	CDRIVE_A_SECTORS	u64: size in 512-byte sectors, required
  *	CDRIVE_A_FLAGS		u32: CDRIVE_F_*, optional
- *	CDRIVE_A_PARK_LIMIT	u32: seconds, optional (module parameter)
+ *	CDRIVE_A_PARK_LIMIT	u32: seconds, 0: for ever; optional (module parameter)
  *	CDRIVE_A_LEASE_UNTIL	u64: the first deadline, optional
  *	CDRIVE_A_NAME		string: what the drive is, for people and udev; it
  *				keeps it for good; optional
@@ -113,7 +118,7 @@
  *	CDRIVE_A_INDEX, CDRIVE_A_SECTORS, CDRIVE_A_FLAGS, CDRIVE_A_STATE,
  *	CDRIVE_A_HELPER_PID (u32, absent without helper), CDRIVE_A_IN_FLIGHT
  *	(u32), CDRIVE_A_OPENERS (u32), CDRIVE_A_PARK_LIMIT, CDRIVE_A_PARK_REASONS
- *	(u32, why it is parked: 1 << enum cdrive_park_reason; 0 when it isn't),
+ *	(u32, why it is parked or failing: 1 << enum cdrive_park_reason, else 0),
  *	CDRIVE_A_LEASE_UNTIL (absent without deadline), CDRIVE_A_NAME (absent without
  *	name); and to the privileged, when it was ever told,
  *	CDRIVE_A_SEQUENCE_NUMBER, CDRIVE_A_RAISING_TO, CDRIVE_A_LEASE_ID, CDRIVE_A_NOTES
@@ -123,6 +128,8 @@
  * sent again.  What the helper has already it keeps, and may complete.
  *
  *	CDRIVE_A_INDEX		u32: required
+ *	CDRIVE_A_FLAGS		u32: of RESUME: CDRIVE_F_LIMIT: the helper knows that
+ *				the park limit has passed, and what it had has failed
  *
  * CDRIVE_CMD_LEASE: the drive's helper tells a new deadline, which may be sooner
  * than the last.  When it is in the future, completions that were kept take effect,
@@ -231,7 +238,7 @@ enum cdrive_attr {
 	CDRIVE_A_SECTORS,	/* u64 */
 	CDRIVE_A_FLAGS,		/* u32, enum cdrive_flags */
 	CDRIVE_A_STATE,		/* u32, enum cdrive_state */
-	CDRIVE_A_PARK_LIMIT,	/* u32, seconds, 1 to 86400 */
+	CDRIVE_A_PARK_LIMIT,	/* u32, seconds, 86400 at most; 0: none */
 	CDRIVE_A_HELPER_PID,	/* u32 */
 	CDRIVE_A_IN_FLIGHT,	/* u32 */
 	CDRIVE_A_OPENERS,	/* u32 */
@@ -254,6 +261,7 @@ enum cdrive_attr {
 enum cdrive_state {
 	CDRIVE_STATE_LIVE,
 	CDRIVE_STATE_PARKED,
+	CDRIVE_STATE_FAILING,
 	CDRIVE_STATE_FENCED,
 	CDRIVE_STATE_GONE,
 };
@@ -262,11 +270,13 @@ enum cdrive_park_reason {
 	CDRIVE_PARK_HELPER,	/* there is none */
 	CDRIVE_PARK_ASKED,	/* by CDRIVE_CMD_PARK */
 	CDRIVE_PARK_LEASE,	/* the deadline has passed */
+	CDRIVE_PARK_LIMIT,	/* it has waited too long, and is failing */
 };
 
 enum cdrive_flags {
 	CDRIVE_F_READ_ONLY	= 1 << 0,	/* ATTACH, GET */
 	CDRIVE_F_FORCE		= 1 << 1,	/* DETACH */
+	CDRIVE_F_LIMIT		= 1 << 2,	/* RESUME */
 };
 
 enum cdrive_op {

@@ -17,9 +17,10 @@ import sys
 import time
 
 from netlink import COMMANDS, NUMBERS, Family, attribute
-from puppet import (ASKED, COMPLETIONS, FAR, FENCED, HELPER, INDEX, LEASE, LEASE_UNTIL, LIVE,
-                    PARKED, SECTORS, SOON, WHILE, Drive, Helper, Watcher, boottime, drive, ends,
-                    equal, err, ok, run, u64, until, waits)
+from puppet import (ASKED, COMPLETIONS, FAILING, FAR, FENCED, FLAGS, FORCE, HELPER, INDEX,
+                    KNOWN, LEASE, LEASE_UNTIL, LIMIT, LIVE, PARKED, SECTORS, SOON, WHILE, Drive,
+                    Helper, Watcher, boottime, drive, ends, equal, err, ok, run, u32, u64,
+                    until, waits)
 
 BLOCK = 4096
 
@@ -213,12 +214,92 @@ def park_limit():
             h.tell("RESUME")
             h.complete(request)
             equal(h.status()[:2], (PARKED, LEASE), "another reason than at first")
-            ok(until(lambda: h.is_now(FENCED)), "fenced in the end")
+            ok(until(lambda: h.is_now(FAILING, LEASE | LIMIT)), "it fails in the end")
             took = time.monotonic() - begun
-            equal(ends(writer), 1, "and what was kept fails")
+            equal(ends(writer), 1, "and what was kept does")
         if took < 5.5:
             break
     ok(3.5 < took < 5.5, "four seconds after the first", took)
+
+
+def fails_at_once(h):
+    with open(f"/dev/cdrive{h.index}", "rb", buffering=0) as disk:
+        try:
+            os.pread(disk.fileno(), 4096, 1 << 20)
+            return 0
+        except OSError as e:
+            return e.errno
+
+
+def goes_on():
+    """Past the limit requests fail, until the helper says that it knows."""
+    with drive(FAR, limit=1) as h:
+        writer = h.dd(1, write=True)
+        old = h.one()
+        h.tell("PARK")
+        waiting = h.dd(2)
+        ok(until(lambda: h.is_now(FAILING, ASKED | LIMIT)), "past the limit it is failing")
+        equal(h.sysfs("state"), "failing", "and says so")
+        equal(h.sysfs("park_reasons"), "asked limit", "and why")
+        equal([ends(writer), ends(waiting)], [1, 1], "what the helper had fails, what waited, too")
+        equal(fails_at_once(h), errno.EIO, "and what comes")
+        equal(h.status().in_flight, 0, "nothing is in flight")
+        err(h.complete(old), errno.ESTALE, "the helper's tag is of no use any more")
+        err(h.tell("RESUME"), 0, "RESUME by one who doesn't know of it")
+        equal(h.status()[:2], (FAILING, LIMIT), "changes nothing of that")
+        err(h.lease(FAR), 0, "nor does LEASE")
+        equal(h.status()[:2], (FAILING, LIMIT), "but it is taken")
+        equal(fails_at_once(h), errno.EIO, "requests fail as before")
+        err(h.tell("RESUME", u32(FLAGS, FORCE)), errno.EINVAL, "RESUME with a flag of another command")
+        err(h.tell("PARK", u32(FLAGS, KNOWN)), errno.EINVAL, "PARK with one of RESUME")
+        err(Helper(h.index).tell("RESUME", u32(FLAGS, KNOWN)), errno.EPERM, "RESUME by another")
+        err(h.tell("RESUME", u32(FLAGS, KNOWN)), 0, "RESUME by one who knows")
+        equal(h.status()[:2], (LIVE, 0), "it goes on")
+        reader = h.dd(3)
+        err(h.complete(h.one()), 0, "with requests")
+        equal(ends(reader), 0, "that end well")
+
+        h.lease(-1)
+        ok(until(lambda: h.is_now(FAILING, LEASE | LIMIT)), "failing for the deadline")
+        err(h.tell("RESUME", u32(FLAGS, KNOWN)), 0, "RESUME, while it has passed")
+        equal(h.status()[:2], (PARKED, LEASE), "it waits")
+        reader = h.dd(4)
+        ok(until(lambda: h.is_now(FAILING, LEASE | LIMIT)), "but not for longer than the limit")
+        equal(ends(reader), 1, "what waited fails")
+        err(h.lease(FAR), 0, "a deadline in the future")
+        equal(h.status()[:2], (FAILING, LIMIT), "is not enough")
+        err(h.tell("RESUME", u32(FLAGS, KNOWN)), 0, "RESUME")
+        equal(h.status()[:2], (LIVE, 0), "it goes on")
+
+        h.close()
+        new = Helper(h.index)
+        ok(until(lambda: new.is_now(FAILING, HELPER | LIMIT)), "failing for want of a helper")
+        err(new.tell("ADOPT"), 0, "it can be adopted")
+        equal(new.status()[:2], (LIVE, 0), "and goes on by that")
+        reader = new.dd(5)
+        err(new.complete(new.one()), 0, "with requests")
+        equal(ends(reader), 0, "that end well")
+        new.tell("PARK")
+        ok(until(lambda: new.is_now(FAILING, ASKED | LIMIT)), "failing once more")
+        err(new.tell("FENCE"), 0, "FENCE")
+        equal(new.status()[:2], (FENCED, 0), "is for good")
+        err(new.tell("RESUME", u32(FLAGS, KNOWN)), errno.ENOLINK, "RESUME comes too late")
+
+
+def without_limit():
+    """For ever is longer than a limit."""
+    with drive(FAR, limit=0) as h, drive(FAR, limit=1) as other:
+        equal((h.sysfs("park_limit"), other.sysfs("park_limit")), ("none", "1"), "no limit")
+        reader = h.dd(1)
+        request = h.one()
+        h.tell("PARK")
+        other.tell("PARK")
+        ok(until(lambda: other.is_now(FAILING, ASKED | LIMIT)), "another passes its own")
+        ok(waits(reader), "requests wait")
+        equal(h.status()[:2], (PARKED, ASKED), "parked")
+        h.tell("RESUME")
+        err(h.complete(request), 0, "COMPLETE")
+        equal(ends(reader), 0, "which is done")
 
 
 def unprivileged(work):
@@ -446,6 +527,6 @@ def hibernate():
 
 
 PARTS = (without_deadline, passing, past, by_the_clock, just_in_time, never_read,
-         reasons, adoption, unheard, ends_badly, park_limit, capabilities)
+         reasons, adoption, unheard, ends_badly, park_limit, goes_on, without_limit, capabilities)
 
 run([part for part in (suspend, hibernate) if part.__name__ in sys.argv[1:]] or PARTS)

@@ -80,11 +80,13 @@ ok $? "a write fails"
 took=$(($(date +%s) - begun))
 [ $took -ge 2 ] && [ $took -le 30 ]
 ok $? "after about 3 s: $took"
-is "$(state)" fenced "the drive is fenced"
-is "$(clouddrivectl list --json | jq -r '.[0].state')" fenced "clouddrivectl list says so"
-try "traced: fence" traced fence
+is "$(state)" failing "the drive is failing"
+is "$(clouddrivectl list --json | jq -r '.[0].state')" failing "clouddrivectl list says so"
+try "traced: expire" traced expire
 try "a read fails at once" refused 'Input/output error' timeout 5 dd if="$device" of=/dev/null count=1 iflag=direct
-try "mount takes it away and mounts afresh" mount_again
-is "$device $(state)" "/dev/cdrive0 live" "which works"
+try "unmount does not pretend that all is in the blob" refused 'what is written now is lost' unmount_drive
+try "mount brings it back" mount_again
+is "$device $(state)" "/dev/cdrive0 live" "it goes on"
+try "a write succeeds" timeout 60 dd if=/dev/zero of="$device" bs=64k count=1 oflag=direct
 unload
 plan

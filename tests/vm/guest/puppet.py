@@ -24,9 +24,9 @@ from netlink import Family, attribute
 INDEX, SECTORS, FLAGS, STATE, PARK_LIMIT = 1, 2, 3, 4, 5
 IN_FLIGHT, DESCRIPTORS, COMPLETIONS, LEASE_UNTIL, PARK_REASONS = 7, 10, 11, 13, 14
 NAME = 15
-LIVE, PARKED, FENCED = range(3)
-HELPER, ASKED, LEASE = 1, 2, 4
-READ_ONLY, FORCE = 1, 2
+LIVE, PARKED, FAILING, FENCED = range(4)
+HELPER, ASKED, LEASE, LIMIT = 1, 2, 4, 8
+READ_ONLY, FORCE, KNOWN = 1, 2, 4
 PAYLOAD_BIND = 0xCDC0
 OP_READ, OP_WRITE, OP_DISCARD, OP_WRITE_ZEROES = range(4)
 # Longer than anything takes that is not meant to wait, shorter than a deadline far off.
@@ -131,7 +131,7 @@ class Helper:
             attributes += attribute(NAME, name.encode() + b"\0")
         if seconds is not None:
             attributes += u64(LEASE_UNTIL, boottime(seconds))
-        if limit:
+        if limit is not None:
             attributes += u32(PARK_LIMIT, limit)
         error, answer = self.family.exchange("ATTACH", attributes)
         if error:
