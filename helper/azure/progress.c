@@ -42,6 +42,8 @@
  * go to one service by one way. */
 static uint64_t distrusted;
 
+/* A retransmission or two are no sign of anything. */
+#define TRIPS 8u
 /* A probe is unanswered when the next one is sent; the first may just be on its way. */
 #define UNANSWERED 2
 
@@ -120,13 +122,27 @@ static uint64_t silence(const struct az_call *call, const struct tcp_info *tcp, 
 	return last < sent ? last : sent;
 }
 
+/* What a round trip takes at worst, of those that were seen on any connection in the last
+ * minute; ns.  On a line that is full all take longer than on the one that was idle. */
+static uint64_t round_trip(const struct tcp_info *tcp, uint64_t now)
+{
+	static uint64_t worst, seen;
+	uint64_t trip = 1000ull * (tcp->tcpi_rtt + 4ull * tcp->tcpi_rttvar);
+
+	if (trip >= worst || now - seen > LOOP_SEC(60)) {
+		worst = trip;
+		seen = now;
+	}
+	return worst;
+}
+
 /* For how long it may; ns. */
 static uint64_t silence_limit(const struct az_call *call, const struct tcp_info *tcp,
 			      uint64_t silent, uint64_t now)
 {
 	const struct az_client_options *opt = &call->client->opt;
 	uint64_t most = LOOP_MS(opt->silence_timeout_ms), stale = LOOP_MS(opt->stale_timeout_ms);
-	uint64_t trip = 8000ull * (tcp->tcpi_rtt + 4ull * tcp->tcpi_rttvar); /* of us */
+	uint64_t trip = TRIPS * round_trip(tcp, now);
 
 	if (!call->reused || silent < now - call->sent_at)
 		return most;
