@@ -125,10 +125,10 @@ unmount_lost() {
 	block=$(device_of block) files=$(device_of files)
 	timeout "$1" clouddrivectl unmount "$block" || [ $? -eq 1 ] || return
 	timeout "$1" clouddrivectl unmount "$files" 2>/tmp/lost
-	[ $? -eq 1 ] && grep -q 'not all that was written is in the blob: .*was fenced' /tmp/lost || {
+	if [ $? -ne 1 ] || ! grep -q 'not all that was written is in the blob: .*was fenced' /tmp/lost; then
 		cat /tmp/lost
 		return 1
-	}
+	fi
 	is_gone "$block" && is_gone "$files"
 }
 

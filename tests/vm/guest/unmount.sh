@@ -27,7 +27,7 @@ drive() {
 	name=$1
 	url=$base/$1
 	clouddrivectl create "$url" --size 320M --format raw --fs "$2" >/dev/null || bail_out "$1 can't be made"
-	[ "$2" = none ] && set -- "$@" --no-fs || set -- "$@" /mnt
+	if [ "$2" = none ]; then set -- "$@" --no-fs; else set -- "$@" /mnt; fi
 	shift 2
 	mounted=$(timeout 60 clouddrivectl mount "$url" "$@") || bail_out "$name can't be mounted"
 	device=${mounted% *}
