@@ -139,13 +139,20 @@ static bool busy(const struct az_resolver *r)
 static bool have_channel(struct az_resolver *r)
 {
 	struct ares_options options = { .sock_state_cb = socket_state, .sock_state_cb_data = r };
+	int which = ARES_OPT_SOCK_STATE_CB;
+
+#ifdef ARES_OPT_QUERY_CACHE
+	/* Newer ones remember answers.  Who asks again wants to know whether there is
+	 * another by now. */
+	options.qcache_max_ttl = 0;
+	which |= ARES_OPT_QUERY_CACHE;
+#endif
 
 	if (!busy(r) && files_changed(r) && r->channel) {
 		ares_destroy(r->channel);
 		r->channel = NULL;
 	}
-	if (!r->channel &&
-	    ares_init_options(&r->channel, &options, ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
+	if (!r->channel && ares_init_options(&r->channel, &options, which) != ARES_SUCCESS)
 		r->channel = NULL;
 	return r->channel;
 }
