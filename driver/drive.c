@@ -39,24 +39,31 @@ static bool cdrive_set_fenced(struct cdrive *drive, struct list_head *ended)
 	return true;
 }
 
-static void cdrive_park_start_timer(struct cdrive *drive)
+/* @limited: the park limit counted before the reasons changed. */
+static void cdrive_park_set_timer(struct cdrive *drive, bool limited)
 {
-	unsigned int limit = drive->queue.standing.park_limit;
+	const struct cdrive_standing *s = &drive->queue.standing;
 
-	if (limit)
+	if (!cdrive_standing_limited(s))
+		cancel_delayed_work(&drive->park_work);
+	else if (!limited && s->park_limit)
 		queue_delayed_work(cdrive_wq, &drive->park_work,
-				   secs_to_jiffies(limit));
+				   secs_to_jiffies(s->park_limit));
 }
 
 /* One more reason to wait. */
 static void cdrive_set_parked(struct cdrive *drive,
 			      enum cdrive_park_reason reason)
 {
+	bool limited = cdrive_standing_limited(&drive->queue.standing);
+	bool first;
+
 	lockdep_assert_held(&drive->queue.lock);
 
-	if (!cdrive_standing_park(&drive->queue.standing, reason))
+	first = cdrive_standing_park(&drive->queue.standing, reason);
+	cdrive_park_set_timer(drive, limited);
+	if (!first)
 		return;
-	cdrive_park_start_timer(drive);
 	schedule_work(&drive->notify_work);
 	trace_cdrive_park(drive->index, drive->queue.table.in_flight);
 }
@@ -67,13 +74,15 @@ static void cdrive_set_parked(struct cdrive *drive,
  */
 static void cdrive_set_unparked(struct cdrive *drive, u32 reasons)
 {
+	bool limited = cdrive_standing_limited(&drive->queue.standing);
+	bool changed;
+
 	lockdep_assert_held(&drive->queue.lock);
 
-	if (!cdrive_standing_unpark(&drive->queue.standing, reasons))
+	changed = cdrive_standing_unpark(&drive->queue.standing, reasons);
+	cdrive_park_set_timer(drive, limited);
+	if (!changed)
 		return;
-	cancel_delayed_work(&drive->park_work);
-	if (drive->queue.standing.state == CDRIVE_STATE_PARKED)
-		cdrive_park_start_timer(drive);
 	schedule_work(&drive->notify_work);
 	cdrive_queue_forward(&drive->queue);
 }
@@ -334,20 +343,25 @@ int cdrive_adopt(struct cdrive *drive, const struct cdrive_helper *helper,
 			cdrive_lease_set(drive, *lease_until, &ended);
 		cdrive_set_unparked(drive, BIT(CDRIVE_PARK_HELPER) |
 					   BIT(CDRIVE_PARK_ASKED) |
-					   BIT(CDRIVE_PARK_LIMIT));
+					   BIT(CDRIVE_PARK_LIMIT) |
+					   BIT(CDRIVE_PARK_CREDENTIAL));
 	}
 	spin_unlock(&drive->queue.lock);
 	cdrive_queue_end(&ended);
 	return err;
 }
 
-int cdrive_park(struct cdrive *drive, u64 cookie)
+int cdrive_park(struct cdrive *drive, u64 cookie, bool credential)
 {
 	int err = -EPERM;
 
 	spin_lock(&drive->queue.lock);
 	if (cdrive_helper_is(&drive->queue.helper, cookie)) {
-		cdrive_set_parked(drive, CDRIVE_PARK_ASKED);
+		cdrive_set_parked(drive, credential ? CDRIVE_PARK_CREDENTIAL :
+						      CDRIVE_PARK_ASKED);
+		cdrive_set_unparked(drive, credential ?
+						   BIT(CDRIVE_PARK_ASKED) :
+						   BIT(CDRIVE_PARK_CREDENTIAL));
 		err = 0;
 	}
 	spin_unlock(&drive->queue.lock);
@@ -356,7 +370,7 @@ int cdrive_park(struct cdrive *drive, u64 cookie)
 
 int cdrive_resume(struct cdrive *drive, u64 cookie, bool limit)
 {
-	u32 reasons = BIT(CDRIVE_PARK_ASKED);
+	u32 reasons = BIT(CDRIVE_PARK_ASKED) | BIT(CDRIVE_PARK_CREDENTIAL);
 	int err = -EPERM;
 
 	if (limit)

@@ -16,8 +16,8 @@
  * be sent under its lock, a limit or deadline that has passed.
  *
  * State changes (see state.h) happen under the drive's lock, which is its
- * queue's.  The park limit counts from the first reason to wait, even if that
- * has gone while another has come.
+ * queue's.  The park limit counts from the first reason to wait that it counts for
+ * (cdrive_standing_limited()), even if that has gone while another has come.
  *
  * Requests are on the table only while live or parked (see queue.h): what
  * leaves those states takes all requests off it and fails them.
@@ -85,9 +85,9 @@ int cdrive_adopt(struct cdrive *drive, const struct cdrive_helper *helper,
 /*
  * What a helper asks for.  -EPERM: no socket of that cookie is the drive's
  * helper; -ENOLINK, of resuming and of the lease: fenced.  With @limit the helper
- * knows that the park limit has passed.
+ * knows that the park limit has passed; for want of a @credential it does not count.
  */
-int cdrive_park(struct cdrive *drive, u64 cookie);
+int cdrive_park(struct cdrive *drive, u64 cookie, bool credential);
 int cdrive_resume(struct cdrive *drive, u64 cookie, bool limit);
 int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until);
 int cdrive_fence(struct cdrive *drive, u64 cookie);

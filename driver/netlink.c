@@ -69,7 +69,8 @@ static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 	[CDRIVE_A_SECTORS] = { .type = NLA_U64 },
 	[CDRIVE_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, CDRIVE_F_READ_ONLY |
 						    CDRIVE_F_FORCE |
-						    CDRIVE_F_LIMIT),
+						    CDRIVE_F_LIMIT |
+						    CDRIVE_F_CREDENTIAL),
 	[CDRIVE_A_PARK_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32,
 						     &cdrive_nl_park_limit),
 	[CDRIVE_A_COMPLETIONS] = {
@@ -437,10 +438,14 @@ static int cdrive_nl_ask(struct sk_buff *skb, struct genl_info *info)
 	u64 cookie = cdrive_nl_cookie(skb);
 	u8 cmd = info->genlhdr->cmd;
 	struct cdrive *drive;
+	u32 own = 0;
 	int err;
 
-	err = cdrive_nl_check_flags(info, cmd == CDRIVE_CMD_RESUME ?
-						  CDRIVE_F_LIMIT : 0);
+	if (cmd == CDRIVE_CMD_RESUME)
+		own = CDRIVE_F_LIMIT;
+	else if (cmd == CDRIVE_CMD_PARK)
+		own = CDRIVE_F_CREDENTIAL;
+	err = cdrive_nl_check_flags(info, own);
 	if (err)
 		return err;
 	drive = cdrive_nl_find(info);
@@ -448,7 +453,7 @@ static int cdrive_nl_ask(struct sk_buff *skb, struct genl_info *info)
 		return PTR_ERR(drive);
 	switch (cmd) {
 	case CDRIVE_CMD_PARK:
-		err = cdrive_park(drive, cookie);
+		err = cdrive_park(drive, cookie, cdrive_nl_flags(info));
 		break;
 	case CDRIVE_CMD_RESUME:
 		err = cdrive_resume(drive, cookie, cdrive_nl_flags(info));

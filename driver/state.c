@@ -46,7 +46,7 @@ bool cdrive_standing_unpark(struct cdrive_standing *s, u32 reasons)
 
 bool cdrive_standing_expire(struct cdrive_standing *s)
 {
-	if (s->state != CDRIVE_STATE_PARKED)
+	if (!cdrive_standing_limited(s))
 		return false;
 	cdrive_standing_set_reasons(s, s->park_reasons |
 				       BIT(CDRIVE_PARK_LIMIT));

@@ -17,7 +17,8 @@
  *
  *	reason	comes when			goes when
  *	HELPER	its socket closes		adopted
- *	ASKED	PARK				RESUME, adopted
+ *	ASKED	PARK				RESUME, adopted, the next
+ *	CREDENTIAL	PARK for a credential	RESUME, adopted, PARK for none
  *	LEASE	the deadline has passed		a later one is told that has not
  *	LIMIT	parked past the limit		RESUME with CDRIVE_F_LIMIT, adopted
  *
@@ -54,6 +55,17 @@ bool cdrive_standing_park(struct cdrive_standing *s,
 
 /* These @reasons to wait are gone (bits); true: the state is another by that. */
 bool cdrive_standing_unpark(struct cdrive_standing *s, u32 reasons);
+
+/*
+ * The park limit counts: it is parked, and not for want of a credential, for which
+ * people are needed.  Without one nobody can tell how the service is, nor renew the
+ * lease; so the other reasons don't matter.
+ */
+static inline bool cdrive_standing_limited(const struct cdrive_standing *s)
+{
+	return s->state == CDRIVE_STATE_PARKED &&
+	       !(s->park_reasons & BIT(CDRIVE_PARK_CREDENTIAL));
+}
 
 /* It was parked for too long; true: it fails from now on. */
 bool cdrive_standing_expire(struct cdrive_standing *s);

@@ -66,6 +66,7 @@ static ssize_t park_reasons_show(struct device *dev,
 		[CDRIVE_PARK_ASKED] = "asked",
 		[CDRIVE_PARK_LEASE] = "lease",
 		[CDRIVE_PARK_LIMIT] = "limit",
+		[CDRIVE_PARK_CREDENTIAL] = "credential",
 	};
 	u32 reasons = READ_ONCE(cdrive_queue_of(dev)->standing.park_reasons);
 	unsigned int i;

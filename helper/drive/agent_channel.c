@@ -22,6 +22,13 @@ static const char *advice(const struct agent_channel *c)
 			     "clouddrivectl mount URL brings an agent back";
 }
 
+const char *agent_channel_renewal(const struct agent_channel *c)
+{
+	if (c->user_sas || c->socket.fd < 0)
+		return advice(c);
+	return "if the account's key was changed, end the drive's agent (clouddrivectl status names it) and clouddrivectl mount the URL with the new key";
+}
+
 /* --- the clock -------------------------------------------------------------- */
 
 static int64_t clock_ahead(const struct agent_channel *c)

@@ -84,6 +84,9 @@ void agent_channel_check(struct agent_channel *c);
  * goes by it will come. */
 bool agent_channel_tell_clock(struct agent_channel *c);
 
+/* What to do when the service refuses the SAS, in words that finish a message. */
+const char *agent_channel_renewal(const struct agent_channel *c);
+
 /* The control socket's commands: the answer to "credential"; and NULL when @fd is the
  * channel now, or why it isn't. */
 json_t *agent_channel_credential(struct agent_channel *c, const json_t *question);

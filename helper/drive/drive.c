@@ -120,27 +120,60 @@ const struct lease_ops drive_lease_ops = {
 };
 
 /*
- * The driver parks for several reasons, and this one is told it whatever the others
- * are: what it makes of them comes as a state.
+ * The driver parks for several reasons, and is told ours whatever the others are: what it
+ * makes of them comes as a state.
  */
-static void park(struct drive *d)
+static void tell_parking(struct drive *d)
 {
-	if (!d->park_reasons++)
-		link_park(d->link);
+	enum park_reason now = PARK_REASONS - 1;
+
+	while (now && !d->park_reasons[now])
+		now--;
+	if (now == d->parked_for)
+		return;
+	d->parked_for = now;
+	if (now == PARK_CREDENTIAL)
+		log_error("%s: waits for a credential, and no park limit counts: %s", d->name,
+			  d->refused);
+	if (now)
+		link_park(d->link, now == PARK_CREDENTIAL);
+	else
+		link_resume(d->link, false);
 }
 
-static void resume(struct drive *d)
+void drive_park_again(struct drive *d)
 {
-	if (!--d->park_reasons)
-		link_resume(d->link, false);
+	if (d->parked_for)
+		link_park(d->link, d->parked_for == PARK_CREDENTIAL);
+}
+
+static void park_for(struct drive *d, struct retry *r, bool credential)
+{
+	if (r->counted && r->credential == credential)
+		return;
+	d->park_reasons[credential ? PARK_CREDENTIAL : PARK_SERVICE]++;
+	if (r->counted)
+		d->park_reasons[credential ? PARK_SERVICE : PARK_CREDENTIAL]--;
+	r->counted = true;
+	r->credential = credential;
+	tell_parking(d);
+}
+
+static void healed(struct drive *d, struct retry *r)
+{
+	if (!r->counted)
+		return;
+	r->counted = false;
+	d->park_reasons[r->credential ? PARK_CREDENTIAL : PARK_SERVICE]--;
+	tell_parking(d);
 }
 
 const char *drive_parked_because(const struct drive *d)
 {
 	if (d->state != CDRIVE_STATE_PARKED && d->state != CDRIVE_STATE_FAILING)
 		return NULL;
-	if (d->park_reasons)
-		return d->last_error;
+	if (d->parked_for)
+		return d->parked_for == PARK_CREDENTIAL ? d->refused : d->last_error;
 	if (!lease_certain(&d->lease))
 		return d->lease.retry.failures ? d->last_error :
 						 "the lease was not renewed in time";
@@ -170,24 +203,25 @@ void drive_trouble(void *arg, struct retry *r, const char *what, const struct az
 	char text[256];
 
 	if (!err) {
-		if (r->counted)
-			resume(d);
-		r->counted = false;
+		healed(d, r);
 		return;
 	}
 	if (err->class == AZ_DENIED)
 		agent_channel_check(&d->channel);
-	if (!d->channel.expired)
+	if (!d->channel.expired) {
 		snprintf(d->last_error, sizeof(d->last_error), "can't %s: %s", what,
 			 az_error_text(err, text, sizeof(text)));
+		if (err->class == AZ_DENIED)
+			snprintf(d->refused, sizeof(d->refused), "%.300s; %s", d->last_error,
+				 err->hint == AZ_HINT_SAS ? agent_channel_renewal(&d->channel) :
+							    az_error_advice(err));
+	}
 	if (!d->logged_at || now - d->logged_at > LOOP_SEC(LOG_AGAIN_S)) {
 		log_error("%s: %s; trying again", d->name, d->last_error);
 		d->logged_at = now;
 	}
-	if (r->stuck && !r->counted) {
-		r->counted = true;
-		park(d);
-	}
+	if (r->stuck)
+		park_for(d, r, err->class == AZ_DENIED);
 	leave_when_stale(d, err);
 }
 
@@ -271,8 +305,10 @@ static void on_expired(void *arg, const char *why)
 	struct drive *d = arg;
 
 	snprintf(d->last_error, sizeof(d->last_error), "%s", why);
+	snprintf(d->refused, sizeof(d->refused), "%s", why);
 	lease_pause(&d->lease, true);
-	park(d);
+	d->park_reasons[PARK_CREDENTIAL]++;
+	tell_parking(d);
 }
 
 static void on_fresh(void *arg, bool after)
@@ -284,7 +320,8 @@ static void on_fresh(void *arg, bool after)
 	if (after) {
 		log_info("%s: there is a valid SAS again", d->name);
 		lease_pause(&d->lease, false);
-		resume(d);
+		d->park_reasons[PARK_CREDENTIAL]--;
+		tell_parking(d);
 	} else if (d->lease.retry.failures) {
 		lease_hurry(&d->lease);
 	}

@@ -33,6 +33,13 @@
 
 struct control;
 
+/*
+ * What a drive is parked for, of which the driver is told the last that there is: while
+ * the service refuses the credential (or the SAS is over) nobody can tell how the service
+ * is, so its park limit does not count then.
+ */
+enum park_reason { PARK_NOTHING, PARK_SERVICE, PARK_CREDENTIAL, PARK_REASONS };
+
 struct drive {
 	struct loop *loop;
 
@@ -72,7 +79,10 @@ struct drive {
 	char fenced[DRIVE_MESSAGE]; /* why the blob is not ours any more */
 
 	struct az_sync *sas_wanted; /* ends when a fresh SAS has come; NULL: nobody waits */
-	unsigned int park_reasons; /* how many ask for the drive to be parked */
+	/* How many calls and others ask for the drive to be parked, and why. */
+	unsigned int park_reasons[PARK_REASONS];
+	enum park_reason parked_for; /* as the driver was told last */
+	char refused[DRIVE_MESSAGE]; /* why the credential was */
 	uint64_t parked_at;
 	uint64_t logged_at; /* the last trouble */
 	char last_error[DRIVE_MESSAGE];
@@ -130,6 +140,9 @@ void drive_lost(void *arg, const char *why);
 void drive_fence(struct drive *d);
 extern const struct agent_channel_ops drive_channel_ops;
 void drive_complete(void *arg, uint32_t tag, int status);
+
+/* Tells the driver anew what it was asked for, if anything: it has forgotten. */
+void drive_park_again(struct drive *d);
 
 /* Why the drive is parked, for people; NULL when it isn't. */
 const char *drive_parked_because(const struct drive *d);

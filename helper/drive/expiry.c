@@ -31,8 +31,7 @@ static void go_on(struct expiry *e)
 	e->passed = false;
 	link_resume(d->link, true);
 	/* That took back what we had asked for, too. */
-	if (d->park_reasons)
-		link_park(d->link);
+	drive_park_again(d);
 }
 
 /* --- a snapshot -------------------------------------------------------------- */

@@ -90,9 +90,9 @@ static void tell(struct link *l, enum cdrive_cmd command, uint32_t flags, uint64
 		log_error("can't send a message to the driver: %s", strerror(-err));
 }
 
-void link_park(struct link *l)
+void link_park(struct link *l, bool credential)
 {
-	tell(l, CDRIVE_CMD_PARK, 0, 0);
+	tell(l, CDRIVE_CMD_PARK, credential ? CDRIVE_F_CREDENTIAL : 0, 0);
 }
 
 void link_resume(struct link *l, bool limit)

@@ -57,7 +57,8 @@ void link_lease(struct link *l, uint64_t until);
  * helper's own socket. */
 int link_detach(struct link *l, bool force);
 
-void link_park(struct link *l);
+/* @credential: as the service refuses it, for which no limit counts.  The last one counts. */
+void link_park(struct link *l, bool credential);
 /* @limit: it is known here that the park limit has passed. */
 void link_resume(struct link *l, bool limit);
 void link_fence(struct link *l);

@@ -451,8 +451,7 @@ static json_t *attach(struct drive *d)
 	/* What was to be told before there was a drive. */
 	if (d->lease.until != until)
 		link_lease(d->link, d->lease.until);
-	if (d->park_reasons)
-		link_park(d->link);
+	drive_park_again(d);
 	return wait_until_ready(d);
 }
 

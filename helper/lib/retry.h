@@ -25,7 +25,8 @@ struct retry {
 	unsigned int failures; /* in a row */
 	uint64_t since; /* of the first of them, monotonic ns */
 	bool stuck;
-	bool counted; /* the caller's: it has acted on stuck */
+	bool counted; /* the caller's: it has acted on stuck, */
+	bool credential; /* and on this: it was the credential that was refused */
 };
 
 /*

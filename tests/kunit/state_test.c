@@ -5,17 +5,19 @@
 #include "state.h"
 
 #define LIMIT BIT(CDRIVE_PARK_LIMIT)
+#define CREDENTIAL BIT(CDRIVE_PARK_CREDENTIAL)
 #define REASONS (BIT(CDRIVE_PARK_HELPER) | BIT(CDRIVE_PARK_ASKED) | \
-		 BIT(CDRIVE_PARK_LEASE) | LIMIT)
+		 BIT(CDRIVE_PARK_LEASE) | LIMIT | CREDENTIAL)
 
 static const enum cdrive_park_reason reasons[] = {
 	CDRIVE_PARK_HELPER,
 	CDRIVE_PARK_ASKED,
 	CDRIVE_PARK_LEASE,
+	CDRIVE_PARK_CREDENTIAL,
 };
 
 /* All there are: live; parked or failing by each set of reasons; fenced, gone. */
-#define STANDINGS 18
+#define STANDINGS 34
 
 static struct cdrive_standing standing(unsigned int i)
 {
@@ -25,10 +27,10 @@ static struct cdrive_standing standing(unsigned int i)
 	switch (i) {
 	case 0:
 		break;
-	case 16:
+	case 32:
 		s.state = CDRIVE_STATE_FENCED;
 		break;
-	case 17:
+	case 33:
 		s.state = CDRIVE_STATE_GONE;
 		break;
 	default:
@@ -113,6 +115,20 @@ static void unparks(struct kunit *test)
 	}
 }
 
+/* For want of a credential it may wait for ever, whatever it waits for besides. */
+static void limits(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < STANDINGS; i++) {
+		struct cdrive_standing s = standing(i);
+
+		KUNIT_EXPECT_EQ(test, cdrive_standing_limited(&s),
+				s.state == CDRIVE_STATE_PARKED &&
+				!(s.park_reasons & CREDENTIAL));
+	}
+}
+
 /* It goes on only when somebody says that he knows of the limit. */
 static void expires(struct kunit *test)
 {
@@ -122,8 +138,8 @@ static void expires(struct kunit *test)
 		struct cdrive_standing s = standing(i), was = s;
 
 		KUNIT_EXPECT_EQ(test, cdrive_standing_expire(&s),
-				was.state == CDRIVE_STATE_PARKED);
-		if (was.state != CDRIVE_STATE_PARKED) {
+				cdrive_standing_limited(&was));
+		if (!cdrive_standing_limited(&was)) {
 			expect(test, &s, was.state, was.park_reasons);
 			continue;
 		}
@@ -208,6 +224,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(begins_live),
 	KUNIT_CASE(parks),
 	KUNIT_CASE(unparks),
+	KUNIT_CASE(limits),
 	KUNIT_CASE(expires),
 	KUNIT_CASE(ends),
 	KUNIT_CASE(errors),

@@ -26,7 +26,7 @@
 #define LEASE "01234567-89ab-cdef-0123-456789abcdef"
 #define SIZE (64ull << 20)
 
-enum told { NOTHING, ATTACH, ADOPT, DETACH, PARK, RESUME, GO_ON, FENCE, DEADLINE };
+enum told { NOTHING, ATTACH, ADOPT, DETACH, PARK, PARK_PATIENTLY, RESUME, GO_ON, FENCE, DEADLINE };
 
 static struct {
 	struct drive drive;
@@ -148,11 +148,11 @@ int link_detach(struct link *l, bool force)
 	return 0;
 }
 
-void link_park(struct link *l)
+void link_park(struct link *l, bool credential)
 {
 	(void)l;
 	if (t.drive.attached)
-		told(PARK);
+		told(credential ? PARK_PATIENTLY : PARK);
 }
 
 void link_resume(struct link *l, bool limit)

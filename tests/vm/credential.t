@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Credentials that the service refuses, for the time being: clocks that differ.
+# Credentials that the service refuses, for the time being: clocks that differ, and a key
+# that was changed.
 # Needs root and a kernel, as scripts/setup brings them.
 
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh

@@ -29,7 +29,11 @@
  *		the helper died (its socket closed), it asked for it with
  *		CDRIVE_CMD_PARK, or the lease's deadline has passed.  Nothing is
  *		lost and nothing fails until the drive has been parked for
- *		park-limit seconds
+ *		park-limit seconds.  They don't count while its helper waits for
+ *		a credential (CDRIVE_F_CREDENTIAL), whatever else it waits for:
+ *		people have to bring one, and without it nobody can tell how the
+ *		service is.  They begin anew when it is there.  A helper that ends
+ *		meanwhile changes nothing about that
  *	failing	parked for longer than that: what waited has failed, and every
  *		request fails at once.  The drive goes on when its helper says that
  *		it knows of that, by CDRIVE_CMD_RESUME with CDRIVE_F_LIMIT, or is
@@ -129,7 +133,12 @@
  *
  *	CDRIVE_A_INDEX		u32: required
  *	CDRIVE_A_FLAGS		u32: of RESUME: CDRIVE_F_LIMIT: the helper knows that
- *				the park limit has passed, and what it had has failed
+ *				the park limit has passed, and what it had has failed;
+ *				of PARK: CDRIVE_F_CREDENTIAL: because the service
+ *				refuses the credential
+ *
+ * The last PARK counts: without the flag the helper has a credential again, and can't
+ * reach the service.
  *
  * CDRIVE_CMD_LEASE: the drive's helper tells a new deadline, which may be sooner
  * than the last.  When it is in the future, completions that were kept take effect,
@@ -271,12 +280,14 @@ enum cdrive_park_reason {
 	CDRIVE_PARK_ASKED,	/* by CDRIVE_CMD_PARK */
 	CDRIVE_PARK_LEASE,	/* the deadline has passed */
 	CDRIVE_PARK_LIMIT,	/* it has waited too long, and is failing */
+	CDRIVE_PARK_CREDENTIAL,	/* by CDRIVE_CMD_PARK with CDRIVE_F_CREDENTIAL */
 };
 
 enum cdrive_flags {
 	CDRIVE_F_READ_ONLY	= 1 << 0,	/* ATTACH, GET */
 	CDRIVE_F_FORCE		= 1 << 1,	/* DETACH */
 	CDRIVE_F_LIMIT		= 1 << 2,	/* RESUME */
+	CDRIVE_F_CREDENTIAL	= 1 << 3,	/* PARK */
 };
 
 enum cdrive_op {
