@@ -9,6 +9,7 @@
 # make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit, measured
 # make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
 # make check-memory SECONDS=600	a helper that serves takes no memory, for that long
+# make check-swap	swap on a drive, twenty times
 # make check-coverage	which lines of the driver tests run, 90 % at least; see tests/uncovered
 # make test|demo|bench|lint|format|install|clean
 #
@@ -191,6 +192,11 @@ check-memory:
 	@$(MAKE) --no-print-directory programs
 	TEST_MEMORY_SECONDS=$(SECONDS) TEST_KERNELS=$(KERNEL) prove --timer tests/vm/heap.t
 
+check-swap:
+	@KERNELS=$(KERNEL) scripts/setup test
+	@$(MAKE) --no-print-directory programs
+	TEST_SWAP_RUNS=20 TEST_KERNELS=$(KERNEL) prove --timer tests/vm/swap.t
+
 check-coverage:
 	@scripts/setup test
 	scripts/coverage --floor 90 scripts/test tests/kunit/ deadline.t hostile.t manners.t stress.t \
@@ -293,7 +299,7 @@ clean:
 	$(call tell,CLEAN,$(BUILD))
 	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all libraries programs check-kunit check-stress check-fuzz check-throttle check-memory check-coverage unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all libraries programs check-kunit check-stress check-fuzz check-throttle check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

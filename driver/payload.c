@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/net.h>
 #include <linux/netlink.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -98,6 +99,21 @@ static int cdrive_payload_remember(struct cdrive_payload *payload,
 	return err;
 }
 
+/*
+ * Sockets of nbd and NFS get at the reserves by sk_set_memalloc().  A helper needs
+ * more than its sockets' buffers: it makes sockets, watches them, and answers by
+ * netlink.  Each of these allocates as whoever calls; below the watermark, it
+ * reclaims, and waits for the pages that it is to write itself.  So it is the thread
+ * that gets at them, as PR_SET_IO_FLUSHER sets PF_MEMALLOC_NOIO for a thread.
+ */
+static int cdrive_payload_reserves(void)
+{
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	memalloc_noreclaim_save(); /* and never restored */
+	return 0;
+}
+
 static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
 {
@@ -108,6 +124,8 @@ static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
 		return cdrive_payload_bind(file->private_data, arg);
 	case CDRIVE_PAYLOAD_REMEMBER:
 		return cdrive_payload_remember(file->private_data, user);
+	case CDRIVE_PAYLOAD_RESERVES:
+		return cdrive_payload_reserves();
 	default:
 		return -ENOTTY;
 	}

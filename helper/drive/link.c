@@ -317,6 +317,11 @@ int link_remember(struct link *l, unsigned int index, const struct driver_memory
 	return ioctl(l->payload, CDRIVE_PAYLOAD_REMEMBER, &remember) ? -errno : 0;
 }
 
+int link_use_reserves(struct link *l)
+{
+	return ioctl(l->payload, CDRIVE_PAYLOAD_RESERVES) ? -errno : 0;
+}
+
 int link_adopt(struct link *l, unsigned int index, uint64_t until)
 {
 	l->index = index;

@@ -44,6 +44,10 @@ int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_on
 		uint64_t until, const struct driver_memory *memory);
 int link_adopt(struct link *l, unsigned int index, uint64_t until);
 
+/* This thread may have the kernel's last memory, from here on, as what makes room may
+ * wait for it.  -ENOTTY: the module is too old. */
+int link_use_reserves(struct link *l);
+
 /*
  * What the driver is to keep in place of what it kept; it does when this returns 0.
  * -EPERM: the drive is another's by now.  Works before the drive is adopted, too.

@@ -437,7 +437,9 @@ static json_t *attach(struct drive *d)
 			EXIT_FAILED,
 			"%s: can't reserve the memory of %u connections: %s; use fewer (--connections)",
 			d->name, d->connections, strerror(-ret));
-	ret = d->adopt >= 0 ? adopt(d) : attach_new(d, until);
+	ret = link_use_reserves(d->link);
+	if (!ret)
+		ret = d->adopt >= 0 ? adopt(d) : attach_new(d, until);
 	if (ret < 0)
 		return refused(d, ret);
 	d->index = (unsigned int)ret;

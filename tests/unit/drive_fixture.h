@@ -110,6 +110,12 @@ int link_adopt(struct link *l, unsigned int index, uint64_t until)
 	return t.adopt_answer;
 }
 
+int link_use_reserves(struct link *l)
+{
+	(void)l;
+	return 0;
+}
+
 int link_remember(struct link *l, unsigned int index, const struct driver_memory *memory)
 {
 	(void)l;

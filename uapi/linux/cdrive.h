@@ -198,6 +198,12 @@
  * number before.  -ENODEV: no such drive; -EINVAL: too long, or a lease id that
  * isn't visible ASCII characters and a NUL.
  *
+ * CDRIVE_PAYLOAD_RESERVES lets the calling thread, for good, have the memory that the
+ * kernel keeps for who makes room (PF_MEMALLOC), where it would wait for room
+ * otherwise.  It is for the thread that serves a drive: what makes room may write
+ * to that drive, and wait for the thread.  Its allocations must be bounded.  -EPERM
+ * without CAP_SYS_ADMIN.
+ *
  * A tag is valid from the CDRIVE_CMD_REQUEST that brought it until its
  * completion, the drive's fencing or detaching, or its adoption by another
  * helper.  It holds a generation, so that one of the past matches nothing.
@@ -354,6 +360,7 @@ struct cdrive_payload_remember {
 };
 
 #define CDRIVE_PAYLOAD_REMEMBER	_IOW(0xCD, 0xC1, struct cdrive_payload_remember)
+#define CDRIVE_PAYLOAD_RESERVES	_IO(0xCD, 0xC2)
 
 /* A payload offset: drive, tag, and the position in the request (22 bits). */
 #define CDRIVE_PAYLOAD_POS_BITS	22

@@ -21,6 +21,8 @@ from puppet import (COMPLETIONS, FAR, FLAGS, FORCE, HELPER, INDEX, LEASE_UNTIL, 
                     equal, err, ok, run, u32, u64, until)
 
 NAME, SEQUENCE_NUMBER, RAISING_TO, LEASE_ID, NOTES = range(15, 20)
+PAYLOAD_RESERVES = 0xCDC2
+PF_MEMALLOC = 0x800
 PAYLOAD_REMEMBER = 1 << 30 | 96 << 16 | 0xCDC1
 PARAMETER = "/sys/module/cdrive/parameters/park_limit"
 
@@ -190,6 +192,28 @@ def bind(payload, fd):
     return 0
 
 
+def reserves(payload, uid):
+    """The error of CDRIVE_PAYLOAD_RESERVES for a process of @uid that has the device, by
+    number, and the flags of that process, which are gone with it."""
+    from_child, to_parent = os.pipe()
+    if not (child := os.fork()):
+        error = 0
+        os.setresuid(uid, uid, uid)
+        try:
+            fcntl.ioctl(payload, PAYLOAD_RESERVES)
+        except OSError as e:
+            error = e.errno
+        with open("/proc/self/stat", encoding="ascii") as f:
+            flags = int(f.read().rpartition(")")[2].split()[6])
+        os.write(to_parent, struct.pack("=II", error, flags))
+        os._exit(0)
+    os.waitpid(child, 0)
+    answer = struct.unpack("=II", os.read(from_child, 8))
+    os.close(from_child)
+    os.close(to_parent)
+    return answer
+
+
 def bound():
     """The payload device reaches its own helper's drive, and no other."""
     with drive(FAR) as h, drive(FAR) as other:
@@ -213,6 +237,10 @@ def bound():
             ok(False, "another ioctl() is refused")
         except OSError as e:
             err(e.errno, errno.ENOTTY, "another ioctl() is refused")
+        for uid, expected, name in ((65534, errno.EPERM, "a user can't"), (0, 0, "root can")):
+            error, flags = reserves(h.payload, uid)
+            err(error, expected, f"get at the kernel's reserves of memory: {name}")
+            equal(flags & PF_MEMALLOC != 0, uid == 0, f"{name}, by the flags of the process")
         err(h.copy(request), errno.EPERM, "none of which has changed anything")
         err(bind(h.payload, h.family.sock.fileno()), 0, "bound to the helper's")
         err(h.copy(request), 0, "it reaches the request")
