@@ -8,7 +8,7 @@
 
 # A process of so many MiB: writes all of its memory, and finds every 16th page again.
 hog() {
-	timeout 300 python3 - "$1" <<'END'
+	timeout 500 python3 - "$1" <<'END'
 import sys
 
 size = int(sys.argv[1]) << 20
