@@ -37,7 +37,7 @@ at_exit "kill $!"
 wait_for 10 grep -q ' control ' "$tmp/log" || bail_out "devstore did not start: $(cat "$tmp/log")"
 devstore=$(sed -n 's/.*serving //p' "$tmp/log")/late
 
-late "devstore: nothing lands late" late --schedules $((2000 * more)) \
+late "devstore: nothing lands late" late --schedules $((1200 * more)) \
 	--server "$devstore" --control "$tmp/store/control"
 late "without the conditions, something does" without_conditions --broken --schedules 300 \
 	--server "$devstore" --control "$tmp/store/control"
@@ -49,7 +49,7 @@ late "with other bytes sent as a repetition, something does" without_compare --b
 [ -d tests/node_modules/azurite ] || bail_out "no Azurite: run scripts/setup"
 start_azurite
 container=$(new_container) || bail_out "no container"
-late "Azurite: nothing lands late" late --schedules $((150 * more)) \
+late "Azurite: nothing lands late" late --schedules $((80 * more)) \
 	--server "$azurite_url/$container"
 late "Azurite, without the conditions" without_conditions --broken --schedules 300 \
 	--server "$azurite_url/$container"

@@ -524,7 +524,7 @@ static void choose(struct schedule *s, uint64_t seed, unsigned int steps)
 	s->machines = 1 + chance(s, MACHINES);
 	s->depth = 1 + chance(s, MACHINE_DEPTH);
 	s->luck = luck[chance(s, 4)];
-	s->steps = steps ? steps : 150 + chance(s, 250);
+	s->steps = steps ? steps : 400 + chance(s, 560);
 	s->deaths = chance(s, 2) ? 80 : 0;
 	s->takeovers = s->machines > 1 ? 20 + chance(s, 100) : 0;
 	s->scribbles = chance(s, 2) ? 10 : 0;
