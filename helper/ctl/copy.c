@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "azure/props.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "ctl/progress.h"
@@ -59,6 +60,8 @@ static int check_source(struct copy *c)
 {
 	struct az_result res;
 	const struct az_props *p = &res.props;
+	enum exit_status status;
+	char why[256];
 
 	c->progress.session = &c->source;
 	if (job_call(&c->progress.job, start_look, &c->source.blob, &res))
@@ -72,6 +75,9 @@ static int check_source(struct copy *c)
 			EXIT_NOT_A_DRIVE,
 			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, or upload it again",
 			c->source.text);
+	status = az_props_copied(p, why, sizeof(why));
+	if (status)
+		return fail(status, "%s: %s", c->source.text, why);
 	if (!c->source.url.snapshot && !c->via_snapshot && !strcmp(p->lease_state, "leased"))
 		return fail(
 			EXIT_LEASED,
@@ -343,8 +349,8 @@ static const char help[] =
 	"\n"
 	"Exit status: 0 done; 1 it failed, was interrupted, or DESTINATION exists; 2 wrong usage;\n"
 	"3 no such account, container, blob or snapshot; 4 not authorised, or only a SAS; 5 the\n"
-	"source is mounted; 7 the service can't be reached; 8 the source is not a page blob, or\n"
-	"unfinished.\n";
+	"source is mounted; 6 a copy to it is still under way; 7 the service can't be reached; 8\n"
+	"the source is not a page blob, unfinished, or a copy that failed.\n";
 
 const struct verb verb_copy = {
 	.name = "copy",

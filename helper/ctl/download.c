@@ -115,8 +115,9 @@ static const char help[] =
 	"  clouddrivectl download \"https://acct.blob.core.windows.net/disks/disk1?snapshot=2026-11-20T10:00:00.0000000Z\" disk1.vhd --key-file key\n"
 	"\n"
 	"Exit status: 0 done; 1 it failed, was interrupted, or the blob changed; 2 wrong usage;\n"
-	"3 no such account, container, blob or snapshot; 4 not authorised; 7 the service can't\n"
-	"be reached; 8 the blob is not a page blob, or unfinished.\n";
+	"3 no such account, container, blob or snapshot; 4 not authorised; 6 a copy to the blob\n"
+	"is still under way; 7 the service can't be reached; 8 the blob is not a page blob,\n"
+	"unfinished, or a copy that failed.\n";
 
 const struct verb verb_download = {
 	.name = "download",

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "azure/props.h"
 #include "ctl/ctl.h"
 #include "ctl/options.h"
 #include "ctl/snapshot.h"
@@ -84,13 +85,15 @@ static int explain(const char *name, const struct freeze *f, bool held)
 	return EXIT_OK;
 }
 
-static int take_frozen(const char *name, unsigned int index, struct snapshot *s)
+static int take_frozen(const struct drive *d, struct snapshot *s)
 {
+	unsigned int index = d->driver.index;
+	const char *name = d->url;
 	char why[400];
 	struct freeze f;
 	int status;
 
-	if (freeze(&f, index, why, sizeof(why)))
+	if (freeze(&f, index, d->driver.read_only, why, sizeof(why)))
 		return fail(EXIT_FAILED, "%s: %s", name, why);
 	status = ask_helper(name, index, s->time, sizeof(s->time));
 	s->frozen = thaw(&f) && f.frozen;
@@ -112,7 +115,7 @@ int snapshot_mounted(const struct drive *d, struct snapshot *s)
 		return fail(EXIT_LEASED,
 			    "%s: /dev/cdrive%u is fenced; unmount it, and mount it again", name,
 			    d->driver.index);
-	return take_frozen(name, d->driver.index, s);
+	return take_frozen(d, s);
 }
 
 /* ^C waits until the snapshot has been told, which takes no longer than what is frozen
@@ -155,17 +158,27 @@ int snapshot_take(struct progress *p, struct az_blob *blob, struct snapshot *s)
 	return err;
 }
 
+/* A snapshot of what is not whole would not look so. */
 static int check_blob(struct progress *p, bool *leased)
 {
+	enum exit_status status;
 	struct az_result res;
+	char why[256];
 
 	if (job_properties(&p->job, &res))
 		return -1;
 	*leased = !strcmp(res.props.lease_state, "leased");
-	if (res.props.type == AZ_BLOB_PAGE)
-		return 0;
-	return job_fail(&p->job, EXIT_NOT_A_DRIVE,
-			"%s: not a page blob; only page blobs can be drives", p->session->text);
+	if (res.props.type != AZ_BLOB_PAGE)
+		return job_fail(&p->job, EXIT_NOT_A_DRIVE,
+				"%s: not a page blob; only page blobs can be drives",
+				p->session->text);
+	if (res.props.unfinished[0])
+		return job_fail(
+			&p->job, EXIT_NOT_A_DRIVE,
+			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, or upload it again",
+			p->session->text);
+	status = az_props_copied(&res.props, why, sizeof(why));
+	return status ? job_fail(&p->job, status, "%s: %s", p->session->text, why) : 0;
 }
 
 static int take_of_blob(const struct snapshot_options *o, struct session *s)
@@ -273,8 +286,10 @@ static const char help[] =
 	"  clouddrivectl mount \"$(clouddrivectl snapshot $URL --key-file key)\" /mnt --key-file key\n"
 	"\n"
 	"Exit status: 0 done; 1 it failed; 2 wrong usage; 3 no such account, container, blob or\n"
-	"drive; 4 not authorised; 5 the drive is fenced; 7 the service can't be reached; 8 the\n"
-	"blob is not a page blob.\n";
+	"drive; 4 not authorised; 5 the drive is fenced; 6 a copy to the blob is still under way;\n"
+	"7 the service can't be reached; 8 the blob is not a page blob, unfinished, or a copy that\n"
+	"failed. With 1 not all that was written to a drive may be in the blob, which is said\n"
+	"then.\n";
 
 const struct verb verb_snapshot = {
 	.name = "snapshot",

@@ -219,16 +219,22 @@ static void snapshot_taken(void *arg, const struct az_result *res)
 {
 	struct client *client = arg;
 	const struct az_error *e = &res->err;
+	struct drive *d = client->control->drive;
+	bool lease = az_error_is_lease(e);
 	char text[256];
 
 	client->snapshot = NULL;
+	if (lease)
+		lease_doubt(&d->lease);
 	if (e->class == AZ_OK)
 		answer(client, json_pack("{s:s}", "snapshot", res->props.snapshot));
 	else
 		answer(client,
-		       runtime_error(az_error_exit(e), "%s: can't take a snapshot: %s; %s",
-				     client->control->drive->name,
-				     az_error_text(e, text, sizeof(text)), az_error_advice(e)));
+		       runtime_error(
+			       az_error_exit(e), "%s: can't take a snapshot: %s; %s", d->name,
+			       az_error_text(e, text, sizeof(text)),
+			       lease ? "another client took or broke the lease, see clouddrivectl status" :
+				       az_error_advice(e)));
 }
 
 static void snapshot(struct client *client)

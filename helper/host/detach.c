@@ -47,7 +47,6 @@ struct detachment {
 /* The first reason counts, and is kept for who tries again: the kernel tells it once. */
 __attribute__((format(printf, 2, 3))) static void lose(struct detachment *d, const char *fmt, ...)
 {
-	json_t *changes;
 	va_list args;
 
 	if (d->lost[0])
@@ -55,9 +54,7 @@ __attribute__((format(printf, 2, 3))) static void lose(struct detachment *d, con
 	va_start(args, fmt);
 	vsnprintf(d->lost, sizeof(d->lost), fmt, args);
 	va_end(args);
-	changes = json_pack("{s:s}", "lost", d->lost);
-	runtime_update(d->index, changes);
-	json_decref(changes);
+	flush_lost(d->index, d->lost);
 }
 
 /* --- file systems --------------------------------------------------------------- */
@@ -119,6 +116,8 @@ static int umount_one(struct detachment *d, const char *dir)
 		return umount_stuck(dir, d->index);
 	if (err)
 		lose(d, "%s could not be written out: %s", dir, why_not(err));
+	else if (!d->drive->driver.read_only && mounts_failed(dir))
+		lose(d, "%s had turned read-only after an error", dir);
 	err = umount_watched(d, dir);
 	/* -EINVAL: not a mount point any more. */
 	if (!err || err == -EINVAL || (d->force && err == -ETIMEDOUT))
@@ -143,13 +142,21 @@ static int umount_all(struct detachment *d)
 	return status;
 }
 
+static bool is_failing(unsigned int index)
+{
+	struct driver_drive d;
+
+	return !driver_query(index, &d) && d.state == CDRIVE_STATE_FAILING;
+}
+
 /* A dead file system has no way to tell what it could not write. */
 static void look_at_state(struct detachment *d)
 {
+	bool failing = is_failing(d->index);
 	struct driver_drive now;
 
 	d->fenced = !driver_query(d->index, &now) && now.state == CDRIVE_STATE_FENCED;
-	if (d->fenced && d->files)
+	if ((d->fenced || failing) && d->files)
 		lose(d, "it has a file system, which could not be brought to rest");
 }
 
@@ -336,19 +343,12 @@ static int detach_by_helper(struct detachment *d, const struct drive *drive)
 	return status;
 }
 
-static bool is_failing(unsigned int index)
-{
-	struct driver_drive d;
-
-	return !driver_query(index, &d) && d.state == CDRIVE_STATE_FAILING;
-}
-
 /* A drive past its park limit goes on, but what fails meanwhile is not in the blob. */
 static int refuse_failing(unsigned int index)
 {
 	return fail(
 		EXIT_UNREACHABLE,
-		"/dev/cdrive%u: its requests fail, as the park limit has passed, and what is written now is lost; bring the service back and try again, or give the data up with --force",
+		"/dev/cdrive%u: its requests fail, as the park limit has passed, and what is written now is lost; bring the service back, and unmount it then",
 		index);
 }
 

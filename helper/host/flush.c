@@ -7,11 +7,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/drives.h"
 #include "host/watched.h"
+#include "lib/runtime.h"
 
 #define OPEN_MS 3000
 
@@ -31,17 +33,7 @@ static int sync_at(void *arg)
 	return err;
 }
 
-struct devices {
-	unsigned int index;
-	int opened[2], go[2]; /* pipes */
-};
-
-static int sync_device(int fd)
-{
-	return fd < 0 || !fsync(fd) ? 0 : errno;
-}
-
-static int open_devices(unsigned int index, glob_t *names)
+static int find_devices(unsigned int index, glob_t *names)
 {
 	char disk[DEVICE_SIZE], partitions[DEVICE_SIZE + 8];
 
@@ -58,29 +50,57 @@ static int open_devices(unsigned int index, glob_t *names)
 	}
 }
 
+int flush_here_open(struct flush_here *f, unsigned int index)
+{
+	glob_t names = { 0 };
+	int err = find_devices(index, &names);
+
+	*f = (struct flush_here){ .fds = calloc(names.gl_pathc + 1, sizeof(*f->fds)) };
+	if (!f->fds)
+		err = ENOMEM;
+	for (size_t i = 0; !err && i < names.gl_pathc; i++) {
+		int fd = open(names.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0)
+			f->fds[f->count++] = fd;
+		else if (errno != ENOENT && errno != ENXIO)
+			err = errno;
+	}
+	globfree(&names);
+	return err;
+}
+
+int flush_here(const struct flush_here *f)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		if (fsync(f->fds[i]) && !err)
+			err = errno;
+	return err;
+}
+
+struct devices {
+	unsigned int index;
+	int opened[2], go[2]; /* pipes */
+};
+
 static int sync_devices(void *arg)
 {
 	struct devices *d = arg;
-	glob_t names = { 0 };
-	int err = open_devices(d->index, &names);
-	int fds[names.gl_pathc + 1];
+	struct flush_here f;
 	char c = 0;
+	int err;
 
 	/* Nobody may listen by now, but wait for the end all the same. */
 	signal(SIGPIPE, SIG_IGN);
 	close(d->go[1]);
-	for (size_t i = 0; i < names.gl_pathc; i++)
-		fds[i] = open(names.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+	err = flush_here_open(&f, d->index);
 	if (write(d->opened[1], &c, 1) != 1 && errno != EPIPE)
 		return errno;
 	if (read(d->go[0], &c, 1) != 1)
 		return ECANCELED;
-	for (size_t i = 0; i < names.gl_pathc; i++) {
-		int failed = sync_device(fds[i]);
-
-		err = err ? err : failed;
-	}
-	return err;
+	return err ? err : flush_here(&f);
 }
 
 /* --- on this side ------------------------------------------------------------------------- */
@@ -88,6 +108,14 @@ static int sync_devices(void *arg)
 int flush_file_system(const char *dir, unsigned int index, bool force)
 {
 	return watched_run(sync_at, (void *)dir, index, force);
+}
+
+void flush_lost(unsigned int index, const char *why)
+{
+	json_t *changes = json_pack("{s:s}", "lost", why);
+
+	runtime_update(index, changes);
+	json_decref(changes);
 }
 
 /* Who has been made to look for partitions while the drive is parked can't open it. */

@@ -18,6 +18,10 @@
 /* The file system at @dir, of the drive @index. */
 int flush_file_system(const char *dir, unsigned int index, bool force);
 
+/* Why something that was written is not in the blob, a sentence for people: is kept for
+ * unmount, as the kernel tells an error once. */
+void flush_lost(unsigned int index, const char *why);
+
 /* The disk and its partitions, which are open from begin to end: end writes out; cancel
  * only closes them. */
 struct flush {
@@ -29,5 +33,15 @@ struct flush {
 void flush_devices_begin(struct flush *f, unsigned int index);
 int flush_devices_end(struct flush *f, bool force);
 void flush_devices_cancel(struct flush *f);
+
+/* The same by the caller itself, who may have to wait for as long as the drive is parked:
+ * a positive errno, or 0. */
+struct flush_here {
+	int *fds;
+	size_t count;
+};
+
+int flush_here_open(struct flush_here *f, unsigned int index);
+int flush_here(const struct flush_here *f);
 
 #endif

@@ -17,6 +17,7 @@
 #include <linux/fs.h>
 
 #include "host/drives.h"
+#include "host/flush.h"
 
 /* What the child says when all is frozen, or why it isn't. */
 struct report {
@@ -33,7 +34,9 @@ struct held {
 struct child {
 	struct held *held;
 	size_t count;
+	struct flush_here devices;
 	unsigned int index;
+	bool read_only;
 	struct report report;
 };
 
@@ -55,6 +58,20 @@ static bool held_already(const struct child *c, dev_t dev)
 	return false;
 }
 
+static bool lost(struct child *c, const char *what, int err)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why), "%.80s could not be written out: %s", what, strerror(err));
+	flush_lost(c->index, why);
+	c->report.failed = true;
+	snprintf(c->report.why, sizeof(c->report.why),
+		 "%s, so not all that was written is in the blob; look what is missing", why);
+	return false;
+}
+
+/* Freezing writes out, too, and does not tell what of it fails; so what failed before is
+ * asked for first, and what failed then afterwards. */
 static bool hold(struct child *c, const char *dir)
 {
 	struct held *h = &c->held[c->count];
@@ -63,39 +80,47 @@ static bool hold(struct child *c, const char *dir)
 	h->fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (h->fd < 0 || fstat(h->fd, &st))
 		return refuse(c, dir, strerror(errno), "see clouddrivectl status");
-	if (drive_of_device(st.st_dev) != (int)c->index)
+	if (mounts_drive_on(dir) != (int)c->index)
 		return refuse(c, dir, "hidden by something else that is mounted there",
 			      "unmount that first");
 	if (held_already(c, st.st_dev)) {
 		close(h->fd);
 		return true;
 	}
+	if (syncfs(h->fd))
+		return lost(c, dir, errno);
+	c->count++;
 	h->dev = st.st_dev;
 	h->frozen = !ioctl(h->fd, FIFREEZE, 0);
 	if (!h->frozen && errno == EBUSY)
 		return refuse(c, dir, "frozen by another program",
 			      "have that thaw it: fsfreeze -u");
 	if (!h->frozen && errno != EOPNOTSUPP && errno != ENOTTY)
-		return refuse(c, dir, strerror(errno), "see dmesg");
+		return lost(c, dir, errno);
 	c->report.soft |= !h->frozen;
-	if (!h->frozen && syncfs(h->fd))
-		return refuse(c, dir, strerror(errno), "see dmesg");
-	c->count++;
+	if (syncfs(h->fd))
+		return lost(c, dir, errno);
+	if (!c->read_only && mounts_failed(dir))
+		return lost(c, dir, EROFS);
 	return true;
 }
 
+static bool open_devices(struct child *c)
+{
+	char device[DEVICE_SIZE];
+	int err = flush_here_open(&c->devices, c->index);
+
+	return !err ||
+	       refuse(c, device_name(c->index, device), strerror(err), "see clouddrivectl status");
+}
+
+/* What programs wrote to the disk and its partitions themselves. */
 static bool write_out(struct child *c)
 {
 	char device[DEVICE_SIZE];
-	int fd = open(device_name(c->index, device), O_RDONLY | O_CLOEXEC);
-	bool good = fd >= 0 && !fsync(fd);
+	int err = flush_here(&c->devices);
 
-	c->report.soft = true;
-	if (!good)
-		refuse(c, device, strerror(errno), "see clouddrivectl status");
-	if (fd >= 0)
-		close(fd);
-	return good;
+	return !err || lost(c, device_name(c->index, device), err);
 }
 
 /* False: somebody else had. */
@@ -122,9 +147,11 @@ __attribute__((noreturn)) static void be_holder(struct child *c, const struct mo
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	good = at->count || write_out(c);
+	c->report.soft = !at->count;
+	good = open_devices(c);
 	for (size_t i = 0; i < at->count && good; i++)
 		good = hold(c, at->dirs[i]);
+	good = good && write_out(c);
 	if (write(tell, &c->report, sizeof(c->report)) == sizeof(c->report) && good)
 		in_time = poll(&p, 1, FREEZE_HOLD_S * 1000) == 1;
 	_exit(thaw_all(c) && in_time ? 0 : 1);
@@ -184,15 +211,15 @@ static bool listen_to(int told, struct report *report)
 	return true;
 }
 
-int freeze(struct freeze *f, unsigned int index, char *why, size_t len)
+int freeze(struct freeze *f, unsigned int index, bool read_only, char *why, size_t len)
 {
-	struct child c = { .index = index };
+	struct child c = { .index = index, .read_only = read_only };
 	struct report report = { 0 };
 	int told = -1, err;
 	bool answered;
 
 	*f = (struct freeze){ .pid = -1, .hold = -1 };
-	err = mounts_of(index, &f->at);
+	err = mounts_on(index, &f->at);
 	if (!err)
 		err = begin(f, &c, &told);
 	free(c.held);

@@ -28,11 +28,11 @@ struct freeze {
 };
 
 /*
- * Freezes what is mounted of the drive @index; of one without file systems, writes out
- * what was written to the device.  0, or -1 with "WHY; WHAT TO DO" in @why, nothing being
- * frozen any more.
+ * Freezes what is mounted of the drive @index, and on top of it, and writes out what was
+ * written to the devices.  0: and all that was written is in the blob.  Or -1 with "WHY;
+ * WHAT TO DO" in @why, nothing being frozen any more.
  */
-int freeze(struct freeze *f, unsigned int index, char *why, size_t len);
+int freeze(struct freeze *f, unsigned int index, bool read_only, char *why, size_t len);
 
 /* Whether everything was frozen from then until now; thaws it. */
 bool thaw(struct freeze *f);

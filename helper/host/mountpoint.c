@@ -8,6 +8,7 @@
 
 #include "ctl/ctl.h"
 #include "host/filesystem.h"
+#include "host/flush.h"
 #include "host/fsck.h"
 #include "host/mount.h"
 #include "host/mounts.h"
@@ -59,14 +60,30 @@ static int choose_dir(struct mount *m)
 	return EXIT_OK;
 }
 
+static int not_repaired(const struct mount *m, const struct filesystem *fs, int err)
+{
+	flush_lost(m->index, "what the file system's checker wrote could not be written out");
+	return fail(
+		err == -ETIMEDOUT ? EXIT_UNREACHABLE : EXIT_FAILED,
+		"%s: its %s file system: what was repaired is not in the blob: %s; mount it again with --fsck when it works",
+		m->session.text, fs->type, strerror(-err));
+}
+
 static int check_filesystem(struct mount *m, const struct filesystem *fs)
 {
+	struct flush flush;
 	char why[512];
-	int bad = fsck_run(fs, m->read_only, m->agent.signals, why, sizeof(why));
+	int bad, err;
 
+	/* What it repairs it writes to the device, and may not wait for. */
+	flush_devices_begin(&flush, m->index);
+	bad = fsck_run(fs, m->read_only, m->agent.signals, why, sizeof(why));
+	err = flush_devices_end(&flush, false);
 	/* Its checker was ended, then, and has found nothing. */
 	if (agent_interrupted(&m->agent))
 		return EXIT_OK;
+	if (err)
+		return not_repaired(m, fs, err);
 	if (bad)
 		return fail(EXIT_FAILED, "%s: its %s file system: %s", m->session.text, fs->type,
 			    why);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,8 @@
 #include <libmount/libmount.h>
 
 #include "linux/cdrive.h"
+
+#define STACK_MAX 8 /* devices on top of each other */
 
 /* --- whose device ----------------------------------------------------------- */
 
@@ -68,6 +71,41 @@ static int drive_of_mount(struct libmnt_fs *fs)
 	return index;
 }
 
+/* What is made of other devices has them in a directory "slaves"; a partition has not,
+ * but the disk that it is of. */
+static int drive_below(const char *sys, unsigned int depth)
+{
+	char pattern[PATH_MAX];
+	glob_t found = { 0 };
+	int index = -1;
+
+	snprintf(pattern, sizeof(pattern), "%s/{slaves,../slaves}/*", sys);
+	if (depth < STACK_MAX && !glob(pattern, GLOB_BRACE, NULL, &found))
+		for (size_t i = 0; i < found.gl_pathc && index < 0; i++) {
+			index = drive_of_name(strrchr(found.gl_pathv[i], '/') + 1);
+			if (index < 0)
+				index = drive_below(found.gl_pathv[i], depth + 1);
+		}
+	globfree(&found);
+	return index;
+}
+
+static int drive_of_stack(struct libmnt_fs *fs)
+{
+	const char *source = mnt_fs_get_srcpath(fs);
+	dev_t dev = mnt_fs_get_devno(fs);
+	int index = drive_of_mount(fs);
+	struct stat st;
+	char sys[64];
+
+	if (index >= 0)
+		return index;
+	if (!major(dev) && source && !strncmp(source, "/dev/", 5) && !stat(source, &st))
+		dev = st.st_rdev;
+	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	return drive_below(sys, 0);
+}
+
 /* --- the table ---------------------------------------------------------------- */
 
 /* Calls @fn for each mount, in order of mounting, until it returns non-zero. */
@@ -91,6 +129,7 @@ static int each_mount(int (*fn)(struct libmnt_fs *fs, void *arg), void *arg)
 
 struct collect {
 	int index;
+	int (*drive_of)(struct libmnt_fs *fs);
 	struct mounts *m;
 };
 
@@ -100,7 +139,7 @@ static int collect(struct libmnt_fs *fs, void *arg)
 	const char *dir = mnt_fs_get_target(fs);
 	char **dirs;
 
-	if (!dir || drive_of_mount(fs) != c->index)
+	if (!dir || c->drive_of(fs) != c->index)
 		return 0;
 	dirs = reallocarray(c->m->dirs, c->m->count + 1, sizeof(*dirs));
 	if (!dirs)
@@ -113,9 +152,9 @@ static int collect(struct libmnt_fs *fs, void *arg)
 	return 0;
 }
 
-int mounts_of(unsigned int index, struct mounts *m)
+static int collect_all(unsigned int index, int (*drive_of)(struct libmnt_fs *fs), struct mounts *m)
 {
-	struct collect c = { index, m };
+	struct collect c = { index, drive_of, m };
 	int err;
 
 	memset(m, 0, sizeof(*m));
@@ -123,6 +162,16 @@ int mounts_of(unsigned int index, struct mounts *m)
 	if (err)
 		mounts_free(m);
 	return err;
+}
+
+int mounts_of(unsigned int index, struct mounts *m)
+{
+	return collect_all(index, drive_of_mount, m);
+}
+
+int mounts_on(unsigned int index, struct mounts *m)
+{
+	return collect_all(index, drive_of_stack, m);
 }
 
 void mounts_free(struct mounts *m)
@@ -135,9 +184,16 @@ void mounts_free(struct mounts *m)
 
 struct at {
 	const char *dir;
-	bool found;
+	bool found, failed;
 	int index;
+	int (*drive_of)(struct libmnt_fs *fs);
 };
+
+/* Options of the mount, or of the file system itself. */
+static bool may_write(const char *options)
+{
+	return !options || mnt_optstr_get_option(options, "ro", NULL, NULL) != 0;
+}
 
 /* The last one counts: it covers those before it. */
 static int is_at(struct libmnt_fs *fs, void *arg)
@@ -147,17 +203,19 @@ static int is_at(struct libmnt_fs *fs, void *arg)
 
 	if (dir && !strcmp(dir, at->dir)) {
 		at->found = true;
-		at->index = drive_of_mount(fs);
+		at->index = at->drive_of(fs);
+		at->failed = may_write(mnt_fs_get_vfs_options(fs)) &&
+			     !may_write(mnt_fs_get_fs_options(fs));
 	}
 	return 0;
 }
 
 /* First as it was typed: resolving may have to ask a file system that hangs. */
-static struct at look_at(const char *dir)
+static struct at look_at(const char *dir, int (*drive_of)(struct libmnt_fs *fs))
 {
 	char path[PATH_MAX];
 	size_t len = strlen(dir);
-	struct at at = { .dir = path, .index = -1 };
+	struct at at = { .dir = path, .index = -1, .drive_of = drive_of };
 
 	while (len > 1 && dir[len - 1] == '/')
 		len--;
@@ -173,12 +231,22 @@ static struct at look_at(const char *dir)
 
 int mounts_drive_at(const char *dir)
 {
-	return look_at(dir).index;
+	return look_at(dir, drive_of_mount).index;
+}
+
+int mounts_drive_on(const char *dir)
+{
+	return look_at(dir, drive_of_stack).index;
 }
 
 bool is_mount_point(const char *dir)
 {
-	return look_at(dir).found;
+	return look_at(dir, drive_of_mount).found;
+}
+
+bool mounts_failed(const char *dir)
+{
+	return look_at(dir, drive_of_mount).failed;
 }
 
 /* --- mounting ------------------------------------------------------------------ */

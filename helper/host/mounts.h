@@ -16,16 +16,24 @@ struct mounts {
 
 /* The mount points of a drive's disk and partitions; 0 or -errno. */
 int mounts_of(unsigned int index, struct mounts *m);
+/* The same, and of what is on top of them (LVM, dm-crypt, md). */
+int mounts_on(unsigned int index, struct mounts *m);
 void mounts_free(struct mounts *m);
 
 /* The drive whose file system is mounted at @dir, or -1. */
 int mounts_drive_at(const char *dir);
+/* The same, also on top of a drive. */
+int mounts_drive_on(const char *dir);
 
 /* The drive that a block device is, or is a partition of; or -1. */
 int drive_of_device(dev_t dev);
 
 /* Whether something is mounted at @dir. */
 bool is_mount_point(const char *dir);
+
+/* Whether the file system at @dir, which was mounted to be written to, has turned
+ * read-only: it does after an error, and no longer tells of any. */
+bool mounts_failed(const char *dir);
 
 /*
  * Mounts @device at @dir.  NTFS is the kernel's (ntfs3) where it has that, else ntfs-3g's.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "azure/props.h"
 #include "image/partial.h"
 #include "image/ranges.h"
 #include "image/transfer.h"
@@ -69,7 +70,9 @@ static bool plan(struct fetch *f)
 static int look(struct fetch *f)
 {
 	struct job *job = f->d->job;
+	enum exit_status status;
 	struct az_result res;
+	char why[256];
 
 	if (job_properties(job, &res))
 		return -1;
@@ -83,6 +86,9 @@ static int look(struct fetch *f)
 			job, EXIT_NOT_A_DRIVE,
 			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, upload it again, or delete it",
 			job->name);
+	status = az_props_copied(&res.props, why, sizeof(why));
+	if (status)
+		return job_fail(job, status, "%s: %s", job->name, why);
 	f->d->size = res.props.size;
 	memcpy(f->etag, res.props.etag, sizeof(f->etag));
 	job->blob->if_match = f->etag[0] ? f->etag : NULL;

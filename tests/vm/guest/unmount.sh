@@ -5,66 +5,7 @@
 # Guest side of unmount.t.
 # usage: unmount.sh
 
-. tests/vm/guest/lib.sh
-
-start_store
-store=$!
-at_exit "kill -CONT $store 2>/dev/null"
-
-devstore() {
-	clouddrivectl devstore "$@" --control "$control" >/dev/null
-}
-
-# lose_lease_at OPERATION: to another client, as the next call of that kind arrives
-lose_lease_at() {
-	devstore fault set steal-lease --blob "drives/$name" --op "$1" --count 1
-}
-
-# drive NAME FILESYSTEM [OPTION OF MOUNT]...: made and mounted anew at /mnt; "none": a device.
-# Sets $url, $device, $name.
-drive() {
-	devstore fault clear
-	name=$1
-	url=$base/$1
-	clouddrivectl create "$url" --size 320M --format raw --fs "$2" >/dev/null || bail_out "$1 can't be made"
-	if [ "$2" = none ]; then set -- "$@" --no-fs; else set -- "$@" /mnt; fi
-	shift 2
-	mounted=$(timeout 60 clouddrivectl mount "$url" "$@") || bail_out "$name can't be mounted"
-	device=${mounted% *}
-	sysfs=/sys/block/${device#/dev/}
-	wait_for 10 [ -b "$device" ] || bail_out "$device did not appear"
-}
-
-# Into the page cache, and no further
-write_file() {
-	dd if=/dev/urandom of=/mnt/file bs=64k count=16 2>/dev/null
-}
-
-write_device() {
-	dd if=/dev/urandom of="$device" bs=64k count=16 conv=notrunc 2>/dev/null
-}
-
-# unmounts STATUS PATTERN NAME [OPTION]...: with that status, saying that in one line; "":
-# nothing. Afterwards the device is gone, unless the status says that it stays.
-unmounts() {
-	status=$1 pattern=$2 what=$3
-	shift 3
-	timeout 100 clouddrivectl unmount "$url" "$@" >/tmp/unmount 2>&1
-	is "$?" "$status" "$what: unmount ends with $status"
-	if [ "$pattern" ]; then
-		try "$what: it says why" grep -q "$pattern" /tmp/unmount
-		is "$(wc -l </tmp/unmount)" 1 "$what: in one line"
-	else
-		is "$(cat /tmp/unmount)" '' "$what: it says nothing"
-	fi
-	diag "$(cat /tmp/unmount)"
-	case $status in
-	6 | 7) try "$what: it stays" [ -b "$device" ] ;;
-	*) try "$what: the device is gone" [ ! -e "$device" ] ;;
-	esac
-}
-
-lost='not all that was written is in the blob'
+. tests/vm/guest/losing.sh
 
 # --- nothing is wrong -------------------------------------------------------------------
 
@@ -129,13 +70,13 @@ exec 9>&-
 # --- a write is refused for good ---------------------------------------------------------
 
 drive refused none
-devstore fault set answer --status 400 --blob drives/refused --op PutPage --count 1
+refuse_write
 write_device
 unmounts 1 "$lost" "a device, a write refused for good"
 
 drive refused-ext4 ext4
 write_file
-devstore fault set answer --status 400 --blob drives/refused-ext4 --op PutPage --count 1
+refuse_write
 unmounts 1 "$lost" "ext4, a write refused for good"
 
 # --- the service is gone ------------------------------------------------------------------
@@ -158,8 +99,18 @@ kill -CONT $store
 drive limit ext4 --park-limit 5
 write_file
 kill -STOP $store
-sync -f /mnt &
-try "past the park limit the drive is given up" wait_for 120 state_is fenced
+sync & # tells nobody of errors, and leaves them for who asks
+try "past the park limit its requests fail" wait_for 200 state_is failing
+unmounts 7 'park limit has passed' "ext4, past the park limit"
 kill -CONT $store
-unmounts 1 "$lost" "ext4, past the park limit"
+try "the service is back: it goes on" wait_for 120 state_is live
+unmounts 1 "$lost" "ext4, after the park limit had passed"
+
+drive limit-force ext4 --park-limit 5
+write_file
+kill -STOP $store
+sync &
+try "past the park limit its requests fail" wait_for 200 state_is failing
+unmounts 1 "$lost" "ext4, past the park limit: --force" --force
+kill -CONT $store
 plan
