@@ -39,6 +39,27 @@ for off in '--behind 600' '--ahead 600' '--behind 36000'; do
 	fault clear all
 done
 
+# sas BLOB FROM UNTIL: for the blob, valid from and to so many seconds from now
+sas() {
+	from=$(date -u -d "@$(($(date +%s) + $2))" +%Y-%m-%dT%H:%M:%SZ)
+	until=$(date -u -d "@$(($(date +%s) + $3))" +%Y-%m-%dT%H:%M:%SZ)
+	hex=$(echo "$azurite_key" | base64 -d | od -An -v -tx1 | tr -d ' \n')
+	signature=$(printf 'rw\n%s\n%s\n/blob/devstoreaccount1/drives/%s\n\n\nhttps,http\n2021-08-06\nb\n\n\n\n\n\n\n' \
+		"$from" "$until" "$1" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$hex" -binary |
+		base64 | sed 's/+/%2B/g; s/=/%3D/g; s,/,%2F,g')
+	echo "sv=2021-08-06&spr=https%2Chttp&st=$from&se=$until&sr=b&sp=rw&sig=$signature"
+}
+
+# A SAS of the user's, that has just begun by the service's clock.
+make_drive "$base/given" 16M
+fault set clock --ahead 600 >/tmp/rule
+device=$(timeout 100 clouddrivectl mount "$base/given?$(sas given 590 3600)" --no-fs)
+is "$device" /dev/cdrive0 "a SAS that begins in ten minutes, or has begun: the service says"
+try "it is written to" write_block 1
+unmount_drive
+fault clear all
+try "one that has not begun is refused" refused 'mount: .*; ' clouddrivectl mount "$base/given?$(sas given 590 3600)" --no-fs
+
 # --- another key ---------------------------------------------------------------------------
 
 # The account has another key: the drive waits, for longer than its park limit, until the
