@@ -94,7 +94,7 @@ static int prereq(void *arg, char *ip, char *local_ip, int port, int local_port)
 		return CURL_PREREQFUNC_ABORT;
 	}
 	call->sent = true;
-	az_progress_begin(call);
+	az_stall_begin(call);
 	n->calls++;
 	switch (call->op->kind) {
 	case AZ_KIND_READ:
@@ -151,7 +151,7 @@ static int on_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 
 	(void)purpose;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	az_progress_socket(fd);
+	az_stall_socket(fd);
 	/* Before it is connected, as the window's scale is told then. */
 	if (most) {
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof(most));
@@ -500,7 +500,7 @@ static int set_options(struct az_call *call)
 	/* With each call: libcurl keeps it where it is there already. */
 	curl_easy_setopt(e, CURLOPT_RESOLVE, az_route_entries(call->route));
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->twin_of ? 1L : 0L);
-	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, az_progress_idle_limit(c));
+	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, az_stall_idle_limit(c));
 	set_body(call);
 	return 0;
 }

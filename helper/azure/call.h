@@ -6,7 +6,7 @@
  *   call.c     building and sending a request; the body on its way out
  *   headers.c  the response's headers
  *   response.c the response's body, and the verdict on the whole
- *   progress.c which calls get nowhere
+ *   stall.c which calls get nowhere
  *   socket.c  libcurl's sockets
  *   route.c   proxies, and the names that are needed; resolver.c their addresses
  *   twin.c    asking a second time before the first answer
@@ -146,7 +146,7 @@ struct az_call {
 	char fail_text[160];
 	char curl_text[CURL_ERROR_SIZE];
 
-	/* its progress; see progress.c */
+	/* its progress; see stall.c */
 	struct az_socket *sockets; /* from @sent on it is one */
 	uint64_t sent_at, moved_at; /* loop_now() */
 	uint64_t asked_at; /* sent_at, or its last twin's start */
@@ -229,18 +229,18 @@ const char *az_build_u64(struct az_build *b, uint64_t number);
 const char *az_build_range(struct az_build *b, uint64_t offset, uint64_t len);
 void az_call_fail(struct az_call *call, enum az_class class, const char *why);
 
-/* progress.c: of calls that are sent */
-void az_progress_begin(struct az_call *call);
+/* stall.c: of calls that are sent */
+void az_stall_begin(struct az_call *call);
 /* Whether it has to be ended; set in it, why. */
-bool az_progress_expired(struct az_call *call);
+bool az_stall_expired(struct az_call *call);
 /* Nothing could have been noticed for so many ns. */
-void az_progress_forgive(struct az_call *call, uint64_t ns);
+void az_stall_forgive(struct az_call *call, uint64_t ns);
 /* For how many seconds a connection may have been idle and be used all the same. */
-long az_progress_idle_limit(const struct az_client *c);
+long az_stall_idle_limit(const struct az_client *c);
 /* How often to look, ns. */
-uint64_t az_progress_interval(const struct az_client_options *opt);
+uint64_t az_stall_interval(const struct az_client_options *opt);
 /* Options of a socket that is new. */
-void az_progress_socket(int fd);
+void az_stall_socket(int fd);
 
 /* clock.c */
 /* A response has come. */

@@ -10,7 +10,7 @@
  * What is started or cancelled from within a callback of libcurl's (a sink or
  * a source may do so) waits in the list of calls for the timer "soon".
  *
- * Calls that get nowhere (progress.c says which) are found by one watchdog timer
+ * Calls that get nowhere (stall.c says which) are found by one watchdog timer
  * that looks at the calls in flight every now and then, instead of libcurl's own
  * limits, which would set and remove several timers in every call, and count the
  * bytes that the kernel took as having arrived.
@@ -126,7 +126,7 @@ static int set_timer(CURLM *multi, long ms, void *arg)
 
 static void arm_watchdog(struct az_client *c)
 {
-	uint64_t interval = az_progress_interval(&c->opt);
+	uint64_t interval = az_stall_interval(&c->opt);
 
 	c->watchdog_due = loop_now() + interval;
 	loop_timer_arm(c->loop, &c->watchdog, interval);
@@ -158,7 +158,7 @@ static struct az_call *next_expired(struct az_client *c)
 	for (struct az_call *call = c->calls; call; call = call->next) {
 		if (call->cancelled)
 			continue;
-		if (call->state == CALL_RUNNING && call->sent && az_progress_expired(call))
+		if (call->state == CALL_RUNNING && call->sent && az_stall_expired(call))
 			return call;
 		if (call->state == CALL_NAMELESS && nameless_for_long(call))
 			return call;
@@ -172,7 +172,7 @@ static void forgive(struct az_client *c)
 	uint64_t late = loop_now() - c->watchdog_due;
 
 	for (struct az_call *call = c->calls; call && late > LOOP_SEC(1); call = call->next)
-		az_progress_forgive(call, late);
+		az_stall_forgive(call, late);
 }
 
 static void on_watchdog(void *arg)

@@ -9,7 +9,7 @@
 /* So many reads may be sent in a row before a write that could be sent. */
 #define READS_IN_ROW 4u
 
-static const char *verb(const struct transfer *t)
+static const char *verb(const struct blob_op *t)
 {
 	switch (t->io->desc.op) {
 	case CDRIVE_OP_READ:
@@ -23,7 +23,7 @@ static const char *verb(const struct transfer *t)
 
 /* --- lines ---------------------------------------------------------------- */
 
-static void append(struct line *line, struct transfer *t)
+static void append(struct line *line, struct blob_op *t)
 {
 	t->next = NULL;
 	t->queued = true;
@@ -31,7 +31,7 @@ static void append(struct line *line, struct transfer *t)
 	line->last = t;
 }
 
-static void prepend(struct line *line, struct transfer *t)
+static void prepend(struct line *line, struct blob_op *t)
 {
 	t->next = line->first;
 	t->queued = true;
@@ -40,9 +40,9 @@ static void prepend(struct line *line, struct transfer *t)
 		line->last = t;
 }
 
-static struct transfer *take(struct line *line)
+static struct blob_op *take(struct line *line)
 {
-	struct transfer *t = line->first;
+	struct blob_op *t = line->first;
 
 	line->first = t->next;
 	if (!line->first)
@@ -52,9 +52,9 @@ static struct transfer *take(struct line *line)
 }
 
 /* What has nothing to send waits for certainty alone, as reads do. */
-static struct line *line_of(struct transfer *t)
+static struct line *line_of(struct blob_op *t)
 {
-	return transfer_writes(t) && t->len ? &t->store->writes : &t->store->reads;
+	return blob_op_writes(t) && t->len ? &t->store->writes : &t->store->reads;
 }
 
 /* --- raising the number --------------------------------------------------------- */
@@ -106,7 +106,7 @@ static void on_idle(void *arg)
 
 /* --- ends --------------------------------------------------------------- */
 
-static void give_copy_back(struct transfer *t)
+static void give_copy_back(struct blob_op *t)
 {
 	struct store *s = t->store;
 
@@ -117,7 +117,7 @@ static void give_copy_back(struct transfer *t)
 		prepend(&s->writes, take(&s->copies));
 }
 
-static void reset(struct transfer *t)
+static void reset(struct blob_op *t)
 {
 	if (t->retry.stuck)
 		t->store->trouble(t->store->arg, &t->retry, "", NULL);
@@ -126,11 +126,11 @@ static void reset(struct transfer *t)
 	t->digest = (struct az_digest){ 0 };
 }
 
-static void finish(struct transfer *t, int status)
+static void finish(struct blob_op *t, int status)
 {
 	struct store *s = t->store;
 
-	if (transfer_writes(t)) {
+	if (blob_op_writes(t)) {
 		doubts_disown(&s->doubts, t);
 		/* What has failed must not change the disk later. */
 		if (status && s->doubts.n)
@@ -144,13 +144,13 @@ static void finish(struct transfer *t, int status)
 
 static void try_again(void *arg)
 {
-	struct transfer *t = arg;
+	struct blob_op *t = arg;
 
 	append(line_of(t), t);
 	store_run(t->store);
 }
 
-static void retry_later(struct transfer *t, const struct az_error *err)
+static void retry_later(struct blob_op *t, const struct az_error *err)
 {
 	struct store *s = t->store;
 	uint64_t delay = retry_backoff(&t->retry, err->retry_after);
@@ -167,7 +167,7 @@ static void retry_later(struct transfer *t, const struct az_error *err)
  * Refused as one too many: it is the next in line.  A drive that is served at its limit
  * has no trouble, however often that happens to one request.
  */
-static void refused(struct transfer *t, const struct az_error *err)
+static void refused(struct blob_op *t, const struct az_error *err)
 {
 	struct store *s = t->store;
 	uint64_t now = loop_now();
@@ -206,7 +206,7 @@ static bool may_heal(const struct az_error *e)
  * good as anything; but it has to be one thing from the first try to the last, so the next
  * ones send a copy.  What was in doubt was other bytes.
  */
-static void send_copy(struct transfer *t)
+static void send_copy(struct blob_op *t)
 {
 	if (t->digest.sum)
 		doubts_disown(&t->store->doubts, t);
@@ -217,11 +217,11 @@ static void send_copy(struct transfer *t)
 }
 
 /* It may be the length of the clear that the service can't do in its time. */
-static void shorten_clear(struct transfer *t, const struct az_error *err)
+static void shorten_clear(struct blob_op *t, const struct az_error *err)
 {
 	struct store *s = t->store;
 
-	if (!transfer_clears(t) || t->part <= STORE_CLEAR_LEAST ||
+	if (!blob_op_clears(t) || t->part <= STORE_CLEAR_LEAST ||
 	    (err->class != AZ_BUSY && err->class != AZ_NO_RESPONSE) || err->http == 503)
 		return;
 	s->clear_most = t->part / 2 / AZ_PAGE * AZ_PAGE;
@@ -234,12 +234,12 @@ static void shorten_clear(struct transfer *t, const struct az_error *err)
  * since the caller of a disk can do nothing better with an error than we; only
  * what can't heal fails.
  */
-static void failed(struct transfer *t, const struct az_error *err)
+static void failed(struct blob_op *t, const struct az_error *err)
 {
 	struct store *s = t->store;
 	char text[192];
 
-	if (transfer_writes(t) && az_error_maybe_applied(err) && t->number == s->doubts_number) {
+	if (blob_op_writes(t) && az_error_maybe_applied(err) && t->number == s->doubts_number) {
 		doubts_add(&s->doubts, t->offset, t->part, t);
 		loop_timer_arm(s->loop, &s->idle, LOOP_SEC(STORE_IDLE_S));
 	}
@@ -273,13 +273,13 @@ static void failed(struct transfer *t, const struct az_error *err)
 }
 
 /* A clear is done in parts. */
-static void succeeded(struct transfer *t)
+static void succeeded(struct blob_op *t)
 {
 	struct store *s = t->store;
 
 	s->served_at = loop_now();
 	congestion_served(&s->congestion, s->served_at, t->part);
-	if (!transfer_clears(t)) {
+	if (!blob_op_clears(t)) {
 		finish(t, 0);
 		return;
 	}
@@ -294,12 +294,12 @@ static void succeeded(struct transfer *t)
 		finish(t, 0);
 }
 
-void store_called(struct transfer *t, const struct az_result *res)
+void store_called(struct blob_op *t, const struct az_result *res)
 {
 	struct store *s = t->store;
 
 	s->active--;
-	if (transfer_writes(t)) {
+	if (blob_op_writes(t)) {
 		s->writing--;
 		lease_write_answered(s->lease, res, s->doubts.n);
 	}
@@ -314,7 +314,7 @@ void store_called(struct transfer *t, const struct az_result *res)
 /* --- beginnings --------------------------------------------------------- */
 
 /* The copy is @t's, and filled.  False: it waits for it. */
-static bool get_copy(struct transfer *t)
+static bool get_copy(struct blob_op *t)
 {
 	struct store *s = t->store;
 
@@ -337,7 +337,7 @@ static bool get_copy(struct transfer *t)
 /* The next write, if it may be sent: see doubt.h. */
 static bool write_may_go(struct store *s)
 {
-	const struct transfer *t = s->writes.first;
+	const struct blob_op *t = s->writes.first;
 
 	if (!t || !lease_may_send(s->lease) || s->raise)
 		return false;
@@ -348,7 +348,7 @@ static bool write_may_go(struct store *s)
 }
 
 /* Reads go first, as somebody waits for each; but writes do go. */
-static struct transfer *next(struct store *s)
+static struct blob_op *next(struct store *s)
 {
 	bool read = s->reads.first && lease_may_read(s->lease);
 	bool write = write_may_go(s);
@@ -363,7 +363,7 @@ static struct transfer *next(struct store *s)
 	return take(&s->writes);
 }
 
-static void send(struct transfer *t)
+static void send(struct blob_op *t)
 {
 	static const struct az_error no_memory = { .class = AZ_LOCAL, .message = "out of memory" };
 	struct store *s = t->store;
@@ -379,7 +379,7 @@ static void send(struct transfer *t)
 		return;
 	}
 	s->active++;
-	if (transfer_writes(t)) {
+	if (blob_op_writes(t)) {
 		s->writing++;
 		lease_write_sent(s->lease);
 	}
@@ -388,7 +388,7 @@ static void send(struct transfer *t)
 
 void store_run(struct store *s)
 {
-	struct transfer *t;
+	struct blob_op *t;
 	uint64_t delay;
 
 	note_number(s);
@@ -412,7 +412,7 @@ static void on_pace(void *arg)
 }
 
 /* The parts of a read that hold no data. */
-static int zero_around(struct transfer *t)
+static int zero_around(struct blob_op *t)
 {
 	uint64_t start = io_offset(t->io), end = start + io_bytes(t->io);
 	int err;
@@ -427,7 +427,7 @@ static int zero_around(struct transfer *t)
 static void submit(void *backend, struct io *io)
 {
 	struct store *s = backend;
-	struct transfer *t = &s->transfers[io->slot];
+	struct blob_op *t = &s->blob_ops[io->slot];
 	bool data;
 
 	t->io = io;
@@ -461,10 +461,10 @@ static void cancel(void *backend)
 	struct store *s = backend;
 
 	for (unsigned int i = 0; i < CDRIVE_QUEUE_DEPTH; i++) {
-		struct transfer *t = &s->transfers[i];
+		struct blob_op *t = &s->blob_ops[i];
 
 		loop_timer_cancel(s->loop, &t->timer);
-		if (t->call && transfer_writes(t)) {
+		if (t->call && blob_op_writes(t)) {
 			doubts_add(&s->doubts, t->offset, t->part, NULL);
 			lease_write_answered(s->lease, NULL, true);
 		}
@@ -488,9 +488,9 @@ const struct backend_ops store_ops = { .submit = submit, .cancel = cancel };
 void store_init(struct store *s)
 {
 	for (unsigned int i = 0; i < CDRIVE_QUEUE_DEPTH; i++) {
-		s->transfers[i].store = s;
-		loop_timer_init(&s->transfers[i].timer, try_again, &s->transfers[i]);
-		loop_timer_init(&s->transfers[i].late, NULL, NULL);
+		s->blob_ops[i].store = s;
+		loop_timer_init(&s->blob_ops[i].timer, try_again, &s->blob_ops[i]);
+		loop_timer_init(&s->blob_ops[i].late, NULL, NULL);
 	}
 	loop_timer_init(&s->pace, on_pace, s);
 	loop_timer_init(&s->drain, on_drain, s);
@@ -498,7 +498,7 @@ void store_init(struct store *s)
 	s->clear_most = UINT64_MAX;
 	s->served_at = loop_now();
 	for (unsigned int i = 0; i < STORE_HEDGES; i++)
-		s->buffers->second[i].transfer = NULL;
+		s->buffers->second[i].op = NULL;
 }
 
 void store_stop(struct store *s)

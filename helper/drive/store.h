@@ -27,7 +27,7 @@
  * waited for (up to STORE_DRAIN_S), as the service would refuse them afterwards.  Reads go
  * on all the while.
  *
- * Bodies are copied between service and request in pieces, so no transfer has a buffer of
+ * Bodies are copied between service and request in pieces, so none has a buffer of
  * its size.  The exceptions: a write whose bytes changed while it was sent (an
  * application's O_DIRECT buffer) is repeated from a copy, one such at a time; and second
  * reads have small buffers of their own.
@@ -60,7 +60,8 @@
 
 struct store;
 
-struct transfer {
+/* What the blob is asked for a request: an operation on it. */
+struct blob_op {
 	struct store *store;
 	struct io *io;
 	uint64_t offset, len; /* what is left to be done, within the blob */
@@ -75,15 +76,15 @@ struct transfer {
 	struct hedge_read *second; /* NULL: none is under way */
 	struct retry retry;
 	bool queued;
-	struct transfer *next; /* in its line */
+	struct blob_op *next; /* in its line */
 };
 
 struct line {
-	struct transfer *first, *last;
+	struct blob_op *first, *last;
 };
 
 struct hedge_read {
-	struct transfer *transfer; /* NULL: free */
+	struct blob_op *op; /* NULL: free */
 	struct az_call *call;
 	uint64_t started;
 	unsigned char data[STORE_HEDGE_BYTES];
@@ -115,7 +116,7 @@ struct store {
 	unsigned int active; /* calls in flight, */
 	unsigned int writing; /* writes and clears among them */
 	unsigned int reads_in_row; /* that were sent before a write that could have been */
-	struct transfer transfers[CDRIVE_QUEUE_DEPTH];
+	struct blob_op blob_ops[CDRIVE_QUEUE_DEPTH];
 	struct line reads, writes;
 	struct line copies; /* writes that wait for the copy */
 	struct congestion congestion;
@@ -127,7 +128,7 @@ struct store {
 	bool raise; /* the number is to be raised: no writes are started */
 	struct loop_timer drain, idle;
 
-	struct transfer *copy_of; /* whose the copy is, or NULL */
+	struct blob_op *copy_of; /* whose the copy is, or NULL */
 	uint64_t clear_most; /* bytes of one Clear Pages */
 
 	struct hedge hedge;
@@ -147,20 +148,20 @@ void store_run(struct store *s);
 /* --- between store.c and store_call.c ------------------------------------------ */
 
 /* Starts @t's call; false: there was no memory. */
-bool store_call(struct transfer *t);
+bool store_call(struct blob_op *t);
 
 /* The call has ended: it is not in flight any more, nor is a second read. */
-void store_called(struct transfer *t, const struct az_result *res);
+void store_called(struct blob_op *t, const struct az_result *res);
 
 /* Ends what is in flight of it, without store_called(). */
-void store_call_cancel(struct transfer *t);
+void store_call_cancel(struct blob_op *t);
 
-static inline bool transfer_writes(const struct transfer *t)
+static inline bool blob_op_writes(const struct blob_op *t)
 {
 	return t->io->desc.op != CDRIVE_OP_READ;
 }
 
-static inline bool transfer_clears(const struct transfer *t)
+static inline bool blob_op_clears(const struct blob_op *t)
 {
 	return t->io->desc.op == CDRIVE_OP_DISCARD || t->io->desc.op == CDRIVE_OP_WRITE_ZEROES;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * store_call.c - the call of the service that carries out a transfer, and its body
+ * store_call.c - the call of the service that carries out an operation on the blob, and its body
  *
  * Of a read there may be two in flight at once: the second goes to a buffer of its own,
  * as bytes are verified only at their end, and two that write to one place would leave a
@@ -14,14 +14,14 @@
 
 static int read_body(void *arg, void *buf, size_t len, uint64_t pos)
 {
-	struct transfer *t = arg;
+	struct blob_op *t = arg;
 
 	return link_payload_read(t->store->link, t->io->desc.tag, buf, len, pos);
 }
 
 static int write_body(void *arg, const void *buf, size_t len, uint64_t pos)
 {
-	struct transfer *t = arg;
+	struct blob_op *t = arg;
 
 	return link_payload_write(t->store->link, t->io->desc.tag, buf, len,
 				  t->offset - io_offset(t->io) + pos);
@@ -37,7 +37,7 @@ static int write_second(void *arg, const void *buf, size_t len, uint64_t pos)
 
 /* --- second reads ---------------------------------------------------------- */
 
-static void drop_second(struct transfer *t)
+static void drop_second(struct blob_op *t)
 {
 	struct hedge_read *h = t->second;
 
@@ -47,7 +47,7 @@ static void drop_second(struct transfer *t)
 	if (h->call)
 		az_call_cancel(h->call);
 	h->call = NULL;
-	h->transfer = NULL;
+	h->op = NULL;
 	t->second = NULL;
 	t->store->active--;
 }
@@ -55,7 +55,7 @@ static void drop_second(struct transfer *t)
 static void second_ended(void *arg, const struct az_result *res)
 {
 	struct hedge_read *h = arg;
-	struct transfer *t = h->transfer;
+	struct blob_op *t = h->op;
 	struct az_result result = *res;
 
 	h->call = NULL;
@@ -82,7 +82,7 @@ static void second_ended(void *arg, const struct az_result *res)
 static struct hedge_read *free_second(struct store *s)
 {
 	for (unsigned int i = 0; i < STORE_HEDGES; i++)
-		if (!s->buffers->second[i].transfer)
+		if (!s->buffers->second[i].op)
 			return &s->buffers->second[i];
 	return NULL;
 }
@@ -90,7 +90,7 @@ static struct hedge_read *free_second(struct store *s)
 /* The read is late. */
 static void on_late(void *arg)
 {
-	struct transfer *t = arg;
+	struct blob_op *t = arg;
 	struct store *s = t->store;
 	struct hedge_read *h = free_second(s);
 
@@ -101,7 +101,7 @@ static void on_late(void *arg)
 			       &(struct az_sink){ write_second, h }, second_ended, h);
 	if (!h->call)
 		return;
-	h->transfer = t;
+	h->op = t;
 	h->started = loop_now();
 	t->second = h;
 	s->active++;
@@ -109,7 +109,7 @@ static void on_late(void *arg)
 	congestion_started(&s->congestion, h->started, t->part);
 }
 
-static void wait_for_lateness(struct transfer *t)
+static void wait_for_lateness(struct blob_op *t)
 {
 	uint64_t after = hedge_after(&t->store->hedge);
 
@@ -121,7 +121,7 @@ static void wait_for_lateness(struct transfer *t)
 
 static void ended(void *arg, const struct az_result *res)
 {
-	struct transfer *t = arg;
+	struct blob_op *t = arg;
 
 	t->call = NULL;
 	drop_second(t);
@@ -130,7 +130,7 @@ static void ended(void *arg, const struct az_result *res)
 	store_called(t, res);
 }
 
-static struct az_call *put(struct transfer *t)
+static struct az_call *put(struct blob_op *t)
 {
 	const struct az_source source = {
 		.read = read_body,
@@ -144,7 +144,7 @@ static struct az_call *put(struct transfer *t)
 			   ended, t);
 }
 
-bool store_call(struct transfer *t)
+bool store_call(struct blob_op *t)
 {
 	struct store *s = t->store;
 
@@ -152,9 +152,9 @@ bool store_call(struct transfer *t)
 	t->started = loop_now();
 	t->number = s->lease->sequence.number;
 	t->part = t->len;
-	if (transfer_clears(t) && t->part > s->clear_most)
+	if (blob_op_clears(t) && t->part > s->clear_most)
 		t->part = s->clear_most;
-	if (transfer_writes(t) && s->sent)
+	if (blob_op_writes(t) && s->sent)
 		pagemap_set(s->sent, t->offset, t->part);
 	switch (t->io->desc.op) {
 	case CDRIVE_OP_READ:
@@ -176,7 +176,7 @@ bool store_call(struct transfer *t)
 	return t->call;
 }
 
-void store_call_cancel(struct transfer *t)
+void store_call_cancel(struct blob_op *t)
 {
 	drop_second(t);
 	if (t->call)

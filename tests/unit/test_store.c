@@ -235,7 +235,7 @@ static void denied_is_waited_out(void **state)
 		fake_fail(only(FAKE_PUT), AZ_DENIED, 403, "AuthenticationFailed");
 		assert_int_equal(t.troubles, i + 1);
 		assert_int_equal(t.trouble.class, AZ_DENIED);
-		assert_true(t.store.transfers[0].retry.stuck); /* it parks at once */
+		assert_true(t.store.blob_ops[0].retry.stuck); /* it parks at once */
 		t.lease.until = boot_clock() + LEASE_CERTAIN_NS; /* renewed */
 		fake_loop_run(WAIT);
 	}

@@ -97,14 +97,14 @@ static void refused_altogether(void **state)
 {
 	(void)state;
 	request(0, CDRIVE_OP_WRITE, 0, 4096);
-	for (unsigned int i = 0; i < 200 && !t.store.transfers[0].retry.stuck; i++) {
+	for (unsigned int i = 0; i < 200 && !t.store.blob_ops[0].retry.stuck; i++) {
 		t.lease.until = boot_clock() + LEASE_CERTAIN_NS;
 		if (fake_find(FAKE_PUT))
 			fake_fail(fake_find(FAKE_PUT), AZ_BUSY, 503, "ServerBusy");
 		else
 			fake_loop_next();
 	}
-	assert_true(t.store.transfers[0].retry.stuck);
+	assert_true(t.store.blob_ops[0].retry.stuck);
 	assert_true(t.troubles > 0);
 	while (!fake_find(FAKE_PUT))
 		fake_loop_next();

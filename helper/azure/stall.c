@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * progress.c - which calls get nowhere
+ * stall.c - which calls get nowhere
  *
  * A call that is sent goes on as long as bytes move, either way.  The bytes that count
  * are the kernel's (TCP_INFO, tcp(7)): acknowledged by the other side, or received from
@@ -47,7 +47,7 @@ static uint64_t distrusted;
 /* A probe is unanswered when the next one is sent; the first may just be on its way. */
 #define UNANSWERED 2
 
-void az_progress_socket(int fd)
+void az_stall_socket(int fd)
 {
 	static const struct {
 		int level, name, value;
@@ -64,7 +64,7 @@ void az_progress_socket(int fd)
 			   sizeof(options[i].value));
 }
 
-void az_progress_begin(struct az_call *call)
+void az_stall_begin(struct az_call *call)
 {
 	long connects = 0;
 
@@ -74,7 +74,7 @@ void az_progress_begin(struct az_call *call)
 	call->moved = 0;
 }
 
-long az_progress_idle_limit(const struct az_client *c)
+long az_stall_idle_limit(const struct az_client *c)
 {
 	long limit = c->idle_limit ? c->idle_limit : IDLE_LIMIT_S;
 	uint64_t since;
@@ -87,13 +87,13 @@ long az_progress_idle_limit(const struct az_client *c)
 	return since < (uint64_t)limit ? (long)since : limit;
 }
 
-void az_progress_forgive(struct az_call *call, uint64_t ns)
+void az_stall_forgive(struct az_call *call, uint64_t ns)
 {
 	call->sent_at += ns;
 	call->moved_at += ns;
 }
 
-uint64_t az_progress_interval(const struct az_client_options *opt)
+uint64_t az_stall_interval(const struct az_client_options *opt)
 {
 	unsigned int ms = opt->silence_timeout_ms;
 
@@ -180,7 +180,7 @@ static bool dead(struct az_call *call, const struct tcp_info *tcp, uint64_t now)
 	return true;
 }
 
-bool az_progress_expired(struct az_call *call)
+bool az_stall_expired(struct az_call *call)
 {
 	const struct az_client_options *opt = &call->client->opt;
 	unsigned int answer = opt->answer_timeout_ms;
@@ -190,7 +190,7 @@ bool az_progress_expired(struct az_call *call)
 	if (call->op->kind == AZ_KIND_OTHER)
 		answer = opt->short_answer_timeout_ms;
 	/* Most calls are over before anybody looks. */
-	if (now - call->sent_at < az_progress_interval(opt))
+	if (now - call->sent_at < az_stall_interval(opt))
 		return false;
 	if (tcp_info(call, &tcp)) {
 		uint64_t moved = tcp.tcpi_bytes_acked + tcp.tcpi_bytes_received;
