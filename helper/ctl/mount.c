@@ -22,6 +22,7 @@
 #include "host/mount.h"
 #include "lib/driver.h"
 #include "lib/runtime.h"
+#include "lib/text.h"
 
 /* As the kernel has it by itself on a machine of 256 MiB.  With so much a machine of
  * 512 MiB, of two processors, swaps on a drive: tests/vm/swap.t. */
@@ -291,15 +292,11 @@ static int stay(struct mount *m)
  */
 static void look_at_free_memory(void)
 {
-	FILE *f = fopen("/proc/sys/vm/min_free_kbytes", "re");
-	unsigned long kbytes;
+	uint64_t kbytes;
 
-	if (!f)
-		return;
-	if (fscanf(f, "%lu", &kbytes) == 1 && kbytes < MIN_FREE_KBYTES)
-		note("vm.min_free_kbytes is %lu; when memory is short the network may not receive what drives wait for: sysctl vm.min_free_kbytes=%d",
-		     kbytes, MIN_FREE_KBYTES);
-	fclose(f);
+	if (text_u64_of_file("/proc/sys/vm/min_free_kbytes", &kbytes) && kbytes < MIN_FREE_KBYTES)
+		note("vm.min_free_kbytes is %llu; when memory is short the network may not receive what drives wait for: sysctl vm.min_free_kbytes=%d",
+		     (unsigned long long)kbytes, MIN_FREE_KBYTES);
 }
 
 static int mount_request(struct request *r)

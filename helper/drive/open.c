@@ -269,7 +269,7 @@ static json_t *recall(struct drive *d, struct driver_drive *drive)
 
 static json_t *resume_snapshot(struct drive *d)
 {
-	struct driver_drive drive;
+	struct driver_drive drive = { 0 };
 	json_t *error = recall(d, &drive);
 
 	return error ? error : check_snapshot(d);
@@ -277,7 +277,7 @@ static json_t *resume_snapshot(struct drive *d)
 
 static json_t *resume(struct drive *d)
 {
-	struct driver_drive drive;
+	struct driver_drive drive = { 0 };
 	const struct driver_memory *m = &drive.memory;
 	struct az_error err = { 0 };
 	struct az_props props;

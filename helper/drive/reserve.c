@@ -5,6 +5,7 @@
 
 #include "drive/drive.h"
 #include "lib/heap.h"
+#include "lib/text.h"
 
 /*
  * Of a connection: libcurl's buffer (256 KiB of a large read or write, and 48 KiB of its
@@ -29,16 +30,12 @@ static void look(void *arg)
 /* What the kernel grants to whoever asks for RESERVE_SOCKET; twice that is used. */
 static uint64_t granted(const char *what)
 {
-	unsigned long long most = RESERVE_SOCKET;
+	uint64_t most;
 	char path[64];
-	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/core/%s", what);
-	f = fopen(path, "re");
-	if (f && fscanf(f, "%llu", &most) != 1)
+	if (!text_u64_of_file(path, &most))
 		most = RESERVE_SOCKET;
-	if (f)
-		fclose(f);
 	return 2 * (most < RESERVE_SOCKET ? most : RESERVE_SOCKET);
 }
 

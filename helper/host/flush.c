@@ -70,6 +70,14 @@ int flush_here_open(struct flush_here *f, unsigned int index)
 	return err;
 }
 
+void flush_here_close(struct flush_here *f)
+{
+	while (f->count)
+		close(f->fds[--f->count]);
+	free(f->fds);
+	f->fds = NULL;
+}
+
 int flush_here(const struct flush_here *f)
 {
 	int err = 0;
@@ -97,10 +105,13 @@ static int sync_devices(void *arg)
 	close(d->go[1]);
 	err = flush_here_open(&f, d->index);
 	if (write(d->opened[1], &c, 1) != 1 && errno != EPIPE)
-		return errno;
-	if (read(d->go[0], &c, 1) != 1)
-		return ECANCELED;
-	return err ? err : flush_here(&f);
+		err = errno;
+	else if (read(d->go[0], &c, 1) != 1)
+		err = ECANCELED;
+	else if (!err)
+		err = flush_here(&f);
+	flush_here_close(&f);
+	return err;
 }
 
 /* --- on this side ------------------------------------------------------------------------- */

@@ -41,7 +41,9 @@ struct flush_here {
 	size_t count;
 };
 
+/* Opens the disk and its partitions.  After an error some may be open: close them. */
 int flush_here_open(struct flush_here *f, unsigned int index);
 int flush_here(const struct flush_here *f);
+void flush_here_close(struct flush_here *f);
 
 #endif

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "lib/text.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
@@ -168,6 +170,21 @@ bool text_u64(const char *s, size_t len, uint64_t *out)
 	}
 	*out = v;
 	return true;
+}
+
+bool text_u64_of_file(const char *path, uint64_t *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char buf[32];
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, buf, sizeof(buf));
+	close(fd);
+	if (n > 0 && buf[n - 1] == '\n')
+		n--;
+	return n > 0 && text_u64(buf, (size_t)n, out);
 }
 
 void text_copy(char *dst, size_t size, const char *src, size_t len)

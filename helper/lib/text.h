@@ -40,6 +40,9 @@ char *text_unescape(const char *s, size_t len, bool *bad);
 /* All of @len characters (at most 20 digits) as a decimal number, or false. */
 bool text_u64(const char *s, size_t len, uint64_t *out);
 
+/* The one decimal number that is in the file @path, of the kernel's; or false. */
+bool text_u64_of_file(const char *path, uint64_t *out);
+
 /* Copies what fits, printable ASCII only ('?' for the rest: what a server
  * sends may end in a log or on a terminal), and terminates. */
 void text_copy(char *dst, size_t size, const char *src, size_t len);
