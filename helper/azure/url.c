@@ -4,7 +4,7 @@
  *
  * The naming rules are those of "Naming and Referencing Containers, Blobs,
  * and Metadata".  Names that the service would take but normalise (dot
- * segments, a trailing dot or slash) are refused: two spellings of one blob
+ * segments, a trailing dot or slash, a backslash) are refused: two spellings of one blob
  * would pass for two drives.
  */
 #include "azure/url.h"
@@ -193,6 +193,11 @@ static int check_blob(struct parse *p)
 	}
 	if (!len || chars > 1024)
 		return bad(p, "the blob name must have 1 to 1024 characters");
+	if (strchr(s, '\\'))
+		return bad(
+			p,
+			"blob name \"%.80s\" must not have a backslash: the service takes it for a slash; write a slash",
+			s);
 	if (*s == '/' || s[len - 1] == '/' || s[len - 1] == '.')
 		return bad(
 			p,

@@ -155,6 +155,7 @@ static const char *const bad[][2] = {
 	{ "http://127.0.0.1/acct/abc//b", "slash" },
 	{ "http://127.0.0.1/acct/abc/b/", "slash" },
 	{ "http://127.0.0.1/acct/abc/b.", "dot" },
+	{ "http://127.0.0.1/acct/abc/x%5cb", "must not have a backslash" },
 	{ "http://127.0.0.1/acct/abc/../b", "\"..\"" },
 	{ "http://127.0.0.1/acct/abc/x/%2e%2e/b", "\"..\"" },
 	{ "http://127.0.0.1/acct/abc/./b", "\".\"" },

@@ -72,13 +72,13 @@ links_to "$prefix/disk@${taken#*snapshot=}-part1" "${device}p1" "its partition's
 snapshot=$device
 
 # A blob whose name is that of the partition's link, and one that holds what names may.
-for name in disk-part1 'disk/of%20$(id)%5c%5cx20%C3%A4'; do
+for name in disk-part1 'disk/of%20$(id)%22x20%C3%A4'; do
 	clouddrivectl create "$base/$name" --size 16M --format raw --fs none >&2 ||
 		bail_out "no blob $name"
 	mount_bare "$base/$name"
 	case $name in
 	disk-part1) links_to "$prefix/disk%2Dpart1" "$device" "a blob that is called like a partition" ;;
-	*) links_to "$prefix/disk%2Fof%20%24%28id%29%5C%5Cx20%C3%A4" "$device" "a blob of a strange name" ;;
+	*) links_to "$prefix/disk%2Fof%20%24%28id%29%22x20%C3%A4" "$device" "a blob of a strange name" ;;
 	esac
 	others="${others-} $device"
 done
