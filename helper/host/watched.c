@@ -93,7 +93,7 @@ int watched_wait(pid_t pid, unsigned int index, bool force)
 	if (n <= 0)
 		return -ETIMEDOUT;
 	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
 }
 
 int watched_run(watched_fn run, void *arg, unsigned int index, bool force)

@@ -197,7 +197,13 @@ serve "$tmp/gone" || bail_out "$(cat "$tmp/log")"
 rest PUT drives/disk x-ms-blob-type:PageBlob x-ms-blob-content-length:1048576
 rm -rf "$tmp/gone"
 answers "500 InternalError" "a container is not made in a directory that is gone" PUT 'new?restype=container'
-answers "500 InternalError" "nor a blob" PUT drives/new x-ms-blob-type:PageBlob x-ms-blob-content-length:512
+# It may have ended by now, and then nobody answers.
+rest PUT drives/new x-ms-blob-type:PageBlob x-ms-blob-content-length:512
+case $status in
+"500 InternalError" | "none "*) true ;;
+*) false ;;
+esac
+ok $? "nor a blob"
 ended "it ends by itself" 1
 grep -q "^clouddrivectl: devstore: $tmp/gone: the directory is not there any more; " "$tmp/log"
 ok $? "and says why"
