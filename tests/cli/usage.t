@@ -76,7 +76,7 @@ rejected 2 '--sas-lifetime: not a number from 10 to 86400' "a SAS too short" mou
 rejected 2 'account name' "several URLs, one malformed" mount "$url" http://127.0.0.1:1/a/b/c
 rejected 2 'agent: not for users; clouddrivectl mount starts it' "agent" agent 9
 rejected 2 '--connections: not a number from 1 to 128' "no connections" mount "$url" --connections 0
-rejected 2 '--park-limit: not a number' "a limit that isn't one" mount "$url" --park-limit never
+rejected 2 '--park-limit: neither a number from 1 to 86400 nor none' "a limit that isn't one" mount "$url" --park-limit never
 rejected 2 '--park-limit: takes a value' "a limit left out" mount "$url" --park-limit
 
 # --- sizes and formats -----------------------------------------------------------------
