@@ -268,6 +268,9 @@ enum cdrive_attr {
 	CDRIVE_A_RAISING_TO,	/* u64, 0: no raise is in doubt */
 	CDRIVE_A_LEASE_ID,	/* string, CDRIVE_MAX_LEASE_ID characters at most */
 	CDRIVE_A_NOTES,		/* binary, CDRIVE_MAX_NOTES bytes at most */
+	CDRIVE_A_CACHE_SIZE,	/* u64, bytes; see linux/cdrive_cache.h */
+	CDRIVE_A_CACHE_VALIDATOR,	/* string, CDRIVE_MAX_VALIDATOR at most */
+	CDRIVE_A_CACHE_COUNTERS,	/* binary, struct cdrive_cache_counters */
 
 	__CDRIVE_A_MAX,
 	CDRIVE_A_MAX = __CDRIVE_A_MAX - 1
@@ -361,6 +364,25 @@ struct cdrive_payload_remember {
 
 #define CDRIVE_PAYLOAD_REMEMBER	_IOW(0xCD, 0xC1, struct cdrive_payload_remember)
 #define CDRIVE_PAYLOAD_RESERVES	_IO(0xCD, 0xC2)
+
+#define CDRIVE_MAX_VALIDATOR	127		/* characters */
+
+/**
+ * struct cdrive_payload_validator - what the cached part of a drive is kept under
+ * @index: the drive's
+ * @pad: 0
+ * @validator: NUL-terminated, "": none
+ *
+ * CDRIVE_PAYLOAD_VALIDATOR: -EPERM when the device is not bound to the drive's helper;
+ * -EBUSY while a write is in flight; -ENODEV: no such drive, or nothing of it is cached.
+ */
+struct cdrive_payload_validator {
+	__u32 index;
+	__u32 pad;
+	__u8 validator[CDRIVE_MAX_VALIDATOR + 1];
+};
+
+#define CDRIVE_PAYLOAD_VALIDATOR	_IOW(0xCD, 0xC5, struct cdrive_payload_validator)
 
 /* A payload offset: drive, tag, and the position in the request (22 bits). */
 #define CDRIVE_PAYLOAD_POS_BITS	22
