@@ -250,7 +250,7 @@ $(BUILD)/kunit/%/cdrive.ko: $(module_src) $(wildcard tests/kunit/*.c) build/kern
 build/kernels/%/modules/updates/cdrive.ko: $(BUILD)/module/%/cdrive.ko
 	@mkdir -p $(@D)
 	$(call tell,COPY,$@)
-	$(Q)cp $< $@
+	$(Q)cp --remove-destination $< $@
 	$(Q)/sbin/depmod -b build/kernels/$* $$(cat build/kernels/$*/ready)
 
 modules: $(KERNELS:%=build/kernels/%/modules/updates/cdrive.ko)

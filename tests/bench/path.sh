@@ -17,6 +17,7 @@ size=256M
 rounds=${BENCH_ROUNDS:-3}
 seconds=${BENCH_SECONDS:-3}
 disks=${BENCH_DISKS:-cdrive nbd}
+. tests/bench/lib.sh
 
 # block size, fio's rw, depth, and how many times nbd's rate is required
 jobs='4k randread 32 2.5
@@ -39,17 +40,6 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 130' HUP INT TERM
-
-# wait_until SECONDS COMMAND...
-wait_until() {
-	tries=$(($1 * 10))
-	shift
-	until "$@"; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || die "waited in vain: $*"
-		sleep 0.1
-	done
-}
 
 # --- the two devices ------------------------------------------------------------
 
@@ -77,37 +67,7 @@ start_nbd() {
 	wait_until 20 grep -qvx 0 /sys/block/nbd0/size
 }
 
-# The settings that a request's way through the block layer depends on: the same.
-# (Left to itself nbd cuts a request of 1 MiB into eight, and cdrive does not.)
-settings() {
-	queue=/sys/block/${1#/dev/}/queue
-	echo none >"$queue/scheduler"
-	echo 1024 >"$queue/max_sectors_kb"
-	for name in scheduler max_sectors_kb nr_requests nomerges wbt_lat_usec; do
-		[ ! -e "$queue/$name" ] || echo "$name=$(cat "$queue/$name")"
-	done | tr '\n' ' '
-}
-
 # --- measuring ------------------------------------------------------------------
-
-fio_options="--direct=1 --ioengine=libaio --norandommap --randrepeat=1 --time_based \
---ramp_time=1 --runtime=$seconds"
-
-# measure DEVICE BS RW DEPTH: prints requests a second
-measure() {
-	# shellcheck disable=SC2086  # lists of words
-	timeout 60 fio --name=path --filename="$1" --bs="$2" --rw="$3" --iodepth="$4" \
-		$fio_options --output-format=json >"$dir/fio" || die "fio: $(tail -n 5 "$dir/fio")"
-	jq '.jobs[0] | (.read.iops + .write.iops) * 10 | round / 10' "$dir/fio"
-}
-
-# Both are filled, so that no read is of what was never written, and read back
-# with their checksums: a path that loses data is not measured.
-fill() {
-	timeout 120 fio --name=fill --filename="$1" --direct=1 --ioengine=libaio --iodepth=8 \
-		--bs=1M --rw=write --verify=crc32c --verify_fatal=1 >"$dir/fio" 2>&1 ||
-		die "$1: filling it: $(tail -n 5 "$dir/fio")"
-}
 
 chosen_jobs() {
 	echo "$jobs" | while read -r job; do
@@ -142,39 +102,4 @@ done
 grep -q . "$dir/results" || die "nothing was measured"
 sed 's/^/# /' "$dir/results"
 chosen_jobs >"$dir/jobs"
-# What else the machine does changes by the minute: a ratio is one of two figures
-# taken one after the other, and the median is that of the rounds' ratios.
-awk '
-	function median(list, v, n, i, j, t) {
-		n = split(list, v, " ")
-		for (i = 2; i <= n; i++)
-			for (j = i; j > 1 && v[j] + 0 < v[j - 1] + 0; j--) {
-				t = v[j]; v[j] = v[j - 1]; v[j - 1] = t
-			}
-		return n ? v[int((n + 1) / 2)] : "-"
-	}
-	FNR == NR {
-		job = $2 " " $3 " " $4
-		figures[$1, job] = figures[$1, job] " " $5
-		if ($1 == "cdrive")
-			ours[job] = $5
-		else if (job in ours && $5 > 0)
-			ratios[job] = ratios[job] " " ours[job] / $5
-		next
-	}
-	FNR == 1 {
-		printf "%-4s %-10s %5s %10s %10s %6s %9s\n", "bs", "rw", "depth",
-			"cdrive/s", "nbd/s", "ratio", "required"
-	}
-	{
-		job = $1 " " $2 " " $3
-		printf "%-4s %-10s %5s %10s %10s", $1, $2, $3,
-			median(figures["cdrive", job]), median(figures["nbd", job])
-		ratio = median(ratios[job])
-		if (ratio != "-") {
-			printf " %6.2f %9.1f  %s", ratio, $4, ratio < $4 ? "FAIL" : "PASS"
-			failed += ratio < $4
-		}
-		print ""
-	}
-	END { exit failed != 0 }' "$dir/results" "$dir/jobs"
+ratios cdrive nbd "$dir/results" "$dir/jobs"
