@@ -57,7 +57,7 @@ late_lib  := tests/late/machine.c tests/late/schedule.c
 stress_src := $(wildcard tests/stress/*.c)
 # What unit tests share.
 unit_lib  := $(filter-out $(unit_src),$(wildcard tests/unit/*.c)) $(late_lib)
-module_src := Kbuild $(wildcard driver/*.[ch] uapi/linux/*.h)
+module_src := Kbuild $(wildcard driver/*.[ch] driver/*/*.[ch] uapi/linux/*.h)
 
 obj  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 asan = $(patsubst %.c,$(BUILD)/asan/%.o,$(1))
@@ -283,7 +283,7 @@ source := $(SRCDIR)/clouddrive-$(VERSION)
 
 install: programs
 	$(call put,$(BUILD)/clouddrivectl $(BUILD)/clouddrived,$(PREFIX)/sbin)
-	$(call put,uapi/linux/cdrive.h,$(PREFIX)/include/linux,644)
+	$(call put,$(wildcard uapi/linux/*.h),$(PREFIX)/include/linux,644)
 	$(foreach n,7 8,$(call put,$(wildcard Documentation/man/*.$(n)),$(share)/man/man$(n),644))
 	$(call put,$(wildcard scripts/completion/*),$(share)/bash-completion/completions,644)
 	$(call put,$(wildcard scripts/udev/*.rules),$(UDEVDIR)/rules.d,644)
