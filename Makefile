@@ -42,7 +42,7 @@ Q := @
 tell = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-7s %s\n' $(1) $(2))
 endif
 
-lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c helper/image/*.c)
+lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c helper/image/*.c helper/cache/*.c)
 ctl_src   := $(wildcard helper/ctl/*.c helper/host/*.c)
 agent_src := $(wildcard helper/agent/*.c)
 drive_src := $(wildcard helper/drive/*.c)

@@ -54,6 +54,19 @@ static void get_memory(struct nlattr **attrs, struct driver_memory *m)
 	}
 }
 
+/* An older driver tells less of them, a newer one more. */
+static void get_cache(struct nlattr **attrs, struct driver_drive *drive)
+{
+	struct nlattr *attr = attrs[CDRIVE_A_CACHE_COUNTERS];
+	size_t len = attr ? (size_t)nla_len(attr) : 0;
+
+	drive->cached = attr;
+	drive->cache = (struct cdrive_cache_counters){ 0 };
+	if (attr)
+		memcpy(&drive->cache, nla_data(attr),
+		       len < sizeof(drive->cache) ? len : sizeof(drive->cache));
+}
+
 static int on_drive(struct nl_msg *msg, void *arg)
 {
 	struct nlattr *attrs[CDRIVE_A_MAX + 1];
@@ -81,6 +94,7 @@ static int on_drive(struct nl_msg *msg, void *arg)
 	drive->has_lease = attrs[CDRIVE_A_LEASE_UNTIL];
 	drive->lease_until = get_u64(attrs, CDRIVE_A_LEASE_UNTIL);
 	get_memory(attrs, &drive->memory);
+	get_cache(attrs, drive);
 	return NL_OK;
 }
 

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include <linux/cdrive.h>
+#include <linux/cdrive_cache.h>
 
 struct driver;
 
@@ -41,6 +42,8 @@ struct driver_drive {
 	unsigned int openers;
 	bool read_only;
 	bool has_lease;
+	bool cached; /* a part of the machine's cache is its: */
+	struct cdrive_cache_counters cache;
 	char name[CDRIVE_MAX_NAME + 1]; /* its link below /dev/disk/by-clouddrive; "": none */
 	struct driver_memory memory;
 };
