@@ -43,7 +43,7 @@ tell = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-7s %s\n' $(
 endif
 
 lib_src   := $(wildcard helper/lib/*.c helper/azure/*.c helper/vhd/*.c helper/image/*.c helper/cache/*.c)
-ctl_src   := $(wildcard helper/ctl/*.c helper/host/*.c)
+ctl_src   := $(wildcard helper/ctl/*.c helper/host/*.c helper/command/*.c)
 agent_src := $(wildcard helper/agent/*.c)
 drive_src := $(wildcard helper/drive/*.c)
 store_src := $(wildcard helper/devstore/*.c helper/devstore/*/*.c)
@@ -265,7 +265,7 @@ test demo lint:
 
 format:
 	@scripts/setup format
-	$(Q)clang-format -i $(filter-out tests/kunit/%,$(wildcard helper/*/*.[ch] tests/*/*.[ch]))
+	$(Q)clang-format -i $(filter-out tests/kunit/%,$(wildcard helper/*/*.[ch] helper/*/*/*.[ch] tests/*/*.[ch]))
 
 bench:
 	@scripts/setup bench

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "azure/props.h"
+#include "command/options.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
 #include "ctl/progress.h"
 #include "ctl/snapshot.h"
 #include "host/drives.h"

@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/options.h"
+#include "command/session.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
-#include "ctl/session.h"
 #include "host/drives.h"
 
 /* The service would refuse it too, as it is leased, but not say by whom. */

@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "command/options.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
 #include "devstore/devstore.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
@@ -47,7 +47,7 @@ static int read_account(const char *arg, struct devstore_account *account)
 
 	if (!colon)
 		return fail(EXIT_USAGE, "--account: not NAME:KEYFILE; see clouddrivectl %s --help",
-			    ctl_verb);
+			    command_verb);
 	f = fopen(colon + 1, "re");
 	if (!f || !fgets(line, sizeof(line), f)) {
 		int status = fail(EXIT_FAILED, "%s: %m; it is to hold the account's key in base64",

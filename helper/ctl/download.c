@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "command/options.h"
+#include "command/session.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
 #include "ctl/progress.h"
-#include "ctl/session.h"
 #include "image/download.h"
 
 struct download_options {

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "agent/lock.h"
+#include "command/options.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
 #include "host/drives.h"
 #include "host/mounts.h"
 #include "lib/state.h"

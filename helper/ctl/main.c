@@ -90,7 +90,7 @@ static int run_verb(int argc, char **argv)
 		fputs(verb->help, stdout);
 		return EXIT_OK;
 	}
-	ctl_verb = verb->name;
+	command_verb = verb->name;
 	return verb->run(argc, argv);
 }
 

@@ -15,8 +15,8 @@
 #include "agent/key.h"
 #include "agent/lock.h"
 #include "azure/sas.h"
+#include "command/options.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
 #include "host/detach.h"
 #include "host/drives.h"
 #include "host/mount.h"
@@ -148,12 +148,6 @@ static int prepare(struct request *r)
 }
 
 /* --- one URL -------------------------------------------------------------------------- */
-
-int mount_interrupted(const struct mount *m)
-{
-	return fail(EXIT_FAILED, "%s: interrupted; %s", m->session.text,
-		    m->was_there ? "it stays as it was before" : "it is unmounted again");
-}
 
 static int mount_locked(struct mount *m)
 {

@@ -93,16 +93,16 @@ static void draw(struct progress *p)
 	describe(p, text, sizeof(text));
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &win) || !win.ws_col)
 		win.ws_col = 80;
-	room = (int)win.ws_col - (int)strlen(ctl_verb) - (int)strlen(text) - 6;
+	room = (int)win.ws_col - (int)strlen(command_verb) - (int)strlen(text) - 6;
 	if (room > (int)sizeof(bar) - 1)
 		room = sizeof(bar) - 1;
 	if (!p->job.total || room < 5) {
-		snprintf(line, sizeof(line), "%s: %s", ctl_verb, text);
+		snprintf(line, sizeof(line), "%s: %s", command_verb, text);
 	} else {
 		full = (int)percent(p) * room / 100;
 		memset(bar, '#', (size_t)full);
 		memset(bar + full, '.', (size_t)(room - full));
-		snprintf(line, sizeof(line), "%s: [%.*s] %s", ctl_verb, room, bar, text);
+		snprintf(line, sizeof(line), "%s: [%.*s] %s", command_verb, room, bar, text);
 	}
 	fprintf(stderr, "\r%.*s\033[K", (int)win.ws_col - 1, line);
 	p->drawn = true;
@@ -119,7 +119,7 @@ static void say_line(struct progress *p, uint64_t now)
 	p->tenth = tenth;
 	p->shown = now;
 	describe(p, text, sizeof(text));
-	fprintf(stderr, "clouddrivectl: %s: %s\n", ctl_verb, text + strspn(text, " "));
+	fprintf(stderr, "clouddrivectl: %s: %s\n", command_verb, text + strspn(text, " "));
 }
 
 static void on_timer(void *arg)

@@ -9,7 +9,7 @@
 #ifndef CTL_PROGRESS_H
 #define CTL_PROGRESS_H
 
-#include "ctl/session.h"
+#include "command/session.h"
 #include "image/job.h"
 
 struct progress {

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "azure/props.h"
+#include "command/options.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
 #include "ctl/snapshot.h"
 #include "host/drives.h"
 #include "host/freeze.h"

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "agent/lock.h"
+#include "command/options.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
 #include "host/drives.h"
 #include "host/helper.h"
 #include "host/mounts.h"

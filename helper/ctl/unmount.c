@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <stdbool.h>
 
+#include "command/options.h"
 #include "ctl/ctl.h"
-#include "ctl/options.h"
 #include "host/detach.h"
 #include "host/drives.h"
 

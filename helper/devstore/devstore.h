@@ -2,12 +2,15 @@
 /*
  * devstore.h - the embedded page-blob service, as a program
  *
- *   http/      requests and responses on connections
- *   auth/      SharedKey and SAS
- *   service/   the calls of the REST interface, and what they share
- *   faults/    rules that make calls go wrong, counters
- *   storage/   where containers and blobs are kept
  *   control.c  the socket of "devstore fault" and "devstore counters"
+ *   http/      requests and responses on connections
+ *   faults/    rules that make calls go wrong, counters
+ *   service/   the calls of the REST interface, and what they share
+ *   auth/      SharedKey and SAS
+ *   request/   a request in its parts, and the errors of the service
+ *   storage/   where containers and blobs are kept
+ *
+ * A folder uses those below it in this list.
  */
 #ifndef DEVSTORE_DEVSTORE_H
 #define DEVSTORE_DEVSTORE_H

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "agent/lock.h"
-#include "ctl/ctl.h"
+#include "command/message.h"
 #include "host/detach.h"
 #include "host/drives.h"
 #include "host/helper.h"

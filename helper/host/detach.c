@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "agent/lock.h"
-#include "ctl/ctl.h"
+#include "command/message.h"
 #include "host/flush.h"
 #include "host/helper.h"
 #include "host/mounts.h"

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "azure/devname.h"
-#include "ctl/ctl.h"
-#include "ctl/options.h"
+#include "command/message.h"
+#include "command/options.h"
 #include "host/mounts.h"
 #include "lib/notes.h"
 #include "lib/runtime.h"
@@ -177,7 +177,7 @@ static int find_by_url(struct drives *drives, const char *arg, struct drive **dr
 
 	if (az_url_parse(arg, &url, why, sizeof(why))) {
 		status = fail(EXIT_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
-			      ctl_verb);
+			      command_verb);
 	} else {
 		*drive = drives_by_url(drives, &url);
 		az_url_free(&url);

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ctl/session.h"
+#include "command/session.h"
 #include "host/start.h"
 
 #define PARK_LIMIT_UNSET UINT64_MAX /* the module's; 0: none */

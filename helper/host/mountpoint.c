@@ -6,13 +6,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "command/message.h"
 #include "host/filesystem.h"
 #include "host/flush.h"
 #include "host/fsck.h"
 #include "host/mount.h"
 #include "host/mounts.h"
 #include "lib/runtime.h"
+
+int mount_interrupted(const struct mount *m)
+{
+	return fail(EXIT_FAILED, "%s: interrupted; %s", m->session.text,
+		    m->was_there ? "it stays as it was before" : "it is unmounted again");
+}
 
 int mountpoint_check(struct mount *m)
 {

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "command/message.h"
 #include "lib/runtime.h"
 #include "lib/signals.h"
 

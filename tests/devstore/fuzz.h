@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devstore/http/request.h"
+#include "devstore/request/request.h"
 
 #define FUZZ_MAX_BODY (64u << 10)
 

@@ -20,7 +20,7 @@
 
 #include <openssl/evp.h>
 
-#include "devstore/http/request.h"
+#include "devstore/request/request.h"
 #include "lib/text.h"
 
 #define DS_DEV_ACCOUNT "devstoreaccount1"

@@ -16,10 +16,10 @@
 #define DEVSTORE_CALL_H
 
 #include "devstore/auth/auth.h"
+#include "devstore/request/request.h"
 #include "devstore/service/conditions.h"
 #include "devstore/service/object.h"
 #include "devstore/service/range.h"
-#include "devstore/http/request.h"
 
 #define DS_MAX_FIELDS (DS_MAX_MS + 64)
 #define DS_MAX_BODY DS_MAX_PAGES /* of anything that is sent to us */

@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devstore/service/error.h"
-#include "devstore/http/request.h"
+#include "devstore/request/error.h"
+#include "devstore/request/request.h"
 
 struct ds_conditions {
 	bool combined; /* the rule of reads since 2013-08-15 */

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devstore/service/error.h"
+#include "devstore/request/error.h"
 
 #define DS_LEASE_ID 37
 #define DS_LEASE_INFINITE (-1)

@@ -23,9 +23,9 @@
 #include <stdint.h>
 
 #include "devstore/auth/auth.h"
+#include "devstore/request/request.h"
 #include "devstore/service/lease.h"
 #include "devstore/service/range.h"
-#include "devstore/http/request.h"
 #include "devstore/storage/storage.h"
 
 #define DS_MAX_POLICIES 5

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "devstore/http/request.h"
+#include "devstore/request/request.h"
 
 #define DS_PAGE 512u
 #define DS_MAX_BLOB (8ull << 40)

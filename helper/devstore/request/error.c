@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "devstore/service/error.h"
+#include "devstore/request/error.h"
 
 #include <errno.h>
 

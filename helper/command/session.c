@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/session.h"
+#include "command/session.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/ctl.h"
-#include "ctl/options.h"
+#include "command/message.h"
+#include "command/options.h"
 
 static int bad_url(const char *arg, const char *why)
 {
@@ -15,7 +15,7 @@ static int bad_url(const char *arg, const char *why)
 	int status;
 
 	status = fail(EXIT_USAGE, "%s: %s; see clouddrivectl %s --help", s ? s : "URL", why,
-		      ctl_verb);
+		      command_verb);
 	free(s);
 	return status;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "ctl/options.h"
+#include "command/options.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/ctl.h"
+#include "command/message.h"
 #include "lib/text.h"
 
 int parse_size(const char *s, uint64_t *bytes)
@@ -57,7 +57,7 @@ char *redacted(const char *arg)
 static int usage(const char *what, size_t len, const char *why)
 {
 	return fail(EXIT_USAGE, "%.*s: %s; see clouddrivectl %s --help", (int)len, what, why,
-		    ctl_verb);
+		    command_verb);
 }
 
 static int set_number(const struct option *o, const char *s, size_t len)
@@ -68,7 +68,7 @@ static int set_number(const struct option *o, const char *s, size_t len)
 		return EXIT_OK;
 	return fail(EXIT_USAGE,
 		    "--%.*s: not a number from %llu to %llu; see clouddrivectl %s --help", (int)len,
-		    o->name, (unsigned long long)o->min, (unsigned long long)o->max, ctl_verb);
+		    o->name, (unsigned long long)o->min, (unsigned long long)o->max, command_verb);
 }
 
 static int set_limit(const struct option *o, const char *s, size_t len)
@@ -85,7 +85,7 @@ static int set_limit(const struct option *o, const char *s, size_t len)
 		EXIT_USAGE,
 		"--%.*s: neither a number from %llu to %llu nor none; see clouddrivectl %s --help",
 		(int)len, o->name, (unsigned long long)o->min, (unsigned long long)o->max,
-		ctl_verb);
+		command_verb);
 }
 
 static int set_value(const struct option *o, const char *arg, const char *s)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "devstore/http/request.h"
+#include "devstore/request/request.h"
 #include "lib/text.h"
 
 #include <ctype.h>

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl/ctl.h"
+#include "command/message.h"
 
-const char *ctl_verb;
+const char *command_verb;
 
 /* One line whatever a name or a server put into it, and no escape sequence
  * for the terminal; UTF-8 passes. */
@@ -22,8 +22,8 @@ static void print_line(const char *fmt, va_list args)
 	for (s = line; *s; s++)
 		if ((unsigned char)*s < ' ' || *s == 127)
 			*s = '?';
-	if (ctl_verb)
-		fprintf(stderr, "clouddrivectl: %s: %s\n", ctl_verb, line);
+	if (command_verb)
+		fprintf(stderr, "clouddrivectl: %s: %s\n", command_verb, line);
 	else
 		fprintf(stderr, "clouddrivectl: %s\n", line);
 }

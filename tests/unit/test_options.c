@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* Before cmocka.h, which has a macro fail(). */
-#include "../../helper/ctl/message.c"
-#include "../../helper/ctl/options.c"
+#include "../../helper/command/message.c"
+#include "../../helper/command/options.c"
 
 #include <cmocka.h>
 
@@ -38,7 +38,7 @@ static char *heard(void)
 static int set_up(void **state)
 {
 	(void)state;
-	ctl_verb = "verb";
+	command_verb = "verb";
 	return 0;
 }
 
@@ -297,5 +297,5 @@ int main(void)
 		cmocka_unit_test(answers),
 	};
 
-	return cmocka_run_group_tests_name("ctl_options", tests, set_up, NULL);
+	return cmocka_run_group_tests_name("options", tests, set_up, NULL);
 }

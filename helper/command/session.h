@@ -2,8 +2,8 @@
 /*
  * session.h - the blob that a command line names, and calls on it
  */
-#ifndef CTL_SESSION_H
-#define CTL_SESSION_H
+#ifndef COMMAND_SESSION_H
+#define COMMAND_SESSION_H
 
 #include <stdbool.h>
 

@@ -6,8 +6,8 @@
  * ends them.  They can't be abbreviated: what works today would mean something else
  * once another option is added.
  */
-#ifndef CTL_OPTIONS_H
-#define CTL_OPTIONS_H
+#ifndef COMMAND_OPTIONS_H
+#define COMMAND_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "devstore/service/error.h"
+#include "devstore/request/error.h"
 
 #define DS_ARENA_FIRST 8192u
 #define DS_ARENA_MAX (192u << 10)
