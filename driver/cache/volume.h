@@ -4,8 +4,8 @@
  *
  * A volume maps chunks of its drive to slots of the pool (see pool.h), and knows which
  * sectors of each block are there, and the block's checksum.  It has a lock of its own,
- * below the drive's lock; none but the pool's is below it.  Nothing here does I/O or
- * sleeps, but what says so.
+ * below the drive's lock; none but the pool's is below it.  All is for process context.
+ * Nothing here does I/O; what may sleep says so.
  *
  * What keeps it from being stale are generations (see generation.h):
  *
@@ -47,19 +47,33 @@ struct cdrive_extent {
 /* The most that a transfer touches, as it need not begin at a chunk. */
 #define CDRIVE_MAX_EXTENTS	(CDRIVE_MAX_TRANSFER / CDRIVE_CACHE_SLOT + 1)
 
-/* May sleep.  Empty; @sectors: size of the drive.  NULL: no memory. */
+/*
+ * May sleep.  Empty, without drive (see cdrive_pool_set_idle()), sharing; @sectors: size of
+ * the drive.  NULL: no memory, or there are 253 of them.
+ */
 struct cdrive_volume *cdrive_volume_new(struct cdrive_pool *pool, const char *name,
 					u64 sectors);
 /* May sleep.  Gives all slots back; nothing may be pinned or busy. */
 void cdrive_volume_free(struct cdrive_volume *volume);
 
-/* The generation of a range, for cdrive_volume_fill() and _enter() later on. */
+const char *cdrive_volume_name(const struct cdrive_volume *volume);
+u64 cdrive_volume_sectors(const struct cdrive_volume *volume);
+
+/*
+ * The generation of a range, never 0: of a read for cdrive_volume_fill() and _enter() later
+ * on; of a write for cdrive_volume_written(), to be noted after cdrive_volume_write().
+ */
 u64 cdrive_volume_read(struct cdrive_volume *volume, u64 sector, u32 sectors);
 
 /* True: something was there, so that it is worth to be entered anew. */
 bool cdrive_volume_write(struct cdrive_volume *volume, u64 sector, u32 sectors);
-/* Returns the new generation. */
-u64 cdrive_volume_written(struct cdrive_volume *volume, u64 sector, u32 sectors);
+/*
+ * @generation: as noted when the write arrived.  Returns the new one, with which its own bytes may
+ * be entered; 0: they must not be, as another write to the range arrived or ended
+ * meanwhile (and _fill() gives no slots for 0).  So a block is never there while a write
+ * to it is under way.
+ */
+u64 cdrive_volume_written(struct cdrive_volume *volume, u64 sector, u32 sectors, u64 generation);
 
 /*
  * True: all of the range is there, and its slots are pinned until
@@ -69,21 +83,30 @@ bool cdrive_volume_hit(struct cdrive_volume *volume, u64 sector, u32 sectors);
 /* Of a range that is pinned: where it is.  Returns how many there are. */
 unsigned int cdrive_volume_locate(struct cdrive_volume *volume, u64 sector, u32 sectors,
 				  struct cdrive_extent *extents);
-/* Of blocks of a pinned slot that were read: they are what was written. */
+/*
+ * Of blocks of a pinned slot that were read: they are what was written.  Counts those that are
+ * not.
+ */
 bool cdrive_volume_verify(struct cdrive_volume *volume, const struct cdrive_extent *extent,
 			  const u32 *crc);
-/* They are not: these blocks are dropped. */
+/* They are not, or could not be read: these blocks are dropped. */
 void cdrive_volume_drop(struct cdrive_volume *volume, const struct cdrive_extent *extent);
 void cdrive_volume_unpin(struct cdrive_volume *volume, u64 sector, u32 sectors);
 
-/* A read of that range belongs to a long run, which passes by. */
+/*
+ * Of every read, once, as it arrives: it continues a run of more than 4 MiB, which
+ * passes by, unless cdrive_volume_set_fill_runs().
+ */
 bool cdrive_volume_is_run(struct cdrive_volume *volume, u64 sector, u32 sectors);
+void cdrive_volume_set_fill_runs(struct cdrive_volume *volume, bool fill_runs);
 
 /*
- * May evict, of other volumes too.  Where to write the blocks of a range to, which are
+ * May sleep, and evict, of other volumes too.  Where to write the blocks of a range to, which are
  * busy from now on, and not there.  Returns how many extents there are, 0: none, as the
  * range has changed since @generation, as all is busy or pinned, or there is no room.
- * Chunks for which there is no room are left out.
+ * Chunks for which there is no room are left out, and so are blocks that are there, are being
+ * read or written, or hold sectors that the range lacks.  Room is for CDRIVE_MAX_EXTENTS.
+ * Counts a fill, or one that was skipped.
  */
 unsigned int cdrive_volume_fill(struct cdrive_volume *volume, u64 sector, u32 sectors,
 				u64 generation, struct cdrive_extent *extents);
@@ -96,15 +119,26 @@ void cdrive_volume_enter(struct cdrive_volume *volume, u64 sector, u32 sectors,
 			 u64 generation, const struct cdrive_extent *extent,
 			 const u32 *crc, bool ok);
 
+enum cdrive_volume_event {
+	CDRIVE_VOLUME_SKIPPED,
+	CDRIVE_VOLUME_IO_ERROR,
+	CDRIVE_VOLUME_BYPASSED,
+};
+
+/* Counts what the map doesn't see. */
+void cdrive_volume_note(struct cdrive_volume *volume, enum cdrive_volume_event event);
+/* All but CDRIVE_CACHE_F_WARM. */
 void cdrive_volume_count(struct cdrive_volume *volume,
 			 struct cdrive_cache_counters *counters);
 
 /*
- * Of a volume without drive.  Export: up to @n entries from *@cursor on.  Import: one
- * entry; -EINVAL: out of bounds, or a slot or chunk that is taken.
+ * Of a volume without drive.  Export: up to @n entries from *@cursor on, those that are to
+ * be kept longest first; how many, 0: there are no more; -EAGAIN: it has changed since the
+ * first.  Import: one entry, in that order; may sleep; -EINVAL: out of bounds, or a
+ * slot or chunk that is taken; -ENOMEM.
  */
-unsigned int cdrive_volume_export(struct cdrive_volume *volume, u64 *cursor,
-				  struct cdrive_cache_entry *entries, unsigned int n);
+int cdrive_volume_export(struct cdrive_volume *volume, u64 *cursor,
+			 struct cdrive_cache_entry *entries, unsigned int n);
 int cdrive_volume_import(struct cdrive_volume *volume,
 			 const struct cdrive_cache_entry *entry);
 
