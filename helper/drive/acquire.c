@@ -98,6 +98,37 @@ static int raise_now(struct lease *l, uint64_t to, struct az_error *err)
 	return 0;
 }
 
+/*
+ * A raise that was carried out, and whose answer was lost, is refused when it is repeated,
+ * as it has changed the ETag itself.  But then the number is ours: under the lease nobody
+ * else raises it.
+ */
+static int look_who_raised(struct lease *l, uint64_t to, struct az_error *err)
+{
+	struct az_props now;
+
+	if (read_props(l, &now, err))
+		return -1;
+	l->unchanged = now.has_sequence_number && now.sequence_number == to;
+	return 0;
+}
+
+/* 412 ConditionNotMet: the blob was written to since; it is raised all the same. */
+static int raise_if_unchanged(struct lease *l, uint64_t to, struct az_error *err)
+{
+	int e;
+
+	l->blob->if_match = l->etag;
+	e = raise_now(l, to, err);
+	l->blob->if_match = NULL;
+	l->unchanged = !e;
+	if (!e || !az_error_is(err, "ConditionNotMet"))
+		return e;
+	if (look_who_raised(l, to, err))
+		return -1;
+	return raise_now(l, to, err);
+}
+
 /* What was another's lease may have ended by itself meanwhile. */
 static int break_lease(struct lease *l, struct az_error *err)
 {
@@ -136,6 +167,8 @@ int lease_acquire(struct lease *l, bool force, struct az_props *props, struct az
 	if (read_props(l, props, err))
 		return -1;
 	sequence_settle(&l->sequence, props->sequence_number);
+	if (l->etag)
+		return raise_if_unchanged(l, props->sequence_number + 1, err);
 	return raise_now(l, props->sequence_number + 1, err);
 }
 
@@ -147,6 +180,7 @@ static int resume_lease(struct lease *l, bool knowable, struct az_error *err)
 		return 0;
 	if (!knowable || !az_error_is(err, "LeaseNotPresentWithLeaseOperation"))
 		return -1;
+	l->interrupted = true;
 	return lease_now(l, AZ_LEASE_ACQUIRE, err);
 }
 

@@ -22,6 +22,10 @@
  * Takes the lease (a fresh id) and raises the number to old + 1.  @props are the blob's,
  * read while the lease is held.  0, or -1 with @err.  @force: a lease that another client
  * holds is broken, once: whoever acquires faster after that has it.
+ *
+ * With l->etag the raise is carried out only if the blob has that ETag (If-Match), which
+ * proves in one step that nothing was written since it had it: l->unchanged.  Else it
+ * is raised without that.
  */
 int lease_acquire(struct lease *l, bool force, struct az_props *props, struct az_error *err);
 

@@ -17,6 +17,7 @@
 #include "azure/blob.h"
 #include "drive/drive.h"
 #include "drive/reserve.h"
+#include "drive/validator.h"
 #include "lib/log.h"
 #include "lib/runtime.h"
 #include "lib/state.h"
@@ -42,6 +43,8 @@ struct control {
 	struct client *clients;
 	unsigned int n_clients;
 	struct loop_timer detach_timer;
+	struct validator validator;
+	bool asking; /* for it */
 	unsigned int tries;
 };
 
@@ -143,7 +146,7 @@ static json_t *status(const struct drive *d)
 	json_t *s;
 
 	s = json_pack(
-		"{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:o, s:s, s:s*, s:s*}",
+		"{s:i, s:s, s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:o, s:s, s:s*, s:s*, s:s*}",
 		"index", d->index, "url", d->name, "state", state_name(d->state), "size",
 		(json_int_t)d->size, "read_only", d->read_only, "helper_pid", (int)getpid(),
 		"connections", d->connections, "lease", lease_status(d), "credential",
@@ -153,7 +156,7 @@ static json_t *status(const struct drive *d)
 		transaction_status(d), "retries", (json_int_t)d->store.retries, "service",
 		service_status(d), "memory", reserve_status(d), "last_error", d->last_error,
 		"fenced", d->fenced[0] ? d->fenced : NULL, "parked_because",
-		drive_parked_because(d));
+		drive_parked_because(d), "cache_start", d->cache_start);
 	if (!s)
 		return NULL;
 	json_object_set_new(s, "device", json_sprintf("/dev/cdrive%u", d->index));
@@ -171,9 +174,13 @@ static void try_detach(void *arg)
 {
 	struct control *c = arg;
 	struct drive *d = c->drive;
-	int err = drive_detach(d, false);
 	struct client *next;
+	int err;
 
+	c->asking = false;
+	if (d->ending)
+		return;
+	err = drive_detach(d, false);
 	if (!err)
 		return;
 	if (err == -EBUSY && ++c->tries < DETACH_TRIES) {
@@ -197,6 +204,15 @@ static void try_detach(void *arg)
 	}
 }
 
+/* What is cached may be written to as long as the device is open: it is asked anew. */
+static void keep_and_detach(void *arg)
+{
+	struct control *c = arg;
+
+	c->asking = true;
+	validator_tell(&c->validator, try_detach, c);
+}
+
 static void unmount(struct client *client, bool force)
 {
 	struct control *c = client->control;
@@ -206,10 +222,10 @@ static void unmount(struct client *client, bool force)
 	force |= c->drive->state == CDRIVE_STATE_FENCED;
 	if (force && !drive_detach(c->drive, true))
 		return;
-	if (loop_timer_armed(&c->detach_timer))
+	if (c->asking || loop_timer_armed(&c->detach_timer))
 		return; /* with the other's */
 	c->tries = 0;
-	try_detach(c);
+	keep_and_detach(c);
 }
 
 /* --- snapshot ------------------------------------------------------------------ */
@@ -364,7 +380,8 @@ int control_open(struct drive *d)
 		return err;
 	}
 	c->drive = d;
-	loop_timer_init(&c->detach_timer, try_detach, c);
+	loop_timer_init(&c->detach_timer, keep_and_detach, c);
+	validator_init(&c->validator, d);
 	d->control = c;
 	return 0;
 }
@@ -377,6 +394,7 @@ void control_close(struct drive *d)
 	if (!c)
 		return;
 	loop_timer_cancel(d->loop, &c->detach_timer);
+	validator_stop(&c->validator);
 	for (struct client *client = c->clients; client; client = next) {
 		next = client->next;
 		if (client->waits) {

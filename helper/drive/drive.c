@@ -28,7 +28,8 @@ struct driver_memory drive_memory(const struct drive *d, uint64_t number, uint64
 	struct driver_memory memory = { .sequence_number = number, .raising_to = raising_to };
 
 	memcpy(memory.lease_id, d->blob.lease_id, sizeof(d->blob.lease_id));
-	notes_write(&memory, d->name, d->lease.sequence.acknowledged.modified);
+	notes_write(&memory, d->name, d->lease.sequence.acknowledged.modified,
+		    d->lease.interrupted);
 	return memory;
 }
 

@@ -52,6 +52,8 @@ struct drive {
 	bool foreground;
 	unsigned int connections;
 	int park_limit; /* seconds; 0: none; -1: the module's */
+	int64_t cache_size; /* reserved of the cache, bytes; -1: it shares the rest */
+	char kept[CDRIVE_MAX_VALIDATOR + 1]; /* the validator of what is cached of it; "": none */
 	int adopt; /* index, or -1 */
 
 	struct az_client *client;
@@ -75,6 +77,8 @@ struct drive {
 	bool ready; /* the disk is there, or: */
 	int ready_error;
 	uint64_t size; /* of the disk, bytes */
+	char etag[64]; /* of a snapshot */
+	const char *cache_start; /* "warm", or why it began cold */
 	enum cdrive_state state; /* as the driver told it last */
 	char fenced[DRIVE_MESSAGE]; /* why the blob is not ours any more */
 

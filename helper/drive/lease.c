@@ -143,7 +143,13 @@ static void renew(struct lease *l, const struct az_error *err)
 
 static void acquire(struct lease *l, const struct az_error *err)
 {
+	const struct sequence *s = &l->sequence;
+
 	(void)err;
+	if (!l->interrupted) {
+		l->interrupted = true;
+		l->ops->record(l->arg, s->number, s->raising_to);
+	}
 	call_lease(l, AZ_LEASE_ACQUIRE);
 }
 

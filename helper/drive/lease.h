@@ -97,6 +97,11 @@ struct lease {
 	bool paused; /* nothing is sent: there is no credential */
 	uint64_t until; /* the deadline, by boot_clock() */
 	uint64_t sent_at; /* of the last renewal or acquisition, likewise */
+	/* Of lease_acquire(): the ETag that the blob had when it was left, or NULL; and
+	 * whether it has it still, so that nobody has written to it. */
+	const char *etag;
+	bool unchanged;
+	bool interrupted; /* it was forgotten once, and acquired again */
 	uint64_t asked_number; /* ours when the number was asked for */
 	struct acknowledged asked; /* when the last call was sent */
 	char why[384]; /* it was rolled back */

@@ -283,8 +283,17 @@ static int command(struct link *l, struct nl_msg *msg)
 	return err ? err : l->answer;
 }
 
+static int put_cache(struct nl_msg *msg, const struct link_cache *cache)
+{
+	if (cache->size >= 0 && nla_put_u64(msg, CDRIVE_A_CACHE_SIZE, (uint64_t)cache->size) < 0)
+		return -ENOMEM;
+	if (cache->validator && nla_put_string(msg, CDRIVE_A_CACHE_VALIDATOR, cache->validator) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only, int park_limit,
-		uint64_t until, const struct driver_memory *memory)
+		uint64_t until, const struct driver_memory *memory, const struct link_cache *cache)
 {
 	struct nl_msg *msg = netlink_message(&l->netlink, CDRIVE_CMD_ATTACH, 0);
 
@@ -296,7 +305,8 @@ int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_on
 	    nla_put_u64(msg, CDRIVE_A_SEQUENCE_NUMBER, memory->sequence_number) < 0 ||
 	    nla_put_u64(msg, CDRIVE_A_RAISING_TO, memory->raising_to) < 0 ||
 	    nla_put_string(msg, CDRIVE_A_LEASE_ID, memory->lease_id) < 0 ||
-	    nla_put(msg, CDRIVE_A_NOTES, (int)memory->notes_len, memory->notes) < 0) {
+	    nla_put(msg, CDRIVE_A_NOTES, (int)memory->notes_len, memory->notes) < 0 ||
+	    put_cache(msg, cache)) {
 		nlmsg_free(msg);
 		return -ENOMEM;
 	}
@@ -315,6 +325,16 @@ int link_remember(struct link *l, unsigned int index, const struct driver_memory
 
 	memcpy(remember.lease_id, memory->lease_id, sizeof(remember.lease_id));
 	return ioctl(l->payload, CDRIVE_PAYLOAD_REMEMBER, &remember) ? -errno : 0;
+}
+
+int link_validator(struct link *l, const char *validator)
+{
+	struct cdrive_payload_validator v = { .index = l->index };
+
+	if (strlen(validator) >= sizeof(v.validator))
+		return -ENAMETOOLONG;
+	memcpy(v.validator, validator, strlen(validator) + 1);
+	return ioctl(l->payload, CDRIVE_PAYLOAD_VALIDATOR, &v) ? -errno : 0;
 }
 
 int link_use_reserves(struct link *l)

@@ -21,6 +21,12 @@
 
 struct link;
 
+/* What a new drive has of the machine's cache. */
+struct link_cache {
+	int64_t size; /* bytes that are reserved; 0: none of it; -1: it shares the rest */
+	const char *validator; /* that what is kept is as it is in the blob is proven; or NULL */
+};
+
 struct link_ops {
 	void (*request)(void *arg, const struct cdrive_descriptor *desc);
 	/* The disk of an attached drive is there, or why not (-errno). */
@@ -38,10 +44,11 @@ void link_close(struct link *l);
  * Both run the loop until the driver has answered, and return the index or a
  * negative errno.  @name: see devname.h; it stays the drive's.  @park_limit:
  * seconds; 0: none; -1: the module's.  @until: the lease's deadline, CLOCK_BOOTTIME ns; 0: none.
- * @memory: for the helper that comes next.
+ * @memory: for the helper that comes next.  -ENOSPC: there are as many drives as can be, or
+ * less of the cache is left than was asked for.
  */
 int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only, int park_limit,
-		uint64_t until, const struct driver_memory *memory);
+		uint64_t until, const struct driver_memory *memory, const struct link_cache *cache);
 int link_adopt(struct link *l, unsigned int index, uint64_t until);
 
 /* This thread may have the kernel's last memory, from here on, as what makes room may
@@ -53,6 +60,13 @@ int link_use_reserves(struct link *l);
  * -EPERM: the drive is another's by now.  Works before the drive is adopted, too.
  */
 int link_remember(struct link *l, unsigned int index, const struct driver_memory *memory);
+
+/*
+ * What is cached of the drive is kept when it is detached, and is as the blob is while that
+ * has @validator; "": it is forgotten.  -EBUSY: a write is in flight; -ENODEV: nothing is
+ * cached.  A write that comes later undoes it.
+ */
+int link_validator(struct link *l, const char *validator);
 
 /* A new deadline. */
 void link_lease(struct link *l, uint64_t until);

@@ -33,50 +33,13 @@
 #include "drive/drive.h"
 #include "drive/reserve.h"
 #include "drive/retry_wait.h"
+#include "drive/validator.h"
 #include "lib/log.h"
 #include "lib/notes.h"
 #include "lib/runtime.h"
 #include "vhd/footer.h"
 
-#define CONNECTIONS 32
-#define CONNECTIONS_MOST 128
-
 #define READY_S 60
-
-/* --- the request ---------------------------------------------------------- */
-
-json_t *drive_configure(struct drive *d, const json_t *request, int fd)
-{
-	const char *url = NULL, *sas = NULL;
-	int connections = CONNECTIONS, park_limit = -1, adopt = -1;
-	int read_only = 0, force = 0, foreground = 0;
-	json_error_t e;
-	char why[DRIVE_MESSAGE];
-	int err;
-
-	if (json_unpack_ex((json_t *)request, &e, 0, "{s:s, s:s, s?b, s?b, s?i, s?i, s?i, s?b}",
-			   "url", &url, "sas", &sas, "read_only", &read_only, "force", &force,
-			   "connections", &connections, "park_limit", &park_limit, "adopt", &adopt,
-			   "foreground", &foreground))
-		return runtime_error(EXIT_FAILED, "clouddrived: %s", e.text);
-	if (az_url_parse(url, &d->url, why, sizeof(why)))
-		return runtime_error(EXIT_USAGE, "%s", why);
-	d->name = az_url_text(&d->url);
-	err = az_credential_set_sas(&d->cred, sas);
-	if (err || !d->name)
-		return runtime_error(EXIT_DENIED, "%s: no usable SAS", url);
-	if (connections < 1 || connections > CONNECTIONS_MOST)
-		return runtime_error(EXIT_USAGE, "connections: must be 1 to %d", CONNECTIONS_MOST);
-	d->read_only = read_only || d->url.snapshot;
-	d->force = force;
-	d->foreground = foreground;
-	d->connections = (unsigned int)connections;
-	d->park_limit = park_limit;
-	d->adopt = adopt;
-	agent_channel_init(&d->channel, d->loop, &d->cred, d->name, &drive_channel_ops, d);
-	err = agent_channel_open(&d->channel, fd, request);
-	return err ? runtime_error(EXIT_FAILED, "%s: %s", d->name, strerror(-err)) : NULL;
-}
 
 /* --- steps ------------------------------------------------------------------ */
 
@@ -160,6 +123,7 @@ static json_t *check_blob(struct drive *d)
 				     "%s: the blob is empty; delete it and create it with a size",
 				     d->name);
 	d->size = q.sync.res.props.size;
+	memcpy(d->etag, q.sync.res.props.etag, sizeof(d->etag));
 	return NULL;
 }
 
@@ -198,6 +162,7 @@ static json_t *acquire(struct drive *d)
 	struct az_props props;
 	struct az_error err = { 0 };
 
+	d->lease.etag = d->kept[0] ? d->kept : NULL;
 	if (lease_acquire(&d->lease, d->force, &props, &err)) {
 		if (az_error_is(&err, "LeaseAlreadyPresent"))
 			return leased_elsewhere(d, &err);
@@ -287,6 +252,7 @@ static json_t *resume(struct drive *d)
 	if (error)
 		return error;
 	d->lease.sequence.acknowledged.modified = notes_modified(m);
+	d->lease.interrupted = notes_interrupted(m);
 	if (!lease_resume(&d->lease, m->sequence_number, m->raising_to, &props, &err, why,
 			  sizeof(why))) {
 		d->size = props.size;
@@ -399,8 +365,26 @@ static int adopt(struct drive *d)
 	return ret;
 }
 
+static bool is_full(void)
+{
+	struct driver_drive drives[CDRIVE_MAX_DRIVES];
+	struct driver *driver;
+	int n = 0;
+
+	if (!driver_open(&driver)) {
+		n = driver_list(driver, drives);
+		driver_close(driver);
+	}
+	return n == CDRIVE_MAX_DRIVES;
+}
+
 static json_t *refused(struct drive *d, int err)
 {
+	if (err == -ENOSPC && d->cache_size > 0 && !is_full())
+		return runtime_error(
+			EXIT_FAILED,
+			"%s: --cache: less than that is left of the cache; see clouddrivectl init-cache",
+			d->name);
 	if (err == -ENOSPC)
 		return runtime_error(EXIT_FAILED,
 				     "%s: all %d drives of this machine are taken; unmount one",
@@ -417,12 +401,13 @@ static int attach_new(struct drive *d, uint64_t until)
 {
 	struct driver_memory memory =
 		drive_memory(d, d->lease.sequence.number, d->lease.sequence.raising_to);
+	struct link_cache cache = validator_proven(d);
 	char *name = devname_of(&d->url);
 	int ret = -ENOMEM;
 
 	if (name)
 		ret = link_attach(d->link, name, d->size >> 9, d->read_only, d->park_limit, until,
-				  &memory);
+				  &memory, &cache);
 	free(name);
 	return ret;
 }

@@ -20,9 +20,10 @@ static bool write_notes(struct driver_memory *memory, const json_t *notes)
 	return fits;
 }
 
-void notes_write(struct driver_memory *memory, const char *url, int64_t modified)
+void notes_write(struct driver_memory *memory, const char *url, int64_t modified, bool interrupted)
 {
-	json_t *notes = json_pack("{s:s, s:I}", "url", url, "modified", (json_int_t)modified);
+	json_t *notes = json_pack("{s:s, s:I, s:b}", "url", url, "modified", (json_int_t)modified,
+				  "interrupted", interrupted);
 
 	memory->notes_len = 0;
 	memory->notes[0] = '\0';
@@ -50,4 +51,13 @@ int64_t notes_modified(const struct driver_memory *memory)
 
 	json_decref(notes);
 	return modified;
+}
+
+bool notes_interrupted(const struct driver_memory *memory)
+{
+	json_t *notes = json_loadb(memory->notes, memory->notes_len, 0, NULL);
+	bool interrupted = json_is_true(json_object_get(notes, "interrupted"));
+
+	json_decref(notes);
+	return interrupted;
 }

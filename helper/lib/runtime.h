@@ -44,6 +44,8 @@
  *	{"url": "…", "sas": "…", "read_only": bool, "force": bool (break another's
  *	 lease), "connections": 32, "park_limit": seconds (optional; 0: for ever), "adopt": N
  *	 (optional: become the helper of that device), "foreground": bool,
+ *	 "cache": BYTES (optional: reserved for it of the machine's cache; 0: none),
+ *	 "cache_validator": "…" (optional: of what is kept of it in the cache: an ETag),
  *	 "user_sas": bool (optional: the SAS is one that the user brought, and only
  *	 the user can bring another), "agent_pid": N (optional: who listens at the
  *	 other end, when that is not who made the pair)}

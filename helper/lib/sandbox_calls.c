@@ -201,6 +201,8 @@ static int allow_list(scmp_filter_ctx f, enum sandbox which)
 	if (!err && which == SANDBOX_HELPER)
 		err = ALLOW_IF(f, ioctl, INT_IS(1, CDRIVE_PAYLOAD_REMEMBER));
 	if (!err && which == SANDBOX_HELPER)
+		err = ALLOW_IF(f, ioctl, INT_IS(1, CDRIVE_PAYLOAD_VALIDATOR));
+	if (!err && which == SANDBOX_HELPER)
 		err = network(f);
 	if (!err && which == SANDBOX_HELPER)
 		err = threads(f);

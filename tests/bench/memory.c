@@ -153,7 +153,7 @@ static int watch_signals(struct memory *m)
 static int attach(struct memory *m)
 {
 	int index = link_attach(m->link, "memory", m->size >> 9, false, -1, 0,
-				&(struct driver_memory){ 0 });
+				&(struct driver_memory){ 0 }, &(struct link_cache){ .size = -1 });
 	int err;
 
 	if (index < 0)

@@ -35,7 +35,11 @@ static struct {
 	enum told told[16]; /* what the driver was told, in order */
 	unsigned int n;
 	uint64_t until; /* the last deadline */
-	int adopt_answer, remember_answer, get_answer;
+	int64_t cache_size; /* as it was attached */
+	char validator[128]; /* as it was attached, or told since */
+	unsigned int drives; /* of the machine */
+	unsigned int validators; /* how often it was told */
+	int attach_answer, validator_answer, adopt_answer, remember_answer, get_answer;
 	struct driver_memory memory; /* what the driver keeps */
 	unsigned int remembered; /* how often it was told anew */
 	char name[128]; /* of the drive that the driver has */
@@ -43,10 +47,11 @@ static struct {
 	bool closed;
 	char dir[64];
 	/* the service: what it answers to whom */
-	struct az_result lease, renewal, props;
+	struct az_result lease, renewal, props, raise; /* raise: if it has If-Match */
 	unsigned int releases;
 	uint64_t footer_takes;
 	bool copy_begins; /* as the lease is taken */
+	bool interrupted; /* the helper before had lost the lease for a while */
 	int64_t acknowledged; /* when the last write was acknowledged */
 	bool listing_hangs; /* the list of page ranges is not answered */
 	int64_t ahead; /* its clock, of ours */
@@ -89,16 +94,28 @@ void link_close(struct link *l)
 }
 
 int link_attach(struct link *l, const char *name, uint64_t sectors, bool read_only, int park_limit,
-		uint64_t until, const struct driver_memory *memory)
+		uint64_t until, const struct driver_memory *memory, const struct link_cache *cache)
 {
 	(void)l, (void)read_only, (void)park_limit;
+	t.cache_size = cache->size;
+	snprintf(t.validator, sizeof(t.validator), "%s", cache->validator ? cache->validator : "");
 	t.memory = *memory;
 	t.memory.told = true;
 	assert_string_equal(name, DEVNAME);
 	assert_int_equal(sectors, SIZE >> 9);
 	told(ATTACH);
 	t.until = until;
-	return 3;
+	return t.attach_answer;
+}
+
+int link_validator(struct link *l, const char *validator)
+{
+	(void)l;
+	if (t.validator_answer)
+		return t.validator_answer;
+	snprintf(t.validator, sizeof(t.validator), "%s", validator);
+	t.validators++;
+	return 0;
 }
 
 int link_adopt(struct link *l, unsigned int index, uint64_t until)
@@ -145,6 +162,12 @@ int driver_get(struct driver *d, unsigned int index, struct driver_drive *drive)
 	*drive = (struct driver_drive){ .index = index, .sectors = SIZE >> 9, .memory = t.memory };
 	strcpy(drive->name, t.name);
 	return t.get_answer;
+}
+
+int driver_list(struct driver *d, struct driver_drive drives[CDRIVE_MAX_DRIVES])
+{
+	(void)d, (void)drives;
+	return (int)t.drives;
 }
 
 int link_detach(struct link *l, bool force)
@@ -307,7 +330,10 @@ static bool answer_one(struct az_call *call)
 		/* Who comes next must know of it, however this ends. */
 		if (t.drive.attached || t.drive.adopt >= 0)
 			assert_int_equal(t.memory.raising_to, call->number);
-		fake_ok_number(call, call->number);
+		if (call->if_match[0] && t.raise.err.class)
+			fake_answer(call, &t.raise);
+		else
+			fake_ok_number(call, call->number);
 		return true;
 	default:
 		if (call->sink.write && t.footer_takes) {
@@ -399,6 +425,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(t.dir));
 	setenv("CLOUDDRIVE_RUNTIME_DIR", t.dir, 1);
 	t.drive.loop = &fake_loop;
+	t.attach_answer = 3;
 	t.adopt_answer = 3;
 	strcpy(t.name, DEVNAME);
 	t.props.props = (struct az_props){ .type = AZ_BLOB_PAGE,
@@ -427,10 +454,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* As after the request; @adopt: -1: a new drive. */
-static json_t *open_drive(int adopt)
+static json_t *open_as(json_t *request)
 {
-	json_t *request = json_pack("{s:s, s:s, s:i}", "url", URL, "sas", SAS, "adopt", adopt);
 	int pair[2];
 	json_t *error;
 
@@ -446,6 +471,12 @@ static json_t *open_drive(int adopt)
 	return error;
 }
 
+/* As after the request; @adopt: -1: a new drive. */
+static json_t *open_drive(int adopt)
+{
+	return open_as(json_pack("{s:s, s:s, s:i}", "url", URL, "sas", SAS, "adopt", adopt));
+}
+
 static void mounted(void)
 {
 	assert_null(open_drive(-1));
@@ -456,7 +487,7 @@ static void mounted(void)
 static void remember(void)
 {
 	t.memory = (struct driver_memory){ .told = true, .sequence_number = 7, .lease_id = LEASE };
-	notes_write(&t.memory, URL, t.acknowledged);
+	notes_write(&t.memory, URL, t.acknowledged, t.interrupted);
 }
 
 /* What the next helper needs is the driver's. */

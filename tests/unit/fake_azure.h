@@ -30,6 +30,7 @@ struct az_call {
 	enum az_lease_action action;
 	int seconds;
 	char lease_id[37];
+	char if_match[64];
 	struct az_source source;
 	bool changed; /* it is not what it was at first */
 	unsigned char body[FAKE_BODY]; /* as it was sent, as far as it fits */
@@ -74,6 +75,7 @@ static struct az_call *fake_start(enum fake_kind kind, const struct az_blob *b, 
 	call->done = done;
 	call->arg = arg;
 	memcpy(call->lease_id, b->lease_id, sizeof(call->lease_id));
+	snprintf(call->if_match, sizeof(call->if_match), "%s", b->if_match ? b->if_match : "");
 	while (*p)
 		p = &(*p)->next;
 	*p = call;
