@@ -385,16 +385,18 @@ int cdrive_resume(struct cdrive *drive, u64 cookie, bool limit)
 	return err;
 }
 
-int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until)
+int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until,
+		 struct cdrive_standing *standing)
 {
 	LIST_HEAD(ended);
 	int err = -EPERM;
 
 	spin_lock(&drive->queue.lock);
 	if (cdrive_helper_is(&drive->queue.helper, cookie)) {
-		err = cdrive_standing_error(&drive->queue.standing);
-		if (!err)
+		if (!cdrive_standing_error(&drive->queue.standing))
 			cdrive_lease_set(drive, until, &ended);
+		*standing = drive->queue.standing;
+		err = 0;
 	}
 	spin_unlock(&drive->queue.lock);
 	cdrive_queue_end(&ended);

@@ -84,12 +84,14 @@ int cdrive_adopt(struct cdrive *drive, const struct cdrive_helper *helper,
 
 /*
  * What a helper asks for.  -EPERM: no socket of that cookie is the drive's
- * helper; -ENOLINK, of resuming and of the lease: fenced.  With @limit the helper
- * knows that the park limit has passed; for want of a @credential it does not count.
+ * helper; -ENOLINK, of resuming: fenced.  With @limit the helper knows that the park
+ * limit has passed; for want of a @credential it does not count.  A new deadline says
+ * in @standing what the drive is with it, or without, when it is fenced.
  */
 int cdrive_park(struct cdrive *drive, u64 cookie, bool credential);
 int cdrive_resume(struct cdrive *drive, u64 cookie, bool limit);
-int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until);
+int cdrive_lease(struct cdrive *drive, u64 cookie, u64 until,
+		 struct cdrive_standing *standing);
 int cdrive_fence(struct cdrive *drive, u64 cookie);
 
 /*

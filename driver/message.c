@@ -21,7 +21,7 @@ struct genl_family cdrive_nl_family = {
 	.resv_start_op = CDRIVE_CMD_UNSPEC + 1,
 	.mcgrps = cdrive_nl_groups,
 	.n_mcgrps = ARRAY_SIZE(cdrive_nl_groups),
-	/* Completions of one drive do not wait for another's detaching. */
+	/* No command waits for another, unless a family is registered meanwhile. */
 	.parallel_ops = true,
 };
 

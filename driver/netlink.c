@@ -73,10 +73,6 @@ static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 						    CDRIVE_F_CREDENTIAL),
 	[CDRIVE_A_PARK_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32,
 						     &cdrive_nl_park_limit),
-	[CDRIVE_A_COMPLETIONS] = {
-		.type = NLA_BINARY,
-		.len = CDRIVE_MAX_BATCH * sizeof(struct cdrive_completion),
-	},
 	[CDRIVE_A_LEASE_UNTIL] = NLA_POLICY_FULL_RANGE(NLA_U64,
 						      &cdrive_nl_lease_until),
 	[CDRIVE_A_NAME] = NLA_POLICY_VALIDATE_FN(NLA_NUL_STRING,
@@ -176,9 +172,6 @@ static int cdrive_nl_error(struct genl_info *info, int err)
 		break;
 	case -ENOSPC:
 		GENL_SET_ERR_MSG(info, "all drives are taken");
-		break;
-	case -ESTALE:
-		GENL_SET_ERR_MSG(info, "a tag is not in flight");
 		break;
 	}
 	return err;
@@ -466,52 +459,6 @@ static int cdrive_nl_ask(struct sk_buff *skb, struct genl_info *info)
 	return cdrive_nl_error(info, err);
 }
 
-static int cdrive_nl_lease(struct sk_buff *skb, struct genl_info *info)
-{
-	struct cdrive *drive = cdrive_nl_find(info);
-	int err;
-
-	if (IS_ERR(drive))
-		return PTR_ERR(drive);
-	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_LEASE_UNTIL)) {
-		err = -EINVAL;
-	} else {
-		struct nlattr *attr = info->attrs[CDRIVE_A_LEASE_UNTIL];
-
-		err = cdrive_lease(drive, cdrive_nl_cookie(skb),
-				   nla_get_u64(attr));
-		err = cdrive_nl_error(info, err);
-	}
-	cdrive_put(drive);
-	return err;
-}
-
-static int cdrive_nl_complete(struct sk_buff *skb, struct genl_info *info)
-{
-	struct nlattr *attr = info->attrs[CDRIVE_A_COMPLETIONS];
-	struct cdrive *drive = cdrive_nl_find(info);
-	int err;
-
-	if (IS_ERR(drive))
-		return PTR_ERR(drive);
-	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_COMPLETIONS)) {
-		err = -EINVAL;
-	} else if (nla_len(attr) % sizeof(struct cdrive_completion)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "not a whole number of completions");
-		err = -EINVAL;
-	} else {
-		err = cdrive_queue_complete(&drive->queue,
-					    cdrive_nl_cookie(skb),
-					    nla_data(attr),
-					    nla_len(attr) /
-					    sizeof(struct cdrive_completion));
-		err = cdrive_nl_error(info, err);
-	}
-	cdrive_put(drive);
-	return err;
-}
-
 /* What needs no permission here is a helper's own, or asks for itself. */
 static const struct genl_small_ops cdrive_nl_ops[] = {
 	{
@@ -538,12 +485,6 @@ static const struct genl_small_ops cdrive_nl_ops[] = {
 	}, {
 		.cmd = CDRIVE_CMD_FENCE,
 		.doit = cdrive_nl_ask,
-	}, {
-		.cmd = CDRIVE_CMD_COMPLETE,
-		.doit = cdrive_nl_complete,
-	}, {
-		.cmd = CDRIVE_CMD_LEASE,
-		.doit = cdrive_nl_lease,
 	},
 };
 

@@ -100,6 +100,61 @@ static int cdrive_payload_remember(struct cdrive_payload *payload,
 }
 
 /*
+ * The completions are copied to the stack, which has room for them (1 KiB), as this must
+ * not wait for memory.  All of them, before the first is done: so it fails as a whole,
+ * and the drive's lock is taken once.
+ */
+static int cdrive_payload_complete(struct cdrive_payload *payload,
+				   const void __user *arg)
+{
+	struct cdrive_completion done[CDRIVE_MAX_BATCH];
+	struct cdrive_payload_complete told;
+	struct cdrive *drive;
+	int err;
+
+	if (copy_from_user(&told, arg, sizeof(told)))
+		return -EFAULT;
+	if (!told.count || told.count > CDRIVE_MAX_BATCH)
+		return -EINVAL;
+	if (copy_from_user(done, u64_to_user_ptr(told.completions),
+			   told.count * sizeof(*done)))
+		return -EFAULT;
+	drive = cdrive_get(told.index);
+	if (!drive)
+		return -ENODEV;
+	err = cdrive_queue_complete(&drive->queue,
+				    atomic64_read(&payload->cookie), done,
+				    told.count);
+	cdrive_put(drive);
+	return err;
+}
+
+static int cdrive_payload_lease(struct cdrive_payload *payload,
+				void __user *arg)
+{
+	struct cdrive_standing standing;
+	struct cdrive_payload_lease lease;
+	struct cdrive *drive;
+	int err;
+
+	if (copy_from_user(&lease, arg, sizeof(lease)))
+		return -EFAULT;
+	if (lease.pad || lease.until > S64_MAX)
+		return -EINVAL;
+	drive = cdrive_get(lease.index);
+	if (!drive)
+		return -ENODEV;
+	err = cdrive_lease(drive, atomic64_read(&payload->cookie), lease.until,
+			   &standing);
+	cdrive_put(drive);
+	if (err)
+		return err;
+	lease.state = standing.state;
+	lease.park_reasons = standing.park_reasons;
+	return copy_to_user(arg, &lease, sizeof(lease)) ? -EFAULT : 0;
+}
+
+/*
  * Sockets of nbd and NFS get at the reserves by sk_set_memalloc().  A helper needs
  * more than its sockets' buffers: it makes sockets, watches them, and answers by
  * netlink.  Each of these allocates as whoever calls; below the watermark, it
@@ -114,6 +169,11 @@ static int cdrive_payload_reserves(void)
 	return 0;
 }
 
+/* No structure differs for a process of 32 bits. */
+static_assert(sizeof(struct cdrive_payload_remember) == 32 + CDRIVE_MAX_LEASE_ID + 1);
+static_assert(sizeof(struct cdrive_payload_complete) == 16);
+static_assert(sizeof(struct cdrive_payload_lease) == 24);
+
 static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
 {
@@ -124,6 +184,10 @@ static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
 		return cdrive_payload_bind(file->private_data, arg);
 	case CDRIVE_PAYLOAD_REMEMBER:
 		return cdrive_payload_remember(file->private_data, user);
+	case CDRIVE_PAYLOAD_COMPLETE:
+		return cdrive_payload_complete(file->private_data, user);
+	case CDRIVE_PAYLOAD_LEASE:
+		return cdrive_payload_lease(file->private_data, user);
 	case CDRIVE_PAYLOAD_RESERVES:
 		return cdrive_payload_reserves();
 	default:
@@ -218,7 +282,7 @@ static const struct file_operations cdrive_payload_fops = {
 	.open = cdrive_payload_open,
 	.release = cdrive_payload_release,
 	.unlocked_ioctl = cdrive_payload_ioctl,
-	.compat_ioctl = cdrive_payload_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.read_iter = cdrive_payload_read_iter,
 	.write_iter = cdrive_payload_write_iter,
 	.llseek = no_seek_end_llseek,

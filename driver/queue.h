@@ -76,7 +76,7 @@ void cdrive_queue_end(struct list_head *ended);
 void cdrive_queue_fail(struct list_head *ended);
 
 /*
- * Ends, or keeps, the requests named in @c.  0; -EPERM: not from the helper;
+ * Ends, or keeps, the requests named in @c.  0; -EPERM: not by the helper;
  * -ESTALE: some were not in flight.  A read that is said to be done, but lacks
  * data, fails.
  */

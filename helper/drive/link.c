@@ -24,8 +24,6 @@
 /* Handled in one turn of the loop before others get theirs. */
 #define MESSAGES_A_TURN 64
 
-#define FLUSH_AGAIN_MS 10
-
 /* Detaching waits, in the driver, for the disk's last users; what is waited for
  * here is an answer that is on its way. */
 #define DETACH_MS 5000
@@ -49,7 +47,10 @@ struct link {
 	bool answered;
 	int answer;
 
-	struct loop_timer again; /* when completions could not be sent */
+	/* A state that is for us to deal with, told as the answer to a new deadline. */
+	struct loop_timer notice;
+	enum cdrive_state noticed;
+
 	unsigned int n_done;
 	struct cdrive_completion done[CDRIVE_MAX_BATCH];
 };
@@ -73,14 +74,14 @@ static struct nl_msg *message_for_drive(struct link *l, enum cdrive_cmd command,
 
 /* A command that is answered by an acknowledgement, which on_error() logs.  What
  * there is to say before the drive is ours is said when it is made so. */
-static void tell(struct link *l, enum cdrive_cmd command, uint32_t flags, uint64_t until)
+static void tell(struct link *l, enum cdrive_cmd command, uint32_t flags)
 {
 	struct nl_msg *msg;
 	int err;
 
 	if (!l->attached)
 		return;
-	msg = message_for_drive(l, command, NLM_F_ACK, until);
+	msg = message_for_drive(l, command, NLM_F_ACK, 0);
 	if (msg && flags && nla_put_u32(msg, CDRIVE_A_FLAGS, flags) < 0) {
 		nlmsg_free(msg);
 		msg = NULL;
@@ -92,67 +93,76 @@ static void tell(struct link *l, enum cdrive_cmd command, uint32_t flags, uint64
 
 void link_park(struct link *l, bool credential)
 {
-	tell(l, CDRIVE_CMD_PARK, credential ? CDRIVE_F_CREDENTIAL : 0, 0);
+	tell(l, CDRIVE_CMD_PARK, credential ? CDRIVE_F_CREDENTIAL : 0);
 }
 
 void link_resume(struct link *l, bool limit)
 {
-	tell(l, CDRIVE_CMD_RESUME, limit ? CDRIVE_F_LIMIT : 0, 0);
+	/* From here on the drive is not what was noticed. */
+	if (limit)
+		loop_timer_cancel(l->loop, &l->notice);
+	tell(l, CDRIVE_CMD_RESUME, limit ? CDRIVE_F_LIMIT : 0);
 }
 
 void link_fence(struct link *l)
 {
-	tell(l, CDRIVE_CMD_FENCE, 0, 0);
+	tell(l, CDRIVE_CMD_FENCE, 0);
+}
+
+/* Not where the deadline was told, amid what deals with the lease. */
+static void notice(void *arg)
+{
+	struct link *l = arg;
+
+	if (l->attached)
+		l->ops->state(l->arg, l->noticed);
 }
 
 void link_lease(struct link *l, uint64_t until)
 {
-	tell(l, CDRIVE_CMD_LEASE, 0, until);
+	struct cdrive_payload_lease lease = { .index = l->index, .until = until };
+
+	if (!l->attached)
+		return;
+	if (ioctl(l->payload, CDRIVE_PAYLOAD_LEASE, &lease)) {
+		log_error("the driver refused a deadline: %s", strerror(errno));
+		return;
+	}
+	/* Only we end these, so the answer can't be out of date; live and parked are
+	 * told by notifications alone. */
+	if (lease.state != CDRIVE_STATE_FAILING && lease.state != CDRIVE_STATE_FENCED)
+		return;
+	l->noticed = lease.state;
+	loop_timer_arm(l->loop, &l->notice, 0);
 }
 
+/* The hot path: no message, and nothing that takes memory.  What the driver does not take
+ * now it never will: it has given the requests up, or the drive is not ours. */
 static void flush(void *arg)
 {
-	struct {
-		struct nlmsghdr nlh;
-		struct genlmsghdr genl;
-		struct nlattr index_attr;
-		uint32_t index;
-		struct nlattr done_attr;
-		struct cdrive_completion done[CDRIVE_MAX_BATCH];
-	} m;
 	struct link *l = arg;
-	size_t len = l->n_done * sizeof(l->done[0]);
+	struct cdrive_payload_complete complete = {
+		.index = l->index,
+		.count = l->n_done,
+		.completions = (uint64_t)(uintptr_t)l->done,
+	};
 
 	if (!l->n_done)
 		return;
-	/* The hot path: a message of fixed form, without an allocation. */
-	m.nlh = (struct nlmsghdr){
-		.nlmsg_len = (uint32_t)(offsetof(__typeof__(m), done) + len),
-		.nlmsg_type = (uint16_t)l->netlink.family,
-		.nlmsg_flags = NLM_F_REQUEST,
-	};
-	m.genl = (struct genlmsghdr){ .cmd = CDRIVE_CMD_COMPLETE, .version = CDRIVE_GENL_VERSION };
-	m.index_attr = (struct nlattr){ .nla_len = NLA_HDRLEN + sizeof(m.index),
-					.nla_type = CDRIVE_A_INDEX };
-	m.index = l->index;
-	m.done_attr = (struct nlattr){ .nla_len = (uint16_t)(NLA_HDRLEN + len),
-				       .nla_type = CDRIVE_A_COMPLETIONS };
-	memcpy(m.done, l->done, len);
-	if (send(netlink_fd(&l->netlink), &m, m.nlh.nlmsg_len, 0) < 0) {
-		/* Kept, and sent with those of a turn soon. */
-		loop_timer_arm(l->loop, &l->again, LOOP_MS(FLUSH_AGAIN_MS));
-		log_error("can't send completions to the driver: %s", strerror(errno));
-		return;
-	}
 	l->n_done = 0;
+	if (!ioctl(l->payload, CDRIVE_PAYLOAD_COMPLETE, &complete))
+		return;
+	if (errno == ESTALE)
+		log_debug("the driver had given a request up");
+	else
+		log_error("can't complete requests: %s", strerror(errno));
 }
 
 void link_complete(struct link *l, uint32_t tag, int status)
 {
 	if (l->n_done == CDRIVE_MAX_BATCH)
 		flush(l);
-	if (l->n_done < CDRIVE_MAX_BATCH)
-		l->done[l->n_done++] = (struct cdrive_completion){ .tag = tag, .status = status };
+	l->done[l->n_done++] = (struct cdrive_completion){ .tag = tag, .status = status };
 }
 
 /* --- messages in -------------------------------------------------------- */
@@ -189,8 +199,6 @@ static void on_error(struct link *l, struct nlmsghdr *nlh)
 	if (l->answer_seq && e->msg.nlmsg_seq == l->answer_seq) {
 		if (e->error || l->acknowledged) /* else the answer proper comes */
 			answer(l, e->error);
-	} else if (e->error == -ESTALE) {
-		log_debug("the driver had given a request up");
 	} else if (e->error) {
 		log_error("the driver refused a message: %s", strerror(-e->error));
 	}
@@ -448,6 +456,15 @@ int link_payload_zero(struct link *l, uint32_t tag, uint64_t len, uint64_t pos)
 
 /* --- opening ------------------------------------------------------------ */
 
+/* -ENOTTY: it takes no completions.  This one has none, which is invalid. */
+static int check_module(struct link *l)
+{
+	struct cdrive_payload_complete nothing = { 0 };
+
+	return ioctl(l->payload, CDRIVE_PAYLOAD_COMPLETE, &nothing) && errno == ENOTTY ? -ENOTTY :
+											 0;
+}
+
 static int open_socket(struct link *l)
 {
 	int group, fd, err = netlink_open(&l->netlink);
@@ -464,7 +481,9 @@ static int open_socket(struct link *l)
 	fd = netlink_fd(&l->netlink);
 	setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &(int){ 1 }, sizeof(int));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ RECEIVE_BUFFER }, sizeof(int));
-	return ioctl(l->payload, CDRIVE_PAYLOAD_BIND, fd) ? -errno : 0;
+	if (ioctl(l->payload, CDRIVE_PAYLOAD_BIND, fd))
+		return -errno;
+	return check_module(l);
 }
 
 int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, void *arg)
@@ -478,7 +497,7 @@ int link_open(struct link **out, struct loop *loop, const struct link_ops *ops, 
 	l->ops = ops;
 	l->arg = arg;
 	l->watch.fd = -1;
-	loop_timer_init(&l->again, flush, l);
+	loop_timer_init(&l->notice, notice, l);
 	l->payload = open("/dev/" CDRIVE_PAYLOAD_NAME, O_RDWR | O_CLOEXEC);
 	err = l->payload < 0 ? -errno : open_socket(l);
 	if (!err)
@@ -496,7 +515,7 @@ void link_close(struct link *l)
 {
 	if (!l)
 		return;
-	loop_timer_cancel(l->loop, &l->again);
+	loop_timer_cancel(l->loop, &l->notice);
 	if (l->watch.fd >= 0)
 		loop_fd_del(l->loop, &l->watch);
 	netlink_close(&l->netlink);

@@ -4,7 +4,7 @@
  *
  * One generic netlink socket, which makes this process the drive's helper as
  * long as it is open, and the payload device.  Completions are gathered, and
- * sent as one message at the end of the loop's turn.  Protocol:
+ * told to the device at once at the end of the loop's turn.  Protocol:
  * uapi/linux/cdrive.h.
  */
 #ifndef DRIVE_LINK_H
@@ -68,7 +68,8 @@ int link_remember(struct link *l, unsigned int index, const struct driver_memory
  */
 int link_validator(struct link *l, const char *validator);
 
-/* A new deadline. */
+/* A new deadline.  When the drive turns out to be failing or fenced, state() says so in the
+ * loop's next turn: the notification may have been lost. */
 void link_lease(struct link *l, uint64_t until);
 
 /* -EBUSY: open.  Does not need the loop, and no capability: it goes over the

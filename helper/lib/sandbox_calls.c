@@ -139,6 +139,18 @@ static int ourselves(scmp_filter_ctx f)
 	return err;
 }
 
+/* What a helper tells by the payload device, which it has open. */
+static int payload_device(scmp_filter_ctx f)
+{
+	static const unsigned long requests[] = { CDRIVE_PAYLOAD_REMEMBER, CDRIVE_PAYLOAD_COMPLETE,
+						  CDRIVE_PAYLOAD_LEASE, CDRIVE_PAYLOAD_VALIDATOR };
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests) && !err; i++)
+		err = ALLOW_IF(f, ioctl, INT_IS(1, requests[i]));
+	return err;
+}
+
 static int local_sockets(scmp_filter_ctx f)
 {
 	int err = ALLOW_IF(f, socket, INT_IS(0, AF_UNIX));
@@ -197,11 +209,8 @@ static int allow_list(scmp_filter_ctx f, enum sandbox which)
 		err = ourselves(f);
 	if (!err)
 		err = local_sockets(f);
-	/* What the driver is to keep, by the payload device, which it has open. */
 	if (!err && which == SANDBOX_HELPER)
-		err = ALLOW_IF(f, ioctl, INT_IS(1, CDRIVE_PAYLOAD_REMEMBER));
-	if (!err && which == SANDBOX_HELPER)
-		err = ALLOW_IF(f, ioctl, INT_IS(1, CDRIVE_PAYLOAD_VALIDATOR));
+		err = payload_device(f);
 	if (!err && which == SANDBOX_HELPER)
 		err = network(f);
 	if (!err && which == SANDBOX_HELPER)

@@ -148,7 +148,7 @@ def header(spec, path):
         known |= {prefix + "MAX", "__" + prefix + "MAX"}
     known |= {"_UAPI_LINUX_CDRIVE_H", "CDRIVE_PAYLOAD_OFFSET"}
     # The payload device's calls are not netlink's.
-    known |= set(re.findall(r"^#define\s+(CDRIVE_PAYLOAD_\w+)\s+_IOW?\(", text, flags=re.M))
+    known |= set(re.findall(r"^#define\s+(CDRIVE_PAYLOAD_\w+)\s+_IOW?R?\(", text, flags=re.M))
 
     names = set(re.findall(r"^#define\s+(\w+)", text, flags=re.M))
     enums = dict(re.findall(r"enum (\w+) \{(.*?)\}", text, flags=re.S))
@@ -157,7 +157,7 @@ def header(spec, path):
     found = [f"{path}: {name} is not in the specification" for name in sorted(names - known)]
     ours = set(spec.enums) | {spec.attribute_enum, spec.operation_enum}
     found += [f"{path}: enum {name} is in one of the two only" for name in sorted(set(enums) ^ ours)]
-    structs = set(re.findall(r"struct (?!cdrive_payload_)(\w+) \{", text))
+    structs = set(re.findall(r"struct (?!cdrive_payload_|cdrive_completion)(\w+) \{", text))
     found += [f"{path}: struct {name} is in one of the two only"
               for name in sorted(structs ^ set(spec.structs))]
     return found

@@ -296,12 +296,15 @@ static void deed_refused(struct place *p)
 		return;
 	}
 	w.index = p->index;
+	err = wire_open_payload(&w);
+	if (err)
+		complain("no payload device: %s", strerror(-err));
 	expect(p, wire_adopt(&w, p->index, 0), -EBUSY, "ADOPT beside a helper");
 	expect(p, wire_ask(&w, CDRIVE_CMD_PARK), -EPERM, "PARK by another");
 	expect(p, wire_ask(&w, CDRIVE_CMD_RESUME), -EPERM, "RESUME by another");
 	expect(p, wire_ask(&w, CDRIVE_CMD_FENCE), -EPERM, "FENCE by another");
 	expect(p, wire_lease(&w, 0), -EPERM, "LEASE by another");
-	expect(p, wire_complete(&w, &c, 1, true), -EPERM, "COMPLETE by another");
+	expect(p, wire_complete(&w, &c, 1), -EPERM, "COMPLETE by another");
 	if (p->load)
 		expect(p, wire_detach(&w, false), -EBUSY, "DETACH while it is open");
 	wire_close(&w);
@@ -375,7 +378,7 @@ static void end_by_fence(struct place *p)
 	atomic_store(&p->weather.may_fail, true);
 	expect(p, helper_ask(&p->helper, CDRIVE_CMD_FENCE), 0, "FENCE");
 	expect_failing(p);
-	expect(p, helper_lease(&p->helper, now_ns() + FAR), -ENOLINK, "LEASE when fenced");
+	expect(p, helper_lease(&p->helper, now_ns() + FAR), 0, "LEASE when fenced");
 	expect_state(p, CDRIVE_STATE_FENCED, 0);
 	expect_gone(p, false);
 }

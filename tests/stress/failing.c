@@ -41,7 +41,6 @@ static struct {
 	bool ready;
 	int ready_err;
 	struct cdrive_descriptor request; /* one that has come */
-	bool completed; /* perhaps */
 } it;
 
 struct operation {
@@ -135,6 +134,12 @@ static void have_drive(void)
 	expect(attach(), "attaching");
 }
 
+static void have_payload(void)
+{
+	have_drive();
+	expect(wire_open_payload(&it.wire), "opening the payload device");
+}
+
 static void no_drive(int err)
 {
 	(void)err;
@@ -223,7 +228,6 @@ static void have_request(void)
 	expect(wire_open_payload(&it.wire), "opening the payload device");
 	it.wire.request = keep_request;
 	it.request.sectors = 0;
-	it.completed = false;
 	expect(attach(), "attaching");
 	it.end = now_ns() + SECONDS(STUCK_SECONDS);
 	while (!it.request.sectors && now_ns() < it.end)
@@ -236,13 +240,8 @@ static void have_request(void)
 static int complete(void)
 {
 	struct cdrive_completion c = { .tag = it.request.tag };
-	int err = wire_complete(&it.wire, &c, 1, true);
 
-	/* It was the answer that was lost, the first time. */
-	if (err == -ESTALE && it.completed)
-		err = 0;
-	it.completed = true;
-	return err;
+	return wire_complete(&it.wire, &c, 1);
 }
 
 /* --- adoption ------------------------------------------------------------------------------ */
@@ -378,7 +377,7 @@ static const struct operation operations[] = {
 	{ "GET of all", have_drive, list, new_driver, drop_drive },
 	{ "PARK", have_drive, park, anything, drop_drive },
 	{ "RESUME", have_drive, resume, anything, drop_drive },
-	{ "LEASE", have_drive, lease, anything, drop_drive },
+	{ "LEASE", have_payload, lease, anything, drop_drive },
 	{ "FENCE", have_drive, fence, anything, drop_fenced },
 	{ "COMPLETE", have_request, complete, anything, drop_drive },
 	{ "DETACH", have_drive, detach, anything, drop_socket },
@@ -429,7 +428,7 @@ static void on_request(void *arg, const struct cdrive_descriptor *d)
 	(void)arg;
 	if (d->op == CDRIVE_OP_READ)
 		wire_write(&it.wire, d->tag, zeroes, (size_t)d->sectors * SECTOR, 0);
-	wire_complete(&it.wire, &c, 1, false);
+	wire_complete(&it.wire, &c, 1);
 }
 
 static void on_ready(void *arg, int err)

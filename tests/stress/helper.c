@@ -90,17 +90,6 @@ static void on_ready(void *arg, int err)
 	me.ready_err = err;
 }
 
-static void on_error(void *arg, int err)
-{
-	(void)arg;
-	/* A request that two have completed; a drive that is gone, or another's. */
-	if (err == -ESTALE)
-		atomic_fetch_add(&me.store->stale, 1);
-	else if (err != -ENODEV && err != -EPERM)
-		complain("cdrive%u: a completion is answered by %s", me.store->index,
-			 strerror(-err));
-}
-
 /* --- carrying out ------------------------------------------------------------------- */
 
 /* Whether a copy may end like this, when others complete, close and detach meanwhile. */
@@ -188,6 +177,20 @@ static void remember(struct worker *w, uint32_t tag)
 		w->old[chance(&w->chance, OLD_TAGS)] = tag;
 }
 
+/* False: none was, as the wire is closed. */
+static bool completed(struct worker *w, unsigned int n)
+{
+	int err = wire_complete(&me.wire, w->done, n);
+
+	/* A request that two have completed. */
+	if (err == -ESTALE)
+		atomic_fetch_add(&me.store->stale, 1);
+	else if (err && !may_end(err))
+		complain("cdrive%u: a completion is answered by %s", me.store->index,
+			 strerror(-err));
+	return !err || err == -ESTALE;
+}
+
 static void flush(struct worker *w)
 {
 	unsigned int n = 0;
@@ -198,8 +201,8 @@ static void flush(struct worker *w)
 	w->n_done = 0;
 	if (!n)
 		return;
-	if (wire_complete(&me.wire, w->done, n, false)) {
-		/* The socket is closed: the next helper gets them. */
+	if (!completed(w, n)) {
+		/* The next helper gets them. */
 		for (unsigned int i = 0; i < n; i++)
 			store_progress(me.store, me.epoch, w->done[i].tag, STORE_OPEN);
 		return;
@@ -331,7 +334,6 @@ static void serve(int control)
 	me.wire = (struct wire){ .fd = -1, .payload = -1 };
 	me.wire.request = on_request;
 	me.wire.ready = on_ready;
-	me.wire.error = on_error;
 	me.wire.arg = &main_chance;
 	for (unsigned int i = 0; i < WORKERS; i++) {
 		pthread_t thread;

@@ -23,7 +23,7 @@
 struct message {
 	union {
 		struct nlmsghdr hdr;
-		char bytes[256 + CDRIVE_MAX_BATCH * sizeof(struct cdrive_completion)];
+		char bytes[256];
 	};
 };
 
@@ -141,8 +141,6 @@ static void on_message(struct wire *w, struct nlmsghdr *hdr, struct answer *a)
 		if (a->seq && hdr->nlmsg_seq == a->seq) {
 			a->came = true;
 			a->err = e->error;
-		} else if (e->error && w->error && !hdr->nlmsg_seq) {
-			w->error(w->arg, e->error);
 		}
 		return;
 	}
@@ -188,8 +186,7 @@ void wire_receive(struct wire *w, int ms)
 
 /* The driver has answered by the time that the command is sent.  When there is no answer
  * it was lost, for want of memory or of room in a small buffer, and the command, which
- * changes nothing the second time (though it may have failed by then: what is completed is
- * not in flight any more), is sent again. */
+ * changes nothing the second time, is sent again. */
 static int command(struct wire *w, struct message *m)
 {
 	struct answer a = { .seq = ++w->seq };
@@ -351,22 +348,34 @@ int wire_ask(struct wire *w, enum cdrive_cmd cmd)
 	return command(w, &m);
 }
 
-int wire_lease(struct wire *w, uint64_t until)
+static int tell_payload(struct wire *w, unsigned long request, void *arg)
 {
-	struct message m;
+	int err = ioctl(atomic_load(&w->payload), request, arg) ? -errno : 0;
 
-	begin_for_drive(w, &m, CDRIVE_CMD_LEASE, NLM_F_ACK);
-	add_u64(&m, CDRIVE_A_LEASE_UNTIL, until);
-	return command(w, &m);
+	if (w->sent)
+		w->sent();
+	return err;
 }
 
-int wire_complete(struct wire *w, const struct cdrive_completion *done, unsigned int n, bool answer)
+int wire_lease(struct wire *w, uint64_t until)
 {
-	struct message m;
+	struct cdrive_payload_lease lease = { .index = w->index, .until = until };
+	int err = tell_payload(w, CDRIVE_PAYLOAD_LEASE, &lease);
 
-	begin_for_drive(w, &m, CDRIVE_CMD_COMPLETE, answer ? NLM_F_ACK : 0);
-	add(&m, CDRIVE_A_COMPLETIONS, done, n * sizeof(*done));
-	return answer ? command(w, &m) : send_message(w, &m);
+	if (!err && lease.state > CDRIVE_STATE_FENCED)
+		complain("a state %u of a new deadline", lease.state);
+	return err;
+}
+
+int wire_complete(struct wire *w, const struct cdrive_completion *done, unsigned int n)
+{
+	struct cdrive_payload_complete complete = {
+		.index = w->index,
+		.count = n,
+		.completions = (uint64_t)(uintptr_t)done,
+	};
+
+	return tell_payload(w, CDRIVE_PAYLOAD_COMPLETE, &complete);
 }
 
 long wire_read(struct wire *w, uint32_t tag, void *buf, size_t len, uint32_t pos)

@@ -27,8 +27,6 @@ struct wire {
 	/* called by whoever waits for an answer, or asks wire_receive() */
 	void (*request)(void *arg, const struct cdrive_descriptor *d);
 	void (*ready)(void *arg, int err);
-	/* an error of what was sent without waiting (completions) */
-	void (*error)(void *arg, int err);
 	void *arg;
 	/* a command was sent, so has been carried out */
 	void (*sent)(void);
@@ -54,12 +52,10 @@ int wire_adopt(struct wire *w, unsigned int index, uint64_t until);
 int wire_detach(struct wire *w, bool force);
 /* PARK, RESUME, FENCE */
 int wire_ask(struct wire *w, enum cdrive_cmd cmd);
-int wire_lease(struct wire *w, uint64_t until);
 
-/* Completes, by any thread; with @answer waits for the driver's (then only by the
- * thread that receives). */
-int wire_complete(struct wire *w, const struct cdrive_completion *done, unsigned int n,
-		  bool answer);
+/* These two go by the payload device; by any thread. */
+int wire_lease(struct wire *w, uint64_t until);
+int wire_complete(struct wire *w, const struct cdrive_completion *done, unsigned int n);
 
 /* Handles what comes within @ms. */
 void wire_receive(struct wire *w, int ms);

@@ -337,8 +337,12 @@ static void network(void)
 	CHECK(getsockname(listener, (struct sockaddr *)&addr, &len) == 0);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
 	CHECK(ioctl(fd, FIONBIO, &(int){ 0 }) == 0);
-	/* Of the payload device alone, and it gets there. */
+	/* Of the payload device alone, and they get there; what is done before does not. */
 	CHECK(ioctl(fd, CDRIVE_PAYLOAD_REMEMBER, NULL) == -1 && errno == ENOTTY);
+	CHECK(ioctl(fd, CDRIVE_PAYLOAD_COMPLETE, NULL) == -1 && errno == ENOTTY);
+	CHECK(ioctl(fd, CDRIVE_PAYLOAD_LEASE, NULL) == -1 && errno == ENOTTY);
+	CHECK(ioctl(fd, CDRIVE_PAYLOAD_BIND, NULL) == -1 && errno == EPERM);
+	CHECK(ioctl(fd, CDRIVE_PAYLOAD_RESERVES, NULL) == -1 && errno == EPERM);
 	CHECK(connect(fd, (struct sockaddr *)&addr, len) == 0 && send(fd, "x", 1, 0) == 1);
 	CHECK(socket(AF_INET6, SOCK_DGRAM, 0) >= 0 || errno == EAFNOSUPPORT);
 	CHECK(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0);

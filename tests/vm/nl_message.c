@@ -84,18 +84,6 @@ static void begin(struct message *m, int family, uint8_t cmd)
 		m->hdr.nlmsg_flags = (uint16_t)chance(65536) | NLM_F_REQUEST;
 }
 
-static void add_completions(struct message *m)
-{
-	static struct cdrive_completion c[CDRIVE_MAX_BATCH + 8];
-	uint32_t n = chance(CDRIVE_MAX_BATCH + 8);
-
-	for (uint32_t i = 0; i < n; i++) {
-		c[i].tag = message_tag();
-		c[i].status = chance(2) ? 0 : -(int)chance(200);
-	}
-	message_attr(m, CDRIVE_A_COMPLETIONS, c, n * sizeof(c[0]) - (n && !chance(8)));
-}
-
 /* Long past, about now, in a while, for ever, or no time at all. */
 static void add_deadline(struct message *m)
 {
@@ -149,10 +137,9 @@ static void add_options(struct message *m)
 static void sensible(struct message *m, int family)
 {
 	static const uint8_t commands[] = {
-		CDRIVE_CMD_ATTACH,   CDRIVE_CMD_DETACH,	  CDRIVE_CMD_GET,    CDRIVE_CMD_ADOPT,
-		CDRIVE_CMD_PARK,     CDRIVE_CMD_RESUME,	  CDRIVE_CMD_FENCE,  CDRIVE_CMD_COMPLETE,
-		CDRIVE_CMD_COMPLETE, CDRIVE_CMD_COMPLETE, CDRIVE_CMD_RESUME, CDRIVE_CMD_ADOPT,
-		CDRIVE_CMD_LEASE,    CDRIVE_CMD_LEASE,
+		CDRIVE_CMD_ATTACH, CDRIVE_CMD_DETACH, CDRIVE_CMD_GET,
+		CDRIVE_CMD_ADOPT,  CDRIVE_CMD_PARK,   CDRIVE_CMD_RESUME,
+		CDRIVE_CMD_FENCE,  CDRIVE_CMD_RESUME, CDRIVE_CMD_ADOPT,
 	};
 	uint8_t cmd = commands[chance(sizeof(commands))];
 	uint64_t sectors = 1ull << chance(40);
@@ -166,9 +153,7 @@ static void sensible(struct message *m, int family)
 		add_options(m);
 	if (cmd == CDRIVE_CMD_DETACH)
 		message_u32(m, CDRIVE_A_FLAGS, chance(2) ? CDRIVE_F_FORCE : 0);
-	if (cmd == CDRIVE_CMD_COMPLETE)
-		add_completions(m);
-	if (cmd == CDRIVE_CMD_LEASE || !chance(4))
+	if (!chance(4))
 		add_deadline(m);
 }
 

@@ -223,6 +223,7 @@ static int detach(struct helper *h, bool force)
 static void complete(struct helper *h, bool well)
 {
 	struct cdrive_completion c[CDRIVE_MAX_BATCH];
+	struct cdrive_payload_complete all = { .index = shared->index };
 	uint32_t n = well ? h->n : chance(h->n + 1), m = 0;
 
 	for (; m < n; m++) {
@@ -237,19 +238,22 @@ static void complete(struct helper *h, bool well)
 		c[m].tag = m && chance(2) ? c[chance(m)].tag : message_tag();
 		c[m++].status = (int)chance(1u << 31);
 	}
-	if (m)
-		tell(h, CDRIVE_CMD_COMPLETE, CDRIVE_A_COMPLETIONS, c, m * sizeof(c[0]));
+	all.completions = (uint64_t)c;
+	all.count = m;
+	if (m && ioctl(payload, CDRIVE_PAYLOAD_COMPLETE, &all) && errno != ESTALE)
+		err(1, "completing");
 	shared->completed += n;
 }
 
-static void lease(struct helper *h, int64_t ns)
+static void lease(int64_t ns)
 {
 	struct timespec ts;
-	uint64_t until;
+	struct cdrive_payload_lease told = { .index = shared->index };
 
 	clock_gettime(CLOCK_BOOTTIME, &ts);
-	until = (uint64_t)(ts.tv_sec * 1000000000 + ts.tv_nsec + ns);
-	tell(h, CDRIVE_CMD_LEASE, CDRIVE_A_LEASE_UNTIL, &until, sizeof(until));
+	told.until = (uint64_t)(ts.tv_sec * 1000000000 + ts.tv_nsec + ns);
+	if (ioctl(payload, CDRIVE_PAYLOAD_LEASE, &told))
+		err(1, "a deadline");
 }
 
 /* What befalls a drive now and then. */
@@ -276,9 +280,9 @@ static void befall(struct helper *h)
 		break;
 	case 3:
 	case 4:
-		lease(h, -1);
+		lease(-1);
 		complete(h, false);
-		lease(h, 1000000000ll * 3600);
+		lease(1000000000ll * 3600);
 		break;
 	case 5:
 		tell(h, CDRIVE_CMD_FENCE, 0, NULL, 0);

@@ -80,6 +80,27 @@ void vectors(uint64_t *s)
 		(void)!pwritev2(payload, iov, n, some_offset(s), flags);
 }
 
+/* What only the helper is to say, of any drive: a deadline that parks nothing, and
+ * completions from anywhere. */
+static void tell(uint64_t *s)
+{
+	struct cdrive_payload_lease *lease = some_memory(s, sizeof(*lease));
+	struct cdrive_payload_complete complete = {
+		.index = draw(s, 4) ? shared->index : draw(s, CDRIVE_MAX_DRIVES + 1),
+		.count = draw(s, CDRIVE_MAX_BATCH + 2),
+		.completions = (uint64_t)some_memory(s, CDRIVE_MAX_BATCH * 8),
+	};
+	struct cdrive_payload_lease forever = {
+		.index = complete.index,
+		.until = draw(s, 2) ? INT64_MAX : UINT64_MAX,
+		.pad = !draw(s, 4),
+	};
+
+	(void)!ioctl(payload, CDRIVE_PAYLOAD_COMPLETE, &complete);
+	(void)!ioctl(payload, CDRIVE_PAYLOAD_COMPLETE, lease);
+	(void)!ioctl(payload, CDRIVE_PAYLOAD_LEASE, &forever);
+}
+
 /* What moves pages rather than bytes. */
 static void pipes(uint64_t *s)
 {
@@ -107,6 +128,7 @@ static void pipes(uint64_t *s)
 	if (map != MAP_FAILED)
 		errx(1, "the payload device was mapped");
 	(void)!ioctl(payload, draw(s, 1u << 31), arena);
+	tell(s);
 	(void)!ftruncate(payload, at);
 	(void)!fsync(payload);
 	(void)!lseek(payload, at, (int)draw(s, 5));

@@ -6,20 +6,20 @@
  * The cdrive driver makes block devices, /dev/cdrive0 to /dev/cdrive15, whose
  * requests are carried out by a process, the drive's helper.  Descriptions of
  * requests travel over the generic netlink family "cdrive"; their data is
- * copied by pread(2) and pwrite(2) on /dev/cdrive-payload.  The same interface
- * in the kernel's YNL form is Documentation/netlink/specs/cdrive.yaml.
+ * copied by pread(2) and pwrite(2) on /dev/cdrive-payload, and by an ioctl(2) of it
+ * they are completed.  The netlink part in the kernel's YNL form is
+ * Documentation/netlink/specs/cdrive.yaml.
  *
  * CDRIVE_CMD_ATTACH, CDRIVE_CMD_ADOPT and CDRIVE_CMD_DETACH need CAP_SYS_ADMIN
  * and CAP_NET_ADMIN.  What only a drive's helper may say (CDRIVE_CMD_PARK,
- * CDRIVE_CMD_RESUME, CDRIVE_CMD_LEASE, CDRIVE_CMD_FENCE, CDRIVE_CMD_COMPLETE, and
- * CDRIVE_CMD_DETACH of its own drive) needs none: the socket that attached or
- * adopted the drive is the right to do so, so that a helper can drop all its
- * capabilities once it has its drive; from any other socket it is -EPERM, also
- * from one that has got the same port id since.  In turn a helper heeds only what
- * comes from port id 0, the driver: who has CAP_NET_ADMIN can send to its socket,
- * too.  CDRIVE_CMD_GET and the notifications are for everybody.  Everything happens
- * in the initial network namespace.  Errors come as netlink errors with an extended
- * acknowledgment that says what was wrong.
+ * CDRIVE_CMD_RESUME, CDRIVE_CMD_FENCE, and CDRIVE_CMD_DETACH of its own drive) needs
+ * none: the socket that attached or adopted the drive is the right to do so, so that
+ * a helper can drop all its capabilities once it has its drive; from any other socket
+ * it is -EPERM, also from one that has got the same port id since.  In turn a helper
+ * heeds only what comes from port id 0, the driver: who has CAP_NET_ADMIN can send to
+ * its socket, too.  CDRIVE_CMD_GET and the notifications are for everybody.  Everything
+ * happens in the initial network namespace.  Errors come as netlink errors with an
+ * extended acknowledgment that says what was wrong.
  *
  * States of a drive (enum cdrive_state)
  * -------------------------------------
@@ -46,14 +46,15 @@
  * ------------
  *
  * A drive's helper tells until when the blob's lease is certainly its
- * (CDRIVE_A_LEASE_UNTIL, u64: nanoseconds of CLOCK_BOOTTIME, which goes on while
- * the machine is suspended).  Past that moment, whatever the helper is doing, the
- * driver forwards no request and completes none: completions that the helper sends
- * are kept, and take effect when a later deadline is told, or never: when the drive
- * is fenced or detached, they fail like all the others.  To the helper a request of
- * which a completion was kept is done with, its tag no longer in flight; a helper
- * that adopts the drive is not sent it.  A drive whose helper has never told a
- * deadline has none (there are blobs that need no lease, like snapshots).
+ * (CDRIVE_A_LEASE_UNTIL, and later CDRIVE_PAYLOAD_LEASE; u64: nanoseconds of
+ * CLOCK_BOOTTIME, which goes on while the machine is suspended).  Past that moment,
+ * whatever the helper is doing, the driver forwards no request and completes none:
+ * completions that the helper sends are kept, and take effect when a later deadline is
+ * told, or never: when the drive is fenced or detached, they fail like all the others.
+ * To the helper a request of which a completion was kept is done with, its tag no
+ * longer in flight; a helper that adopts the drive is not sent it.  A drive whose
+ * helper has never told a deadline has none (there are blobs that need no lease, like
+ * snapshots).
  *
  * The park reason and the notification that tell of the deadline's passing follow
  * it as soon as a timer's work runs; what is forwarded and completed is decided by
@@ -140,15 +141,6 @@
  * The last PARK counts: without the flag the helper has a credential again, and can't
  * reach the service.
  *
- * CDRIVE_CMD_LEASE: the drive's helper tells a new deadline, which may be sooner
- * than the last.  When it is in the future, completions that were kept take effect,
- * and forwarding goes on unless another reason parks the drive.
- *
- *	CDRIVE_A_INDEX		u32: required
- *	CDRIVE_A_LEASE_UNTIL	u64: required
- *
- * -ENOLINK when the drive is fenced.
- *
  * CDRIVE_CMD_FENCE: the drive's helper knows the lease to be lost.
  *
  *	CDRIVE_A_INDEX		u32: required
@@ -158,15 +150,6 @@
  *	CDRIVE_A_INDEX		u32
  *	CDRIVE_A_DESCRIPTORS	binary: array of struct cdrive_descriptor, in
  *				order of arrival
- *
- * CDRIVE_CMD_COMPLETE: from the helper to the driver: requests that are done.
- *
- *	CDRIVE_A_INDEX		u32: required
- *	CDRIVE_A_COMPLETIONS	binary: array of struct cdrive_completion,
- *				required, CDRIVE_MAX_BATCH at most
- *
- * A completion whose tag is not in flight (any more) is passed over, and the
- * command answers -ESTALE after it has done the others.
  *
  * CDRIVE_CMD_STATE: a notification to the multicast group "state" whenever the
  * state of a drive changes: CDRIVE_A_INDEX, CDRIVE_A_STATE.  Of changes in quick
@@ -190,6 +173,26 @@
  * Like the socket, the open device is itself the right: it works in a process
  * that has none, such as a helper that has dropped its own, or one that was
  * given the descriptor.
+ *
+ * What requests wait for goes by the device, too.  When a module registers a family,
+ * generic netlink begins no command before those under way have ended, and a DETACH
+ * may last.  Neither of these two sleeps for memory, nor waits for anything but the
+ * drive's lock:
+ *
+ * CDRIVE_PAYLOAD_COMPLETE (struct cdrive_payload_complete): requests that are done.
+ * A completion whose tag is not in flight (any more) is passed over, and the answer
+ * is -ESTALE after the others were done.  With any other error none was: -EINVAL:
+ * there is none, or more than CDRIVE_MAX_BATCH; -EFAULT.
+ *
+ * CDRIVE_PAYLOAD_LEASE (struct cdrive_payload_lease): a new deadline, which may be
+ * sooner than the last.  When it is in the future, completions that were kept take
+ * effect, and forwarding goes on unless another reason parks the drive.  The state
+ * and park reasons that the drive has then are given back, as notifications may be
+ * lost.  Fenced, it has no deadline any more: that is told by the state alone.
+ * -EINVAL: more than 63 bits, or @pad isn't 0.
+ *
+ * Of both, -EPERM: the device is not bound to the drive's helper; -ENODEV: there is no
+ * such drive.
  *
  * CDRIVE_PAYLOAD_REMEMBER (struct cdrive_payload_remember) keeps what outlives the
  * helper of a drive, in place of what was kept.  -EPERM when the device is not
@@ -239,9 +242,7 @@ enum cdrive_cmd {
 	CDRIVE_CMD_FENCE,
 	CDRIVE_CMD_READY,
 	CDRIVE_CMD_REQUEST,
-	CDRIVE_CMD_COMPLETE,
 	CDRIVE_CMD_STATE,
-	CDRIVE_CMD_LEASE,
 
 	__CDRIVE_CMD_MAX,
 	CDRIVE_CMD_MAX = __CDRIVE_CMD_MAX - 1
@@ -259,7 +260,6 @@ enum cdrive_attr {
 	CDRIVE_A_OPENERS,	/* u32 */
 	CDRIVE_A_ERROR,		/* s32, negative errno */
 	CDRIVE_A_DESCRIPTORS,	/* binary, struct cdrive_descriptor[] */
-	CDRIVE_A_COMPLETIONS,	/* binary, struct cdrive_completion[] */
 	CDRIVE_A_PAD,
 	CDRIVE_A_LEASE_UNTIL,	/* u64, CLOCK_BOOTTIME ns, 63 bits */
 	CDRIVE_A_PARK_REASONS,	/* u32, 1 << enum cdrive_park_reason, or-ed */
@@ -364,6 +364,38 @@ struct cdrive_payload_remember {
 
 #define CDRIVE_PAYLOAD_REMEMBER	_IOW(0xCD, 0xC1, struct cdrive_payload_remember)
 #define CDRIVE_PAYLOAD_RESERVES	_IO(0xCD, 0xC2)
+
+/**
+ * struct cdrive_payload_complete - requests that are done
+ * @index: the drive's
+ * @count: how many, CDRIVE_MAX_BATCH at most
+ * @completions: points to as many struct cdrive_completion
+ */
+struct cdrive_payload_complete {
+	__u32 index;
+	__u32 count;
+	__u64 completions;
+};
+
+#define CDRIVE_PAYLOAD_COMPLETE	_IOW(0xCD, 0xC3, struct cdrive_payload_complete)
+
+/**
+ * struct cdrive_payload_lease - until when the blob's lease is certain
+ * @index: the drive's
+ * @state: given back: enum cdrive_state
+ * @until: nanoseconds of CLOCK_BOOTTIME, 63 bits
+ * @park_reasons: given back: 1 << enum cdrive_park_reason, or-ed
+ * @pad: 0
+ */
+struct cdrive_payload_lease {
+	__u32 index;
+	__u32 state;
+	__u64 until;
+	__u32 park_reasons;
+	__u32 pad;
+};
+
+#define CDRIVE_PAYLOAD_LEASE	_IOWR(0xCD, 0xC4, struct cdrive_payload_lease)
 
 #define CDRIVE_MAX_VALIDATOR	127		/* characters */
 

@@ -17,7 +17,7 @@ import sys
 import time
 
 from netlink import COMMANDS, NUMBERS, Family, attribute
-from puppet import (ASKED, COMPLETIONS, FAILING, FAR, FENCED, FLAGS, FORCE, HELPER, INDEX,
+from puppet import (ASKED, FAILING, FAR, FENCED, FLAGS, FORCE, HELPER, INDEX,
                     KNOWN, LEASE, LEASE_UNTIL, LIMIT, LIVE, PARKED, SECTORS, SOON, WHILE, Drive,
                     Helper, Watcher, boottime, drive, ends, equal, err, ok, run, u32, u64,
                     until, waits)
@@ -90,11 +90,13 @@ def past():
         ok(waits(reader, writer), "both are kept")
         err(h.lease(-1), 0, "another that has passed")
         ok(waits(reader, writer), "keeps them")
-        err(h.tell("LEASE", u64(LEASE_UNTIL, 1 << 63)), errno.ERANGE, "64 bits are too many")
-        err(h.tell("LEASE"), errno.EINVAL, "LEASE needs a deadline")
+        equal(h.told, (PARKED, LEASE), "and is told so")
+        err(h.lease_until(1 << 63), errno.EINVAL, "64 bits are too many")
+        err(h.lease_until(boottime(FAR), pad=1), errno.EINVAL, "as is what has no meaning")
         err(h.lease(FAR), 0, "one in the future")
         equal([ends(reader), ends(writer)], [1, 0], "ends each as was said of it")
-        err(h.tell("LEASE", u64(LEASE_UNTIL, (1 << 63) - 1)), 0, "the last that there is")
+        equal(h.told, (LIVE, 0), "and the drive is told to be live")
+        err(h.lease_until((1 << 63) - 1), 0, "the last that there is")
         equal(h.status()[:2], (LIVE, 0), "is in the future")
 
 
@@ -193,7 +195,8 @@ def ends_badly():
             if how == "FENCE":
                 err(h.tell("FENCE"), 0, how)
                 equal(h.status()[:3], (FENCED, 0, 0), "fenced, with nothing in flight")
-                err(h.lease(FAR), errno.ENOLINK, "LEASE is too late")
+                err(h.lease(FAR), 0, "LEASE is too late")
+                equal(h.told, (FENCED, 0), "and says so")
                 err(h.complete(begun[1]), errno.ESTALE, "COMPLETE, too")
             else:
                 err((Helper(h.index) if "another" in how else h).detach(force=True), 0, how)
@@ -324,11 +327,16 @@ def unprivileged(work):
 def capabilities():
     """The helper's socket is what counts."""
     everything = [c for c in COMMANDS if c != "GET"]
-    arguments = {"ATTACH": u64(SECTORS, 8), "LEASE": u64(LEASE_UNTIL, 0),
-                 "COMPLETE": attribute(COMPLETIONS, bytes(8))}
+    device = ("LEASE", "COMPLETE")
+    everything += device
+
+    def one_of(helper, command):
+        if command in device:
+            return helper.lease(0) if command == "LEASE" else helper.complete_tags((0, 0))
+        return helper.tell(command, u64(SECTORS, 8) if command == "ATTACH" else b"")
 
     def all_of(helper, commands):
-        return {c: helper.tell(c, arguments.get(c, b"")) for c in commands}
+        return {c: one_of(helper, c) for c in commands}
 
     with drive(FAR) as h:
         writer = h.dd(1, write=True)
@@ -341,6 +349,7 @@ def capabilities():
 
         def own():
             stranger.family = Family()
+            stranger.bind()
             return all_of(stranger, everything)
         equal(unprivileged(own), str(denied), "on one's own: EPERM for all")
         helpers = [c for c in everything if c not in ("ATTACH", "ADOPT", "DETACH")]
@@ -361,13 +370,17 @@ def capabilities():
 
     with drive(FAR) as h:
         port = h.family.sock.getsockname()[0]
+        heirs = os.open("/dev/cdrive-payload", os.O_RDWR | os.O_CLOEXEC)
         h.close()
         ok(until(lambda: Helper(h.index).is_now(PARKED, HELPER)), "a helper dies")
 
         def heir():
             h.family = Family(port)
+            h.payload = os.dup(heirs)
+            h.bind()
             return all_of(h, everything)
         equal(unprivileged(heir), str(denied), "who has its port id is not the helper")
+        os.close(heirs)
 
 
 def never_read():

@@ -9,6 +9,7 @@ import array
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import socket
 import struct
@@ -16,11 +17,12 @@ import subprocess
 
 from model import serving
 from netlink import NLM_F_DUMP, Family, attribute
-from puppet import (COMPLETIONS, FAR, FLAGS, FORCE, HELPER, INDEX, LEASE_UNTIL, LIVE,
-                    PARK_LIMIT, PARKED, PAYLOAD_BIND, READ_ONLY, SECTORS, Helper, drive, ends,
-                    equal, err, ok, run, u32, u64, until)
+from puppet import (FAR, FLAGS, FORCE, HELPER, INDEX, LEASE_UNTIL, LIVE,
+                    PARK_LIMIT, PARKED, PAYLOAD_BIND, PAYLOAD_COMPLETE, PAYLOAD_LEASE, READ_ONLY,
+                    SECTORS, SOON, Helper, drive, ends, equal, err, ok, run, u32, u64, until,
+                    waits)
 
-NAME, SEQUENCE_NUMBER, RAISING_TO, LEASE_ID, NOTES = range(15, 20)
+NAME, SEQUENCE_NUMBER, RAISING_TO, LEASE_ID, NOTES = range(14, 19)
 PAYLOAD_RESERVES = 0xCDC2
 PF_MEMALLOC = 0x800
 PAYLOAD_REMEMBER = 1 << 30 | 96 << 16 | 0xCDC1
@@ -141,11 +143,17 @@ def outlives():
 def others():
     with serving(FAR) as m:
         err(m.tell("DETACH", u32(FLAGS, READ_ONLY)), errno.EINVAL, "DETACH with a flag of ATTACH")
-        err(m.tell("COMPLETE"), errno.EINVAL, "COMPLETE of nothing")
-        err(m.tell("COMPLETE", attribute(COMPLETIONS, bytes(12))), errno.EINVAL,
-            "COMPLETE of one and a half")
-        err(m.tell("COMPLETE", attribute(COMPLETIONS, bytes(129 * 8))), errno.ERANGE,
-            "COMPLETE of more than there can be")
+        err(m.complete_tags(), errno.EINVAL, "COMPLETE of nothing")
+        err(m.complete_tags(*[(0, 0)] * 129), errno.EINVAL, "COMPLETE of more than there can be")
+        err(m.complete_tags(*[(0, 0)] * 128), errno.ESTALE, "of as many, if there were any")
+        nowhere = bytearray(struct.pack("IIQ", m.index, 1, 8))
+        err(m.ask(PAYLOAD_COMPLETE, nowhere), errno.EFAULT, "of some that are nowhere")
+        for request, size in ((PAYLOAD_COMPLETE, 16), (PAYLOAD_LEASE, 24)):
+            absent = bytearray(struct.pack("II", m.index + 1, 1).ljust(size, b"\0"))
+            if request == PAYLOAD_COMPLETE:
+                done = array.array("Q", [0])
+                struct.pack_into("Q", absent, 8, done.buffer_info()[0])
+            err(m.ask(request, absent), errno.ENODEV, "of a drive that there is not")
         for status in (-errno.ENOSPC, -errno.ETIMEDOUT, -errno.ENOLINK, -errno.EAGAIN,
                        -errno.ENOMEM, -errno.EIO, 1, -(1 << 31)):
             m.hold()
@@ -263,5 +271,68 @@ def bound():
         new.close()
 
 
+def child(work):
+    """A process that does that, and its status: what it comes to."""
+    pid = os.fork()
+    if not pid:
+        status = 99
+        with contextlib.suppress(Exception):
+            status = work()
+        os._exit(status)
+    return pid
+
+
+def status_of(pid):
+    """Of a process that ends, or "runs"."""
+    states = []
+
+    def ended():
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            states.append(os.waitstatus_to_exitcode(status))
+        return bool(found)
+    return states[0] if until(ended) else "runs"
+
+
+def registers(module, pid):
+    """That process is loading the module, whose beginning waits for something."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        if file.read().rpartition(")")[2].split()[0] != "D":
+            return False
+    with contextlib.suppress(FileNotFoundError), \
+         open(f"/sys/module/{module}/initstate", encoding="ascii") as file:
+        return file.read() == "coming\n"
+    return False
+
+
+def beside_detach():
+    """A DETACH lasts, as it waits for a copy of the drive's data, the copy for memory that
+    is another drive, and that for its helper; and until it has ended another module's family
+    can't be registered, which nothing that comes by netlink overtakes."""
+    with drive(FAR) as other, drive(FAR) as h:
+        with open(f"/dev/cdrive{other.index}", "rb", buffering=0) as file:
+            memory = mmap.mmap(file.fileno(), 4096, mmap.MAP_SHARED, mmap.PROT_READ)
+        memory.madvise(mmap.MADV_RANDOM)
+        copied, failing = h.dd(1), h.dd(2)
+        request = h.requests(SOON, 2)[0]
+        offset = h.index << 54 | request.tag << 22
+        taker = Helper(h.index)
+        copier = child(lambda: os.pwrite(h.payload, memoryview(memory)[:512], offset) != 512)
+        needed = other.requests(SOON, 1)
+        equal(len(needed), 1, "a copy waits for another drive's request")
+        detacher = child(lambda: taker.detach(force=True))
+        equal(ends(failing), 1, "DETACH has begun")
+        ok(waits(copied) and not os.waitpid(detacher, os.WNOHANG)[0], "and waits for the copy")
+        module = subprocess.Popen(["modprobe", "nbd", "nbds_max=1"])
+        ok(until(lambda: registers("nbd", module.pid)), "a module with a family waits for it")
+        err(other.lease(FAR), 0, "the other drive is told a deadline")
+        err(other.complete(*needed), 0, "and its request is completed")
+        equal([status_of(copier), status_of(detacher)], [0, 0], "which ends the copy, and DETACH")
+        equal(ends(module), 0, "and the module is loaded")
+        subprocess.run(["rmmod", "nbd"], check=True)
+        equal(ends(copied), 1, "whose request has failed")
+        memory.close()
+
+
 if __name__ == "__main__":
-    run((attach, sixteen, outlives, others, unfilled, bound))
+    run((attach, sixteen, outlives, others, unfilled, bound, beside_detach))

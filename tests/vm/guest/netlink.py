@@ -20,9 +20,9 @@ CTRL_ATTR_MCAST_GRP_NAME, CTRL_ATTR_MCAST_GRP_ID = 1, 2
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 
 # uapi/linux/cdrive.h
-INDEX, SECTORS, COMPLETIONS, LEASE_UNTIL = 1, 2, 11, 13
+INDEX, SECTORS = 1, 2
 NUMBERS = {"ATTACH": 1, "DETACH": 2, "GET": 3, "ADOPT": 4, "PARK": 5, "RESUME": 6,
-           "FENCE": 7, "READY": 8, "REQUEST": 9, "COMPLETE": 10, "STATE": 11, "LEASE": 12}
+           "FENCE": 7, "READY": 8, "REQUEST": 9, "STATE": 10}
 NAMES = {number: name for name, number in NUMBERS.items()}
 # Those that are sent to the kernel.
 COMMANDS = [name for name in NUMBERS if name not in ("READY", "REQUEST", "STATE")]
@@ -99,8 +99,6 @@ def main():
     drive = attribute(INDEX, struct.pack("I", 0))
     content = dict.fromkeys(COMMANDS, drive)
     content["ATTACH"] = attribute(SECTORS, struct.pack("Q", 2048))
-    content["COMPLETE"] += attribute(COMPLETIONS, bytes(8))
-    content["LEASE"] += attribute(LEASE_UNTIL, bytes(8))
     for command in COMMANDS:
         error, _ = family.exchange(command, content[command])
         print(command, errno.errorcode.get(error, error))

@@ -6,6 +6,7 @@ It attaches drives, gets their requests, and leaves to the test what becomes of 
 while dd reads and writes.
 """
 
+import array
 import contextlib
 import errno
 import fcntl
@@ -22,12 +23,13 @@ from netlink import Family, attribute
 
 # uapi/linux/cdrive.h
 INDEX, SECTORS, FLAGS, STATE, PARK_LIMIT = 1, 2, 3, 4, 5
-IN_FLIGHT, DESCRIPTORS, COMPLETIONS, LEASE_UNTIL, PARK_REASONS = 7, 10, 11, 13, 14
-NAME = 15
+IN_FLIGHT, DESCRIPTORS, LEASE_UNTIL, PARK_REASONS, NAME = 7, 10, 12, 13, 14
 LIVE, PARKED, FAILING, FENCED = range(4)
 HELPER, ASKED, LEASE, LIMIT = 1, 2, 4, 8
 READ_ONLY, FORCE, KNOWN = 1, 2, 4
 PAYLOAD_BIND = 0xCDC0
+PAYLOAD_COMPLETE = 1 << 30 | 16 << 16 | 0xCDC3
+PAYLOAD_LEASE = 3 << 30 | 24 << 16 | 0xCDC4
 OP_READ, OP_WRITE, OP_DISCARD, OP_WRITE_ZEROES = range(4)
 # Longer than anything takes that is not meant to wait, shorter than a deadline far off.
 SOON, FAR = 10, 300
@@ -92,13 +94,17 @@ class Helper:
         self.index = index
         self.waiting = []
         self.ready = False
+        self.told = None  # of the drive, as answer to a deadline
         self.payload = os.open("/dev/cdrive-payload", os.O_RDWR | os.O_CLOEXEC)
+        self.bind()
+
+    def bind(self):
         fcntl.ioctl(self.payload, PAYLOAD_BIND, self.family.sock.fileno())
 
     def message(self, name, attributes):
         if name == "REQUEST":
-            array = attributes[DESCRIPTORS]
-            self.waiting += [Request(*d) for d in struct.iter_unpack("QIIII", array)]
+            came = struct.iter_unpack("QIIII", attributes[DESCRIPTORS])
+            self.waiting += [Request(*d) for d in came]
         elif name == "READY":
             self.ready = True
 
@@ -106,8 +112,24 @@ class Helper:
         """The error of a command that is about the drive."""
         return self.family.exchange(name, u32(INDEX, self.index) + attributes)[0]
 
+    def ask(self, request, told):
+        """The error of an ioctl() of the payload device; what it gives back is in told."""
+        try:
+            fcntl.ioctl(self.payload, request, told)
+        except OSError as e:
+            return e.errno
+        return 0
+
+    def lease_until(self, end, pad=0):
+        told = bytearray(struct.pack("IIQII", self.index, 99, end, 99, pad))
+        error = self.ask(PAYLOAD_LEASE, told)
+        _, state, _, reasons, _ = struct.unpack("IIQII", told)
+        self.told = (state, reasons)
+        return error
+
     def lease(self, seconds):
-        return self.tell("LEASE", u64(LEASE_UNTIL, boottime(seconds)))
+        """A new deadline; what the drive is with it is told then."""
+        return self.lease_until(boottime(seconds))
 
     def status(self):
         error, a = self.family.exchange("GET", u32(INDEX, self.index))
@@ -186,8 +208,13 @@ class Helper:
             for r in requests:
                 if r.op == OP_READ:
                     self.copy(r)
-        array = b"".join(struct.pack("Ii", r.tag, status) for r in requests)
-        return self.tell("COMPLETE", attribute(COMPLETIONS, array))
+        return self.complete_tags(*((r.tag, status) for r in requests))
+
+    def complete_tags(self, *tags, count=None):
+        """Pairs of tags and statuses."""
+        done = array.array("B", b"".join(struct.pack("Ii", *t) for t in tags))
+        return self.ask(PAYLOAD_COMPLETE, bytearray(struct.pack(
+            "IIQ", self.index, len(tags) if count is None else count, done.buffer_info()[0])))
 
     def carry_out(self, *requests):
         errors = [self.copy(r) for r in requests if r.op <= OP_WRITE]
