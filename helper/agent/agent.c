@@ -45,16 +45,6 @@ struct agent {
 
 /* --- mount, in front --------------------------------------------------------------- */
 
-static void front_close(struct agent *a)
-{
-	int fd = a->front.fd;
-
-	if (fd < 0)
-		return;
-	loop_fd_del(a->loop, &a->front);
-	close(fd);
-}
-
 static void undo_late(void *arg)
 {
 	struct agent *a = arg;
@@ -75,12 +65,12 @@ static void front_readable(void *arg, uint32_t events)
 	struct agent *a = arg;
 
 	if (a->sup.up) {
-		front_close(a);
+		loop_fd_close(a->loop, &a->front);
 		return;
 	}
 	undo(a);
 	if (events & EPOLLHUP)
-		front_close(a);
+		loop_fd_close(a->loop, &a->front);
 	else
 		loop_fd_mod(a->loop, &a->front, 0);
 }
@@ -90,7 +80,7 @@ static void tell_front(struct agent *a, const json_t *answer)
 	if (a->front.fd >= 0)
 		runtime_send(a->front.fd, answer);
 	if (!a->foreground)
-		front_close(a);
+		loop_fd_close(a->loop, &a->front);
 	else if (a->front.fd >= 0)
 		loop_fd_mod(a->loop, &a->front, EPOLLIN);
 }
@@ -254,7 +244,7 @@ static void tear_down(struct agent *a)
 		supervise_free(&a->sup);
 	if (a->lock >= 0)
 		agent_unlock(a->lock, (unsigned int)a->sup.index);
-	front_close(a);
+	loop_fd_close(a->loop, &a->front);
 	loop_free(a->loop);
 }
 

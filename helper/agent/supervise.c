@@ -76,16 +76,6 @@ static void refresh_due(void *arg)
 
 /* --- the channel ---------------------------------------------------------------------- */
 
-static void channel_close(struct supervisor *s)
-{
-	int fd = s->channel.fd;
-
-	if (fd < 0)
-		return;
-	loop_fd_del(s->loop, &s->channel);
-	close(fd);
-}
-
 /* A message that is the same as the last is told once. */
 static void log_failure(struct supervisor *s, const char *message)
 {
@@ -182,7 +172,7 @@ static bool channel_receive(struct supervisor *s)
 	if (err == -ETIMEDOUT)
 		return false;
 	if (err) {
-		channel_close(s);
+		loop_fd_close(s->loop, &s->channel);
 		if (s->spawner.fd < 0)
 			look(s); /* nobody else will tell of its end */
 		return false;
@@ -315,7 +305,7 @@ static void on_ended(struct supervisor *s, const struct spawner_event *event)
 		return;
 	while (s->channel.fd >= 0 && channel_receive(s))
 		;
-	channel_close(s);
+	loop_fd_close(s->loop, &s->channel);
 	describe_end(event, how, sizeof(how));
 	snprintf(
 		why, sizeof(why),
@@ -385,10 +375,7 @@ static void again(void *arg)
 
 static void spawner_lost(struct supervisor *s)
 {
-	int fd = s->spawner.fd;
-
-	loop_fd_del(s->loop, &s->spawner);
-	close(fd);
+	loop_fd_close(s->loop, &s->spawner);
 	log_error(
 		"%s: the process that starts helpers is gone: the next helper's death is the drive's",
 		s->name);
@@ -454,14 +441,13 @@ void supervise_free(struct supervisor *s)
 {
 	struct pollfd p = { .fd = s->spawner.fd, .events = POLLIN };
 
-	channel_close(s);
+	loop_fd_close(s->loop, &s->channel);
 	loop_timer_cancel(s->loop, &s->refresh);
 	loop_timer_cancel(s->loop, &s->again);
 	if (s->spawner.fd >= 0) {
 		shutdown(p.fd, SHUT_WR);
 		poll(&p, 1, SPAWNER_END_MS);
-		loop_fd_del(s->loop, &s->spawner);
-		close(p.fd);
+		loop_fd_close(s->loop, &s->spawner);
 	}
 	json_decref(s->request);
 	json_decref(s->error);

@@ -71,21 +71,29 @@ int az_credential_set_key(struct az_credential *cred, const char *base64)
 	return n > 0 ? 0 : -EINVAL;
 }
 
-/* The value of parameter @name of a query; NULL when it isn't there. */
-static const char *parameter(const char *query, const char *name, size_t *len)
+/* The value of @name in "name=value", and so on after each @separator; the value may hold
+ * '='.  NULL when it isn't there. */
+static const char *value_of(const char *s, const char *separator, const char *name, size_t *len,
+			    int (*compare)(const char *, const char *, size_t))
 {
 	size_t n = strlen(name);
 
-	while (*query) {
-		size_t span = strcspn(query, "&");
+	while (*s) {
+		size_t span = strcspn(s, separator);
 
-		if (span > n && !memcmp(query, name, n) && query[n] == '=') {
+		if (span > n && !compare(s, name, n) && s[n] == '=') {
 			*len = span - n - 1;
-			return query + n + 1;
+			return s + n + 1;
 		}
-		query += span + (query[span] == '&');
+		s += span + (s[span] == *separator);
 	}
 	return NULL;
+}
+
+/* A parameter of a query. */
+static const char *parameter(const char *query, const char *name, size_t *len)
+{
+	return value_of(query, "&", name, len, strncmp);
 }
 
 int az_credential_set_sas(struct az_credential *cred, const char *sas)
@@ -174,21 +182,10 @@ static int read_key_file(struct load *l, const char *path)
 	return err;
 }
 
-/* One field of a connection string, "Name=value;…"; the value may hold '='. */
+/* One field of a connection string, "Name=value;…". */
 static const char *field(const char *s, const char *name, size_t *len)
 {
-	size_t n = strlen(name);
-
-	while (*s) {
-		size_t span = strcspn(s, ";");
-
-		if (span > n && !strncasecmp(s, name, n) && s[n] == '=') {
-			*len = span - n - 1;
-			return s + n + 1;
-		}
-		s += span + (s[span] == ';');
-	}
-	return NULL;
+	return value_of(s, ";", name, len, strncasecmp);
 }
 
 static int check_account(struct load *l, const char *name, size_t len, const char *where)

@@ -101,10 +101,7 @@ static json_t *run(struct ds_control *c, const json_t *message)
 
 static void end(struct client *client)
 {
-	int fd = client->fd.fd;
-
-	loop_fd_del(client->control->loop, &client->fd);
-	close(fd);
+	loop_fd_close(client->control->loop, &client->fd);
 	free(client);
 }
 
@@ -224,14 +221,12 @@ int ds_control_start(struct ds_control **out, const char *path, struct loop *loo
 void ds_control_stop(struct ds_control *c)
 {
 	struct client *client;
-	int fd = c->listener.fd;
 
 	while ((client = c->clients)) {
 		c->clients = client->next;
 		end(client);
 	}
-	loop_fd_del(c->loop, &c->listener);
-	close(fd);
+	loop_fd_close(c->loop, &c->listener);
 	unlink(c->address.sun_path);
 	free(c);
 }

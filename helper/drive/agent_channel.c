@@ -140,10 +140,7 @@ static json_t *use(struct agent_channel *c, const char *sas)
 
 static void hang_up(struct agent_channel *c)
 {
-	int fd = c->socket.fd;
-
-	loop_fd_del(c->loop, &c->socket);
-	close(fd);
+	loop_fd_close(c->loop, &c->socket);
 	c->pid = 0;
 }
 

@@ -516,8 +516,7 @@ void link_close(struct link *l)
 	if (!l)
 		return;
 	loop_timer_cancel(l->loop, &l->notice);
-	if (l->watch.fd >= 0)
-		loop_fd_del(l->loop, &l->watch);
+	loop_fd_del(l->loop, &l->watch);
 	netlink_close(&l->netlink);
 	if (l->payload >= 0)
 		close(l->payload);

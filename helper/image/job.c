@@ -37,12 +37,8 @@ int job_start(struct job *job)
 
 void job_end(struct job *job)
 {
-	int fd = job->signals.fd;
-
-	if (!job->signals.fn)
-		return;
-	loop_fd_del(job->loop, &job->signals);
-	close(fd);
+	if (job->signals.fn)
+		loop_fd_close(job->loop, &job->signals);
 }
 
 int job_fail(struct job *job, enum exit_status exit, const char *fmt, ...)

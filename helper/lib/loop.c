@@ -106,6 +106,16 @@ void loop_fd_del(struct loop *loop, struct loop_fd *w)
 			loop->batch[i].data.ptr = NULL;
 }
 
+void loop_fd_close(struct loop *loop, struct loop_fd *w)
+{
+	int fd = w->fd;
+
+	if (fd < 0)
+		return;
+	loop_fd_del(loop, w);
+	close(fd);
+}
+
 void loop_timer_init(struct loop_timer *t, loop_fn fn, void *arg)
 {
 	*t = (struct loop_timer){ .fn = fn, .arg = arg };

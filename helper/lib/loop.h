@@ -54,6 +54,8 @@ int loop_fd_add(struct loop *loop, struct loop_fd *w, int fd, uint32_t events, l
 		void *arg);
 int loop_fd_mod(struct loop *loop, struct loop_fd *w, uint32_t events);
 void loop_fd_del(struct loop *loop, struct loop_fd *w);
+/* Takes it out and closes it; nothing, when it is in no loop. */
+void loop_fd_close(struct loop *loop, struct loop_fd *w);
 
 /* Timers fire once.  Arming an armed timer moves it. */
 void loop_timer_init(struct loop_timer *t, loop_fn fn, void *arg);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "drive/clock.h"
 #include "lib/log.h"
@@ -131,6 +132,12 @@ void loop_fd_del(struct loop *loop, struct loop_fd *w)
 {
 	(void)loop;
 	w->fd = -1;
+}
+
+void loop_fd_close(struct loop *loop, struct loop_fd *w)
+{
+	close(w->fd);
+	loop_fd_del(loop, w);
 }
 
 ssize_t getrandom(void *buf, size_t len, unsigned int flags)

@@ -22,6 +22,7 @@
 #define KIB 1024ull
 #define DISK (1024 * KIB)
 #define LONGEST (256 * KIB) /* of the requests here */
+#define WAIT LOOP_MS(RETRY_MOST_MS + 1) /* until what failed was tried again */
 
 static struct {
 	struct lease lease;
@@ -186,6 +187,27 @@ static inline int teardown(void **state)
 	fake_azure_reset();
 	return 0;
 }
+
+/* --- what became of it ---------------------------------------------------------- */
+
+static inline void finished(unsigned int slot, int status)
+{
+	assert_true(t.done[slot]);
+	assert_int_equal(t.status[slot], status);
+}
+
+static inline void all_bytes(unsigned int slot, uint64_t from, uint64_t to, unsigned char value)
+{
+	for (uint64_t i = from; i < to; i++)
+		assert_int_equal(t.payload[slot][i], value);
+}
+
+static inline bool may_hold_data(uint64_t offset, uint64_t len)
+{
+	return pagemap_narrow(t.store.map, &offset, &len);
+}
+
+/* --- requests --------------------------------------------------------------------- */
 
 /* A request, in bytes. */
 static inline void request(unsigned int slot, uint32_t op, uint64_t offset, uint64_t len)

@@ -13,25 +13,6 @@
 
 #include "store_fixture.h"
 
-#define WAIT LOOP_MS(RETRY_MOST_MS + 1)
-
-static void finished(unsigned int slot, int status)
-{
-	assert_true(t.done[slot]);
-	assert_int_equal(t.status[slot], status);
-}
-
-static void all_bytes(unsigned int slot, uint64_t from, uint64_t to, unsigned char value)
-{
-	for (uint64_t i = from; i < to; i++)
-		assert_int_equal(t.payload[slot][i], value);
-}
-
-static bool may_hold_data(uint64_t offset, uint64_t len)
-{
-	return pagemap_narrow(t.store.map, &offset, &len);
-}
-
 /* --- reads ---------------------------------------------------------------- */
 
 static void unwritten_costs_nothing(void **state)

@@ -13,14 +13,6 @@
 
 #include "store_fixture.h"
 
-#define WAIT LOOP_MS(RETRY_MOST_MS + 1)
-
-static void finished(unsigned int slot, int status)
-{
-	assert_true(t.done[slot]);
-	assert_int_equal(t.status[slot], status);
-}
-
 /* --- doubt ------------------------------------------------------------------ */
 
 /* The write at slot @slot is in doubt, and done. */

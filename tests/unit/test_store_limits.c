@@ -12,23 +12,6 @@
 
 #include "store_fixture.h"
 
-static void finished(unsigned int slot, int status)
-{
-	assert_true(t.done[slot]);
-	assert_int_equal(t.status[slot], status);
-}
-
-static void all_bytes(unsigned int slot, uint64_t from, uint64_t to, unsigned char value)
-{
-	for (uint64_t i = from; i < to; i++)
-		assert_int_equal(t.payload[slot][i], value);
-}
-
-static bool may_hold_data(uint64_t offset, uint64_t len)
-{
-	return pagemap_narrow(t.store.map, &offset, &len);
-}
-
 /* A service that is too slow for the whole gets halves. */
 static void long_clears_are_halved(void **state)
 {

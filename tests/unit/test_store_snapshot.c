@@ -10,12 +10,6 @@
 
 #include "store_fixture.h"
 
-static void finished(unsigned int slot, int status)
-{
-	assert_true(t.done[slot]);
-	assert_int_equal(t.status[slot], status);
-}
-
 /* What nobody can change is read without lease and deadline; but for the SAS. */
 static void of_a_snapshot(void **state)
 {

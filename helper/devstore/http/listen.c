@@ -91,12 +91,9 @@ static int listen_again(struct ds_server *s)
 
 static void close_listener(struct ds_server *s)
 {
-	int fd = s->listener.fd;
-
 	if (!s->listening)
 		return;
-	loop_fd_del(s->ds->loop, &s->listener);
-	close(fd);
+	loop_fd_close(s->ds->loop, &s->listener);
 	s->listening = false;
 }
 

@@ -237,19 +237,6 @@ static void response_text(struct ds_call *c, const char *name, const char *value
 	ds_response_copy(c, name, override ? override : value);
 }
 
-static void response_lease(struct ds_call *c, const struct ds_object *obj)
-{
-	enum ds_lease_state state = ds_lease_state(&obj->lease, c->mono);
-
-	if (obj->key.snapshot)
-		return;
-	ds_response_field(c, "x-ms-lease-status", ds_lease_locked(state) ? "locked" : "unlocked");
-	ds_response_field(c, "x-ms-lease-state", ds_lease_state_name(state));
-	if (state == DS_LEASE_LEASED)
-		ds_response_field(c, "x-ms-lease-duration",
-				  obj->lease.duration == DS_LEASE_INFINITE ? "infinite" : "fixed");
-}
-
 static void answer_copy(struct ds_call *c, const struct ds_object *obj)
 {
 	char progress[48];
@@ -289,7 +276,8 @@ void ds_response_properties(struct ds_call *c, const struct ds_object *obj, bool
 	if (obj->type == DS_PAGE_BLOB)
 		ds_response_number(c, "x-ms-blob-sequence-number", obj->sequence);
 	ds_response_date(c, "x-ms-creation-time", obj->created);
-	response_lease(c, obj);
+	if (!obj->key.snapshot)
+		ds_response_lease(c, obj);
 	answer_copy(c, obj);
 	ds_response_field(c, "x-ms-server-encrypted", "true");
 	ds_response_field(c, "Accept-Ranges", "bytes");
@@ -383,27 +371,24 @@ static enum ds_err get_range(struct ds_call *c, struct ds_object *obj)
 	return err || !(md5 || crc) ? err : response_sum(c, md5);
 }
 
-enum ds_err ds_op_GetBlob(struct ds_call *c)
+static enum ds_err get(struct ds_call *c, struct ds_object *obj)
 {
-	struct ds_object *obj;
 	enum ds_err err;
 
-	err = ds_call_blob(c, &obj);
-	if (err)
-		return err;
 	/* "Incremental Copy Blob": its snapshots are what is to be read. */
 	if (obj->incremental && !obj->key.snapshot)
-		err = ERR_OperationNotAllowedOnIncrementalCopyBlob;
-	else
-		err = ds_call_check_read(c, obj);
+		return ERR_OperationNotAllowedOnIncrementalCopyBlob;
+	err = ds_call_check_read(c, obj);
 	if (err == ERR_ConditionNotMet_304)
 		ds_response_version(c, obj);
 	if (!err)
 		err = ds_error_of(ds_object_open(&c->ds->objects, obj));
-	if (!err)
-		err = get_range(c, obj);
-	ds_call_put(c, obj);
-	return err;
+	return err ? err : get_range(c, obj);
+}
+
+enum ds_err ds_op_GetBlob(struct ds_call *c)
+{
+	return ds_call_on_blob(c, get);
 }
 
 /* --- Snapshot Blob -------------------------------------------------------------------- */

@@ -136,6 +136,10 @@ void ds_call_refuse(struct ds_call *c, enum ds_err err);
 enum ds_err ds_call_blob(struct ds_call *c, struct ds_object **out);
 enum ds_err ds_call_container(struct ds_call *c, struct ds_object **out);
 void ds_call_put(struct ds_call *c, struct ds_object *obj);
+/* Has @act deal with one of these. */
+typedef enum ds_err (*ds_act_fn)(struct ds_call *c, struct ds_object *obj);
+enum ds_err ds_call_on_blob(struct ds_call *c, ds_act_fn act);
+enum ds_err ds_call_on_container(struct ds_call *c, ds_act_fn act);
 struct storage_key ds_call_key(const struct ds_call *c);
 
 /* Lease id and conditions of the request, against the object. */
@@ -177,6 +181,8 @@ void ds_response_number(struct ds_call *c, const char *name, uint64_t value);
 void ds_response_date(struct ds_call *c, const char *name, int64_t ticks);
 /* ETag and Last-Modified. */
 void ds_response_version(struct ds_call *c, const struct ds_object *obj);
+/* x-ms-lease-status and so on. */
+void ds_response_lease(struct ds_call *c, const struct ds_object *obj);
 void ds_response_metadata(struct ds_call *c, const struct ds_object *obj);
 /* A document; takes t->s over. */
 void ds_response_xml(struct ds_call *c, struct text *t);

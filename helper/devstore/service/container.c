@@ -86,13 +86,19 @@ enum ds_err ds_op_CreateContainer(struct ds_call *c)
 	return err;
 }
 
-static enum ds_err delete (struct ds_call *c, struct ds_object *obj) {
+static enum ds_err delete_container(struct ds_call *c, struct ds_object *obj)
+{
+	enum ds_err refused;
 	int err;
 
+	refused = ds_call_check_write(c, obj);
+	if (refused)
+		return refused;
 	/* Copies into it have no place to go to any more. */
 	ds_copy_cancel(c->ds, obj);
 	err = storage_container_delete(c->ds->storage, &obj->key);
-	if (err) return ds_error_of(err);
+	if (err)
+		return ds_error_of(err);
 	c->writes = true;
 	ds_objects_forget_container(&c->ds->objects, &obj->key);
 	c->response.status = 202;
@@ -101,49 +107,27 @@ static enum ds_err delete (struct ds_call *c, struct ds_object *obj) {
 
 enum ds_err ds_op_DeleteContainer(struct ds_call *c)
 {
-	struct ds_object *obj;
-	enum ds_err err;
-
-	err = ds_call_container(c, &obj);
-	if (err)
-		return err;
-	err = ds_call_check_write(c, obj);
-	if (!err)
-		err = delete (c, obj);
-	ds_call_put(c, obj);
-	return err;
+	return ds_call_on_container(c, delete_container);
 }
 
-static void answer_container(struct ds_call *c, const struct ds_object *obj)
+static enum ds_err get_properties(struct ds_call *c, struct ds_object *obj)
 {
-	enum ds_lease_state state = ds_lease_state(&obj->lease, c->mono);
+	enum ds_err err = ds_call_check_read(c, obj);
 
+	if (err)
+		return err;
 	ds_response_version(c, obj);
-	ds_response_field(c, "x-ms-lease-status", ds_lease_locked(state) ? "locked" : "unlocked");
-	ds_response_field(c, "x-ms-lease-state", ds_lease_state_name(state));
-	if (state == DS_LEASE_LEASED)
-		ds_response_field(c, "x-ms-lease-duration",
-				  obj->lease.duration == DS_LEASE_INFINITE ? "infinite" : "fixed");
+	ds_response_lease(c, obj);
 	ds_response_field(c, "x-ms-has-immutability-policy", "false");
 	ds_response_field(c, "x-ms-has-legal-hold", "false");
+	ds_response_metadata(c, obj);
+	c->response.status = 200;
+	return DS_OK;
 }
 
 enum ds_err ds_op_GetContainerProperties(struct ds_call *c)
 {
-	struct ds_object *obj;
-	enum ds_err err;
-
-	err = ds_call_container(c, &obj);
-	if (err)
-		return err;
-	err = ds_call_check_read(c, obj);
-	if (!err) {
-		answer_container(c, obj);
-		ds_response_metadata(c, obj);
-		c->response.status = 200;
-	}
-	ds_call_put(c, obj);
-	return err;
+	return ds_call_on_container(c, get_properties);
 }
 
 enum ds_err ds_op_GetContainerMetadata(struct ds_call *c)
@@ -235,30 +219,29 @@ static void add_policy(struct text *t, const struct ds_policy *p)
 	text_add(t, "</AccessPolicy></SignedIdentifier>");
 }
 
-enum ds_err ds_op_GetContainerACL(struct ds_call *c)
+static enum ds_err get_policies(struct ds_call *c, struct ds_object *obj)
 {
 	struct text t = { 0 };
-	struct ds_object *obj;
-	enum ds_err err;
+	enum ds_err err = ds_call_check_read(c, obj);
 
-	err = ds_call_container(c, &obj);
 	if (err)
 		return err;
-	err = ds_call_check_read(c, obj);
-	if (!err) {
-		text_add(&t, DS_XML_HEAD "<SignedIdentifiers>");
-		for (size_t i = 0; obj->policies && i < DS_MAX_POLICIES; i++)
-			if (obj->policies[i].id[0])
-				add_policy(&t, &obj->policies[i]);
-		text_add(&t, "</SignedIdentifiers>");
-		err = t.failed ? ERR_InternalError : DS_OK;
+	text_add(&t, DS_XML_HEAD "<SignedIdentifiers>");
+	for (size_t i = 0; obj->policies && i < DS_MAX_POLICIES; i++)
+		if (obj->policies[i].id[0])
+			add_policy(&t, &obj->policies[i]);
+	text_add(&t, "</SignedIdentifiers>");
+	if (t.failed) {
+		text_free(&t);
+		return ERR_InternalError;
 	}
-	if (!err) {
-		ds_response_version(c, obj);
-		ds_response_xml(c, &t);
-		c->response.status = 200;
-	}
-	text_free(&t);
-	ds_call_put(c, obj);
-	return err;
+	ds_response_version(c, obj);
+	ds_response_xml(c, &t);
+	c->response.status = 200;
+	return DS_OK;
+}
+
+enum ds_err ds_op_GetContainerACL(struct ds_call *c)
+{
+	return ds_call_on_container(c, get_policies);
 }

@@ -147,17 +147,9 @@ static enum ds_err lease_object(struct ds_call *c, struct ds_object *obj)
 
 enum ds_err ds_op_LeaseBlob(struct ds_call *c)
 {
-	struct ds_object *obj;
-	enum ds_err err;
-
 	if (ds_query(&c->req, "snapshot"))
 		return ERR_InvalidQueryParameterValue;
-	err = ds_call_blob(c, &obj);
-	if (err)
-		return err;
-	err = lease_object(c, obj);
-	ds_call_put(c, obj);
-	return err;
+	return ds_call_on_blob(c, lease_object);
 }
 
 enum ds_err ds_op_BreakBlobLease(struct ds_call *c)
@@ -167,15 +159,7 @@ enum ds_err ds_op_BreakBlobLease(struct ds_call *c)
 
 enum ds_err ds_op_LeaseContainer(struct ds_call *c)
 {
-	struct ds_object *obj;
-	enum ds_err err;
-
-	err = ds_call_container(c, &obj);
-	if (err)
-		return err;
-	err = lease_object(c, obj);
-	ds_call_put(c, obj);
-	return err;
+	return ds_call_on_container(c, lease_object);
 }
 
 enum ds_err ds_op_BreakContainerLease(struct ds_call *c)

@@ -7,40 +7,38 @@
 
 #include "devstore/service/blob.h"
 
-enum ds_err ds_op_GetBlobProperties(struct ds_call *c)
+static enum ds_err get_properties(struct ds_call *c, struct ds_object *obj)
 {
-	struct ds_object *obj;
-	enum ds_err err;
+	enum ds_err err = ds_call_check_read(c, obj);
 
-	err = ds_call_blob(c, &obj);
 	if (err)
 		return err;
-	err = ds_call_check_read(c, obj);
-	if (!err) {
-		ds_response_properties(c, obj, true);
-		c->response.length = obj->size;
-		c->response.status = 200;
-	}
-	ds_call_put(c, obj);
-	return err;
+	ds_response_properties(c, obj, true);
+	c->response.length = obj->size;
+	c->response.status = 200;
+	return DS_OK;
+}
+
+enum ds_err ds_op_GetBlobProperties(struct ds_call *c)
+{
+	return ds_call_on_blob(c, get_properties);
+}
+
+static enum ds_err get_metadata(struct ds_call *c, struct ds_object *obj)
+{
+	enum ds_err err = ds_call_check_read(c, obj);
+
+	if (err)
+		return err;
+	ds_response_version(c, obj);
+	ds_response_metadata(c, obj);
+	c->response.status = 200;
+	return DS_OK;
 }
 
 enum ds_err ds_op_GetBlobMetadata(struct ds_call *c)
 {
-	struct ds_object *obj;
-	enum ds_err err;
-
-	err = ds_call_blob(c, &obj);
-	if (err)
-		return err;
-	err = ds_call_check_read(c, obj);
-	if (!err) {
-		ds_response_version(c, obj);
-		ds_response_metadata(c, obj);
-		c->response.status = 200;
-	}
-	ds_call_put(c, obj);
-	return err;
+	return ds_call_on_blob(c, get_metadata);
 }
 
 enum ds_err ds_op_SetBlobMetadata(struct ds_call *c)
@@ -223,22 +221,22 @@ static enum ds_err delete_blob(struct ds_call *c, struct ds_object *obj)
 	return DS_OK;
 }
 
-enum ds_err ds_op_DeleteBlob(struct ds_call *c)
+static enum ds_err delete_allowed(struct ds_call *c, struct ds_object *obj)
 {
-	struct ds_object *obj;
 	enum ds_err err;
 
-	err = ds_call_blob(c, &obj);
-	if (err)
-		return err;
 	/* A snapshot has no lease, and its blob's doesn't protect it. */
 	err = ds_call_check_write(c, obj);
 	if (!err)
 		err = delete_blob(c, obj);
-	if (!err) {
-		ds_response_field(c, "x-ms-delete-type-permanent", "true");
-		c->response.status = 202;
-	}
-	ds_call_put(c, obj);
-	return err;
+	if (err)
+		return err;
+	ds_response_field(c, "x-ms-delete-type-permanent", "true");
+	c->response.status = 202;
+	return DS_OK;
+}
+
+enum ds_err ds_op_DeleteBlob(struct ds_call *c)
+{
+	return ds_call_on_blob(c, delete_allowed);
 }

@@ -156,25 +156,24 @@ static enum ds_err list_pages(struct ds_call *c, struct ds_object *obj)
 	return err;
 }
 
-enum ds_err ds_op_GetPageRanges(struct ds_call *c)
+static enum ds_err get_pages(struct ds_call *c, struct ds_object *obj)
 {
-	struct ds_object *obj;
 	enum ds_err err;
 
-	err = ds_call_blob(c, &obj);
-	if (err)
-		return err;
 	if (obj->type != DS_PAGE_BLOB)
-		err = ERR_InvalidBlobType;
-	if (!err)
-		err = ds_call_check_read(c, obj);
+		return ERR_InvalidBlobType;
+	err = ds_call_check_read(c, obj);
 	if (!err)
 		err = list_pages(c, obj);
-	if (!err) {
-		ds_response_version(c, obj);
-		ds_response_number(c, "x-ms-blob-content-length", obj->size);
-		c->response.status = 200;
-	}
-	ds_call_put(c, obj);
-	return err;
+	if (err)
+		return err;
+	ds_response_version(c, obj);
+	ds_response_number(c, "x-ms-blob-content-length", obj->size);
+	c->response.status = 200;
+	return DS_OK;
+}
+
+enum ds_err ds_op_GetPageRanges(struct ds_call *c)
+{
+	return ds_call_on_blob(c, get_pages);
 }

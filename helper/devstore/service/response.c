@@ -51,6 +51,17 @@ void ds_response_version(struct ds_call *c, const struct ds_object *obj)
 	ds_response_date(c, "Last-Modified", obj->modified);
 }
 
+void ds_response_lease(struct ds_call *c, const struct ds_object *obj)
+{
+	enum ds_lease_state state = ds_lease_state(&obj->lease, c->mono);
+
+	ds_response_field(c, "x-ms-lease-status", ds_lease_locked(state) ? "locked" : "unlocked");
+	ds_response_field(c, "x-ms-lease-state", ds_lease_state_name(state));
+	if (state == DS_LEASE_LEASED)
+		ds_response_field(c, "x-ms-lease-duration",
+				  obj->lease.duration == DS_LEASE_INFINITE ? "infinite" : "fixed");
+}
+
 void ds_response_metadata(struct ds_call *c, const struct ds_object *obj)
 {
 	struct ds_pair p;

@@ -273,6 +273,32 @@ enum ds_err ds_call_blob(struct ds_call *c, struct ds_object **out)
 	return ERR_BlobNotFound;
 }
 
+enum ds_err ds_call_on_blob(struct ds_call *c, ds_act_fn act)
+{
+	struct ds_object *blob;
+	enum ds_err err;
+
+	err = ds_call_blob(c, &blob);
+	if (err)
+		return err;
+	err = act(c, blob);
+	ds_call_put(c, blob);
+	return err;
+}
+
+enum ds_err ds_call_on_container(struct ds_call *c, ds_act_fn act)
+{
+	struct ds_object *container;
+	enum ds_err err;
+
+	err = ds_call_container(c, &container);
+	if (err)
+		return err;
+	err = act(c, container);
+	ds_call_put(c, container);
+	return err;
+}
+
 enum ds_err ds_call_lease_id(struct ds_call *c, enum ds_header which, const char **id)
 {
 	const char *text = c->req.header[which];

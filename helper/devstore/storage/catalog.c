@@ -46,20 +46,17 @@ static void take_out(void *array, size_t *n, size_t at)
 
 /* --- looking up ----------------------------------------------------------------- */
 
-/* Where the container is, or would be. */
-static size_t container_place(const struct storage *s, const char *account, const char *name,
-			      bool *found)
+/* Where the element with that key is, or would be. */
+static size_t search(const void *in, size_t n, const char *const key[], bool *found,
+		     int (*compare)(const void *in, size_t i, const char *const key[]))
 {
-	size_t low = 0, high = s->n;
+	size_t low = 0, high = n;
 
 	*found = false;
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		const struct container *c = s->containers[middle];
-		int order = strcmp(account, c->account);
+		int order = compare(in, middle, key);
 
-		if (!order)
-			order = strcmp(name, c->name);
 		if (!order) {
 			*found = true;
 			return middle;
@@ -72,25 +69,30 @@ static size_t container_place(const struct storage *s, const char *account, cons
 	return low;
 }
 
+static int compare_container(const void *in, size_t i, const char *const key[])
+{
+	const struct container *c = ((const struct storage *)in)->containers[i];
+	int order = strcmp(key[0], c->account);
+
+	return order ? order : strcmp(key[1], c->name);
+}
+
+static size_t container_place(const struct storage *s, const char *account, const char *name,
+			      bool *found)
+{
+	const char *const key[] = { account, name };
+
+	return search(s, s->n, key, found, compare_container);
+}
+
+static int compare_family(const void *in, size_t i, const char *const key[])
+{
+	return strcmp(key[0], ((const struct container *)in)->families[i]->name);
+}
+
 static size_t family_place(const struct container *c, const char *name, bool *found)
 {
-	size_t low = 0, high = c->n;
-
-	*found = false;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		int order = strcmp(name, c->families[middle]->name);
-
-		if (!order) {
-			*found = true;
-			return middle;
-		}
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return search(c, c->n, &name, found, compare_family);
 }
 
 struct container *catalog_container(struct storage *s, const struct storage_key *key)

@@ -167,22 +167,24 @@ int table_reserve(struct table *t, uint64_t offset, uint64_t len)
 	return 0;
 }
 
+static void set(struct table *t, uint64_t offset)
+{
+	if (t->s->journalled)
+		bits_add(&t->dirty, offset / TABLE_PAGE);
+	else
+		t->unsynced = true;
+}
+
 void table_set64(struct table *t, uint64_t i, uint64_t value)
 {
 	__atomic_store_n((uint64_t *)t->map + i, value, __ATOMIC_RELEASE);
-	if (t->s->journalled)
-		bits_add(&t->dirty, i * sizeof(value) / TABLE_PAGE);
-	else
-		t->unsynced = true;
+	set(t, i * sizeof(value));
 }
 
 void table_set32(struct table *t, uint64_t i, uint32_t value)
 {
 	__atomic_store_n((uint32_t *)t->map + i, value, __ATOMIC_RELEASE);
-	if (t->s->journalled)
-		bits_add(&t->dirty, i * sizeof(value) / TABLE_PAGE);
-	else
-		t->unsynced = true;
+	set(t, i * sizeof(value));
 }
 
 static bool is_zero(const unsigned char *page)
