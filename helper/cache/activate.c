@@ -195,7 +195,7 @@ static int open_file(int dev, int fd, const struct cache_config *c, char *why, s
 
 int cache_open(int dev, const struct cache_config *c, char *why, size_t len)
 {
-	int fd = cache_file_open(c, why, len);
+	int fd = cache_file_open(c, false, why, len);
 	int err;
 
 	if (fd < 0)
@@ -254,10 +254,9 @@ static int export(int dev, const struct cache_config *c, char *why, size_t len)
 	char path[PATH_MAX];
 	int err, fd;
 
-	/* Of a device: the driver has it, and nobody else may open it the same way. */
-	fd = open(c->path, O_RDWR | O_DIRECT | O_CLOEXEC | (c->device ? 0 : O_NOFOLLOW));
-	err = fd < 0 ? -errno : cache_header_read(fd, &h);
-	if (!err && (uuid_compare(h.uuid, c->uuid) || h.state != CACHE_OPEN))
+	fd = cache_file_open(c, true, why, len);
+	err = fd < 0 ? fd : cache_header_read(fd, &h);
+	if (!err && h.state != CACHE_OPEN)
 		err = -ESTALE;
 	if (!err) {
 		id.generation = h.generation;

@@ -138,9 +138,7 @@ static int cannot_open(int err, const struct cache_config *c, char *why, size_t 
 
 static int open_direct(const struct cache_config *c, int flags)
 {
-	int fd = open(c->path,
-		      O_RDWR | O_DIRECT | O_CLOEXEC | O_NOCTTY | flags | (c->device ? O_EXCL : 0),
-		      0600);
+	int fd = open(c->path, O_RDWR | O_DIRECT | O_CLOEXEC | O_NOCTTY | flags, 0600);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -148,7 +146,7 @@ static int open_direct(const struct cache_config *c, int flags)
 static int make_device(const struct cache_config *c, char *why, size_t len)
 {
 	char what[64];
-	int fd = open_direct(c, 0), err;
+	int fd = open_direct(c, O_EXCL), err;
 
 	if (fd < 0)
 		return cannot_open(fd, c, why, len);
@@ -211,10 +209,10 @@ int cache_file_make(struct cache_config *c, char *why, size_t len)
 
 /* --- the one that there is ----------------------------------------------------------------- */
 
-int cache_file_open(const struct cache_config *c, char *why, size_t len)
+int cache_file_open(const struct cache_config *c, bool in_use, char *why, size_t len)
 {
 	struct cache_header h;
-	int fd = open_direct(c, c->device ? 0 : O_NOFOLLOW), err;
+	int fd = open_direct(c, !c->device ? O_NOFOLLOW : in_use ? 0 : O_EXCL), err;
 
 	if (fd < 0)
 		return cannot_open(fd, c, why, len);
@@ -259,7 +257,7 @@ void cache_file_remove(const struct cache_config *c)
 		return;
 	}
 	/* Only if it is ours. */
-	fd = cache_file_open(c, why, sizeof(why));
+	fd = cache_file_open(c, false, why, sizeof(why));
 	if (fd < 0)
 		return;
 	cache_header_wipe(fd);

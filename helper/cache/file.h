@@ -20,8 +20,9 @@ int cache_file_locate(const char *where, struct cache_config *c, char *why, size
  * device that is in use, or holds something. */
 int cache_file_make(struct cache_config *c, char *why, size_t len);
 
-/* Opens the one that there is; a descriptor, or -errno: -ESTALE: it is another. */
-int cache_file_open(const struct cache_config *c, char *why, size_t len);
+/* Opens the one that there is; @in_use: by the driver, which keeps others away from a device.
+ * A descriptor, or -errno: -ESTALE: it is another. */
+int cache_file_open(const struct cache_config *c, bool in_use, char *why, size_t len);
 
 /* Makes it larger or smaller; only c->size may be more than it was before.  0 or -errno. */
 int cache_file_resize(int fd, const struct cache_config *c, char *why, size_t len);

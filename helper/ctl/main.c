@@ -18,11 +18,10 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct verb *const verbs[] = {
-	&verb_create, &verb_mount,  &verb_unmount,  &verb_list,	  &verb_status,	  &verb_snapshot,
-	&verb_copy,   &verb_upload, &verb_download, &verb_delete, &verb_devstore,
+	&verb_create,	  &verb_mount, &verb_unmount,  &verb_list,     &verb_status,
+	&verb_snapshot,	  &verb_copy,  &verb_upload,   &verb_download, &verb_delete,
+	&verb_init_cache, &verb_warm,  &verb_devstore,
 };
-
-static const char *const later[] = { "init-cache" };
 
 static void overview(void)
 {
@@ -30,7 +29,7 @@ static void overview(void)
 
 	puts("clouddrivectl - disks on Azure page blobs\n");
 	for (i = 0; i < COUNT(verbs); i++)
-		printf("  clouddrivectl %-8s %-24s %s\n", verbs[i]->name, verbs[i]->arguments,
+		printf("  clouddrivectl %-10s %-24s %s\n", verbs[i]->name, verbs[i]->arguments,
 		       verbs[i]->summary);
 	puts("\n"
 	     "URL is https://ACCOUNT.blob.core.windows.net/CONTAINER/BLOB, with a SAS as its\n"
@@ -59,13 +58,6 @@ static const struct verb *find_verb(const char *name)
 
 static int no_verb(const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < COUNT(later); i++)
-		if (!strcmp(later[i], name))
-			return fail(EXIT_USAGE,
-				    "%s: not available in this version; see clouddrivectl --help",
-				    name);
 	return fail(EXIT_USAGE, "%.32s: no such verb; see clouddrivectl --help",
 		    strstr(name, "://") ? "URL" : name);
 }

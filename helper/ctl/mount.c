@@ -17,6 +17,7 @@
 #include "azure/sas.h"
 #include "command/options.h"
 #include "ctl/ctl.h"
+#include "host/cached.h"
 #include "host/detach.h"
 #include "host/drives.h"
 #include "host/mount.h"
@@ -182,6 +183,8 @@ static int mount_url(struct mount *m)
 		return fail(EXIT_FAILED, "%s: %s", path, strerror(-lock));
 	status = mount_locked(m);
 	lock_drop(lock, path);
+	if (status)
+		cached_put_away();
 	return status;
 }
 
@@ -365,6 +368,8 @@ static int run(int argc, char **argv)
 					.connections = 32,
 					.park_limit = PARK_LIMIT_UNSET,
 					.lifetime = KEY_LIFETIME_S,
+					.cache = CACHE_UNSET,
+					.cache_use = CACHE_USE_NONE,
 					.agent = AGENT_START_NONE } };
 	struct mount *m = &r.mount;
 	const struct option options[] = {
@@ -377,6 +382,7 @@ static int run(int argc, char **argv)
 		FLAG("json", &m->json),
 		NUMBER("connections", &m->connections, 1, 128),
 		LIMIT("park-limit", &m->park_limit, 1, 86400),
+		SIZE("cache", &m->cache),
 		NUMBER("sas-lifetime", &m->lifetime, 10, 86400),
 		{ 0 },
 	};
@@ -398,7 +404,7 @@ static int run(int argc, char **argv)
 
 static const char help[] =
 	"usage: clouddrivectl mount URL [DIR] [--read-only] [--no-fs] [--fsck] [--force] [--foreground]\n"
-	"                           [--connections N] [--park-limit SECONDS|none]\n"
+	"                           [--cache SIZE] [--connections N] [--park-limit SECONDS|none]\n"
 	"                           [--sas-lifetime SECONDS] [--key-file FILE] [--allow-http]\n"
 	"                           [--json]\n"
 	"       clouddrivectl mount URL URL... [DIR] [OPTION]...\n"
@@ -431,6 +437,9 @@ static const char help[] =
 	"  --force               take the blob from another client that has leased it; what that\n"
 	"                        has not written by then it can't write any more\n"
 	"  --foreground          stay until the drive is unmounted; unmount it at ^C or SIGTERM\n"
+	"  --cache SIZE          reserve so much of the machine's cache (init-cache) for this drive;\n"
+	"                        0: none of it is its; without: it shares what nobody has\n"
+	"                        reserved. Of a drive that is mounted already it is changed\n"
 	"  --connections N       at most N requests to the service at once, 1 to 128 (32)\n"
 	"  --park-limit SECONDS  how long requests wait for a service that can't be reached,\n"
 	"                        or for a new helper, before they fail; 1 to 86400 (300),\n"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/lock.h"
+#include "cache/activate.h"
 #include "command/options.h"
 #include "ctl/ctl.h"
 #include "host/drives.h"
@@ -41,6 +42,36 @@ static json_t *driver_facts(const struct drive *drive)
 			 d->park_limit ? json_integer(d->park_limit) : json_null(), "helper_pid",
 			 d->helper_pid ? json_integer(d->helper_pid) : json_null(), "name",
 			 d->name);
+}
+
+/* @start: the helper that began it knows why it began so. */
+static json_t *cache_facts(const struct driver_drive *d, const char *start)
+{
+	const struct cdrive_cache_counters *c = &d->cache;
+
+	if (!d->cached)
+		return json_null();
+	return json_pack(
+		"{s:I, s:I, s:b, s:b, s:s*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"size", (json_int_t)c->size, "used", (json_int_t)c->used, "reserved",
+		!!(c->flags & CDRIVE_CACHE_F_RESERVED), "warm", !!(c->flags & CDRIVE_CACHE_F_WARM),
+		"start", start, "lookups", (json_int_t)c->lookups, "hits", (json_int_t)c->hits,
+		"hit_bytes", (json_int_t)c->hit_bytes, "fills", (json_int_t)c->fills, "skipped",
+		(json_int_t)c->skipped, "evictions", (json_int_t)c->evictions, "invalidations",
+		(json_int_t)c->invalidations, "checksum_errors", (json_int_t)c->checksum_errors,
+		"io_errors", (json_int_t)c->io_errors, "bypassed", (json_int_t)c->bypassed);
+}
+
+/* Of a drive for which nothing was kept it is the cache's story. */
+static const char *start_of(const struct driver_drive *d, const json_t *o, char *cold, size_t len)
+{
+	const char *start = json_string_value(json_object_get(o, "cache_start"));
+
+	if (d->cache.flags & CDRIVE_CACHE_F_WARM)
+		return "warm";
+	if (start && !strcmp(start, DRIVE_NOTHING_KEPT) && cache_began_cold(cold, len))
+		return cold;
+	return start;
 }
 
 static json_t *agent_facts(const struct driver_drive *d)
@@ -85,6 +116,7 @@ static int gather(const struct drive *drive, json_t **out)
 	json_t *question = json_pack("{s:s}", "command", "status");
 	unsigned int index = drive->driver.index;
 	json_t *o = NULL;
+	char cold[256];
 	int err, status;
 
 	err = runtime_ask(index, question, &o, HELPER_MS);
@@ -101,6 +133,10 @@ static int gather(const struct drive *drive, json_t **out)
 		o = from_record(drive);
 	json_object_set_new(o, "mount_points", mount_points(index));
 	json_object_set_new(o, "agent", agent_facts(&drive->driver));
+	json_object_set_new(o, "cache",
+			    cache_facts(&drive->driver,
+					start_of(&drive->driver, o, cold, sizeof(cold))));
+	json_object_del(o, "cache_start");
 	json_object_set_new(o, "driver", driver_facts(drive));
 	*out = o;
 	return EXIT_OK;
@@ -191,6 +227,35 @@ static void print_memory(const json_t *o)
 		printf("; %s more were taken: please report it",
 		       size_text(integer(m, "grown"), grown, sizeof(grown)));
 	putchar('\n');
+}
+
+static void print_cache(const json_t *o)
+{
+	json_t *c = json_object_get(o, "cache");
+	const char *start = json_string_value(json_object_get(c, "start"));
+	json_int_t lookups = integer(c, "lookups");
+	char size[16], used[16], hits[16];
+
+	if (!json_is_object(c))
+		return;
+	printf("cache:         %s of %s used%s; began %s%s\n",
+	       size_text(integer(c, "used"), used, sizeof(used)),
+	       size_text(integer(c, "size"), size, sizeof(size)),
+	       json_is_true(json_object_get(c, "reserved")) ? ", which are reserved" : "",
+	       json_is_true(json_object_get(c, "warm")) ? "warm" :
+	       start					? "cold: " :
+							  "cold",
+	       start && !json_is_true(json_object_get(c, "warm")) ? start : "");
+	printf("cache hits:    %lld of %lld reads (%lld%%), %s; %lld fills, %lld skipped, %lld evictions, %lld invalidations\n",
+	       (long long)integer(c, "hits"), (long long)lookups,
+	       (long long)(lookups ? integer(c, "hits") * 100 / lookups : 0),
+	       size_text(integer(c, "hit_bytes"), hits, sizeof(hits)),
+	       (long long)integer(c, "fills"), (long long)integer(c, "skipped"),
+	       (long long)integer(c, "evictions"), (long long)integer(c, "invalidations"));
+	if (integer(c, "checksum_errors") || integer(c, "io_errors") || integer(c, "bypassed"))
+		printf("cache errors:  %lld blocks were not what had been written, %lld reads and writes failed; %lld hits were not waited for\n",
+		       (long long)integer(c, "checksum_errors"), (long long)integer(c, "io_errors"),
+		       (long long)integer(c, "bypassed"));
 }
 
 static bool has_agent(const json_t *o)
@@ -293,6 +358,7 @@ static void print_text(const json_t *o, const struct drive *drive)
 	print_transactions(o);
 	print_service(o);
 	print_memory(o);
+	print_cache(o);
 	if (json_string_length(error))
 		printf("last error:    %s\n", json_string_value(error));
 }
@@ -344,7 +410,10 @@ static const char help[] =
 	"          \"until_seconds\"}, \"sequence_number\", \"requests\", \"transactions\", \"retries\",\n"
 	"          \"service\" {\"throttled\", \"rate\", \"in_doubt\", \"raises\", \"hedged\",\n"
 	"          \"hedges_won\", \"listed\"}, \"memory\" {\"reserved\", \"used\", \"sockets\",\n"
-	"          \"grown\", \"faults\"}, \"last_error\", \"parked_because\",\n"
+	"          \"grown\", \"faults\"}, \"cache\" (null: no part of it is the drive's) {\"size\",\n"
+	"          \"used\", \"reserved\", \"warm\", \"start\" (warm, or why it began cold),\n"
+	"          \"lookups\", \"hits\", \"hit_bytes\", \"fills\", \"skipped\", \"evictions\",\n"
+	"          \"invalidations\", \"checksum_errors\", \"io_errors\", \"bypassed\"}, \"last_error\", \"parked_because\",\n"
 	"          \"parked_since_seconds\" and \"fenced\" (why) where they apply, and\n"
 	"          \"driver\" with the kernel's view. A drive without helper has no counters, and null as its \"helper_pid\".\n"
 	"\n"

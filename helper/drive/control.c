@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "azure/blob.h"
+#include "drive/data.h"
 #include "drive/drive.h"
 #include "drive/reserve.h"
 #include "drive/validator.h"
@@ -292,6 +293,15 @@ static void become_agent(struct client *client, const json_t *question)
 
 /* --- clients -------------------------------------------------------------- */
 
+static json_t *data(const struct drive *d, const json_t *question)
+{
+	json_int_t from = 0;
+
+	if (json_unpack((json_t *)question, "{s:I}", "from", &from) || from < 0)
+		return runtime_error(EXIT_USAGE, "from: missing");
+	return data_ranges(d->store.map, d->size, (uint64_t)from);
+}
+
 static void readable(void *arg, uint32_t events)
 {
 	struct client *client = arg;
@@ -312,6 +322,8 @@ static void readable(void *arg, uint32_t events)
 	else if (!strcmp(command, "credential"))
 		answer(client,
 		       agent_channel_credential(&client->control->drive->channel, question));
+	else if (!strcmp(command, "data"))
+		answer(client, data(client->control->drive, question));
 	else if (!strcmp(command, "snapshot"))
 		snapshot(client);
 	else if (!strcmp(command, "agent"))

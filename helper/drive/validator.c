@@ -7,6 +7,7 @@
 #include "azure/blob.h"
 #include "drive/drive.h"
 #include "lib/log.h"
+#include "lib/runtime.h"
 
 static uint64_t writes(const struct drive *d)
 {
@@ -104,7 +105,7 @@ struct link_cache validator_proven(struct drive *d)
 	struct link_cache cache = { .size = d->cache_size };
 	bool unchanged = d->url.snapshot ? !strcmp(d->etag, d->kept) : d->lease.unchanged;
 
-	d->cache_start = "nothing of it was kept";
+	d->cache_start = DRIVE_NOTHING_KEPT;
 	if (d->kept[0] && !unchanged)
 		d->cache_start = "the blob has changed since it was unmounted";
 	else if (d->kept[0])

@@ -18,6 +18,7 @@
 
 #include "agent/lock.h"
 #include "command/message.h"
+#include "host/cached.h"
 #include "host/detach.h"
 #include "host/drives.h"
 #include "host/helper.h"
@@ -61,6 +62,8 @@ static json_t *request_new(const struct mount *m, const char *how, unsigned int 
 		json_object_set_new(o, "park_limit", json_integer((json_int_t)m->park_limit));
 	if (how)
 		json_object_set_new(o, how, json_integer(index));
+	else
+		cached_request(m, o);
 	return o;
 }
 
@@ -326,6 +329,8 @@ static int try_attach(struct mount *m, bool *again)
 			      "%s: all %d drives of this machine are in use; unmount one first",
 			      m->session.text, CDRIVE_MAX_DRIVES);
 	else
+		status = cached_check(m);
+	if (!status && !d)
 		status = start(m, NULL, 0, &lost);
 	drives_free(&drives);
 	if (!status && lost) {
@@ -335,7 +340,7 @@ static int try_attach(struct mount *m, bool *again)
 	return status;
 }
 
-int attach(struct mount *m)
+static int attach_twice(struct mount *m)
 {
 	bool again;
 	int status;
@@ -347,5 +352,17 @@ int attach(struct mount *m)
 		status = fail(EXIT_FAILED,
 			      "%s: is lost as soon as it is mounted; see the system log",
 			      m->session.text);
+	return status;
+}
+
+int attach(struct mount *m)
+{
+	int status = cached_begin(m);
+
+	if (!status)
+		status = attach_twice(m);
+	if (!status && m->was_there)
+		status = cached_change(m);
+	cached_end(m);
 	return status;
 }

@@ -20,6 +20,7 @@
 
 #include "agent/lock.h"
 #include "command/message.h"
+#include "host/cached.h"
 #include "host/flush.h"
 #include "host/helper.h"
 #include "host/mounts.h"
@@ -408,6 +409,8 @@ int detach_drive(const struct drive *drive, bool force, bool *gone)
 	snprintf(d.lost, sizeof(d.lost), "%s", lost ? lost : "");
 	status = unmount_and_detach(&d);
 	*gone = !status;
+	if (*gone)
+		cached_put_away();
 	/* Fails, as it should, when someone has put something there. */
 	if (!status && made)
 		rmdir(made);

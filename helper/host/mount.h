@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <linux/cdrive.h>
+
+#include "cache/activate.h"
 #include "command/session.h"
 #include "host/start.h"
 
@@ -25,10 +28,14 @@ struct mount {
 	bool read_only, no_fs, fsck, foreground, json, force;
 	bool several; /* one of several URLs, of which a free one is meant */
 	uint64_t connections, park_limit, lifetime;
+	uint64_t cache; /* bytes that are reserved; CACHE_UNSET */
 
 	struct session session;
 	int no_credential; /* az_credential_load()'s error, and why */
 	char why[256];
+
+	struct cache_use cache_use;
+	char kept[CDRIVE_MAX_VALIDATOR + 1]; /* under which the cache has something of it; "" */
 
 	unsigned int index;
 	bool was_there; /* the device: not this program's to take away */

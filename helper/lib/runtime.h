@@ -30,6 +30,8 @@
  *			be, with a "note" that says why; N writes have failed since this
  *			helper began; "fenced" says why it was, if it was
  *	credential	("sas": "…") the helper goes on with this SAS: {"accepted": true}
+ *	data		("from": OFFSET) which parts of the disk may hold data: {"ranges":
+ *			[[OFFSET, LENGTH], …], "next": the offset to go on from}
  *	snapshot	takes a snapshot of the blob: {"snapshot": TIME}; if the
  *			connection is closed before that, it may be taken or not
  *	agent		("sas": "…", "user_sas": bool) makes the connection the drive's
@@ -81,6 +83,9 @@
 #include "lib/exit.h"
 
 #define RUNTIME_MESSAGE_MAX 65536
+
+/* "cache_start" of a status: what began with nothing. */
+#define DRIVE_NOTHING_KEPT "nothing of it was kept"
 
 /* cdriveN.json: {"index", "url", "read_only", "size", "helper_pid", "mounted_at" and
  * "made_mount_point", "lost" (why not all that was written is in the blob) (by

@@ -8,7 +8,7 @@
 cd "$(dirname "$0")/../.." && . tests/cli/lib.sh
 
 make_tmp
-verbs='create mount unmount list status upload download delete'
+verbs='create mount unmount list status upload download delete init-cache warm'
 url=https://account.blob.core.windows.net/disks/disk
 
 # --- help --------------------------------------------------------------------------
@@ -37,10 +37,10 @@ for verb in $verbs; do
 	[ ! -s "$tmp/stderr" ] && grep -q "^usage: clouddrivectl $verb" "$tmp/stdout" &&
 		grep -q '^Example' "$tmp/stdout" && grep -q '^Exit status: 0' "$tmp/stdout"
 	ok $? "$verb --help: usage, examples, exit statuses"
-	for option in $(options_of "$verb"); do
+	for option in $(options_of "$(echo "$verb" | tr - _)"); do
 		grep -q -e "$option" "$tmp/stdout"
 		ok $? "$verb --help: $option"
-		sed 's/\\-/-/g' Documentation/man/clouddrivectl.8 | grep -q -e "${option#--}"
+		sed 's/\\-/-/g' Documentation/man/clouddrivectl.8 Documentation/man/clouddrivectl-cache.8 | grep -q -e "${option#--}"
 		ok $? "man page: $option"
 		grep -q -e "$option" scripts/completion/clouddrivectl
 		ok $? "completion: $option"
@@ -54,7 +54,6 @@ is "$got" 0 "--help wins over what else is wrong"
 rejected 2 'frob: no such verb; see clouddrivectl --help' "unknown verb" frob
 rejected 2 'URL: no such verb' "a URL for a verb" "$url?sig=SECRET"
 rejected 2 '-x: no such verb' "an option for a verb" -x
-rejected 2 "init-cache: not available in this version" "init-cache" init-cache
 for verb in $verbs; do
 	rejected 2 "^clouddrivectl: $verb: --frob: no such option; see clouddrivectl $verb --help$" \
 		"$verb: unknown option" "$verb" --frob
@@ -62,13 +61,12 @@ done
 for verb in create mount delete; do
 	rejected 2 "$verb: URL: missing" "$verb without a URL" "$verb"
 done
-for verb in unmount status snapshot; do
+for verb in unmount status snapshot warm; do
 	rejected 2 "$verb: DRIVE: missing" "$verb without a drive" "$verb"
 done
 rejected 2 'list: .*one argument too many' "list with an argument" list /dev/cdrive0
 rejected 2 "create: $url: one argument too many" "an argument too many" \
 	create "$url" "$url?sig=SECRET" --size 64M
-rejected 2 'mount: --cache: no such option' "mount --cache" mount "$url" --cache 1G
 rejected 2 '--force: says not which of 2 blobs' "mount --force of several" mount "$url" "$url" --force
 rejected 2 'mount: /tmp: one argument too many' "two directories" mount /mnt /tmp
 rejected 2 'mount: /tmp: one argument too many' "a URL and two directories" mount "$url" /mnt /tmp
@@ -78,6 +76,19 @@ rejected 2 'agent: not for users; clouddrivectl mount starts it' "agent" agent 9
 rejected 2 '--connections: not a number from 1 to 128' "no connections" mount "$url" --connections 0
 rejected 2 '--park-limit: neither a number from 1 to 86400 nor none' "a limit that isn't one" mount "$url" --park-limit never
 rejected 2 '--park-limit: takes a value' "a limit left out" mount "$url" --park-limit
+
+# --- the cache ------------------------------------------------------------------------
+
+rejected 2 '--size: missing' "a cache without a size" init-cache /tmp
+rejected 2 'DIR|DEVICE: missing' "a cache nowhere" init-cache --size 1G
+rejected 2 '--off: alone' "a cache that is on and off" init-cache /tmp --size 1G --off
+for size in 15M 3T 16777215; do
+	rejected 2 '--size: a cache has 16M to 2T' "a cache of $size" init-cache /tmp --size $size
+done
+rejected 2 'mount: --cache: not a size' "a part of the cache that is no size" mount "$url" --cache 1.5G
+for range in 1G 2G-1G 1G-1G -5 x-y 1G-2G-3G; do
+	rejected 2 "--range: not two sizes" "to warm \"$range\"" warm "$url" "--range=$range"
+done
 
 # --- sizes and formats -----------------------------------------------------------------
 
@@ -143,7 +154,7 @@ is "$got" 0 "list without drives: status 0"
 is "$(wc -l <"$tmp/stdout")" 1 "list without drives: the heading only"
 ctl list --json
 is "$got $(jq -c . "$tmp/stdout")" "0 []" "list --json without drives"
-for verb in unmount status; do
+for verb in unmount status warm; do
 	rejected 3 "$verb: /dev/cdrive15: not a drive" "$verb of a device that isn't there" \
 		"$verb" /dev/cdrive15
 	rejected 3 "$verb: /: not a drive" "$verb of another file system" "$verb" /

@@ -190,7 +190,7 @@ static void file_is_made_and_found(void **state)
 	assert_true(st.st_blocks * 512 < 1 << 20);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	close(fd);
-	fd = cache_file_open(&c, why, sizeof(why));
+	fd = cache_file_open(&c, false, why, sizeof(why));
 	assert_true(fd >= 0);
 	c.size *= 2;
 	assert_int_equal(cache_file_resize(fd, &c, why, sizeof(why)), 0);
@@ -200,12 +200,12 @@ static void file_is_made_and_found(void **state)
 
 	/* Not the one that was set up. */
 	c.uuid[0] ^= 1;
-	assert_int_equal(cache_file_open(&c, why, sizeof(why)), -ESTALE);
+	assert_int_equal(cache_file_open(&c, false, why, sizeof(why)), -ESTALE);
 	assert_non_null(strstr(why, "is not the cache"));
 	put(CACHE_FILE, "something else");
-	assert_int_equal(cache_file_open(&c, why, sizeof(why)), -ESTALE);
+	assert_int_equal(cache_file_open(&c, false, why, sizeof(why)), -ESTALE);
 	cache_file_remove(&c);
-	assert_int_equal(cache_file_open(&c, why, sizeof(why)), -ENOENT);
+	assert_int_equal(cache_file_open(&c, false, why, sizeof(why)), -ENOENT);
 }
 
 static void places_that_wont_do(void **state)
