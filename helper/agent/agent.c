@@ -75,10 +75,10 @@ static void front_readable(void *arg, uint32_t events)
 		loop_fd_mod(a->loop, &a->front, 0);
 }
 
-static void tell_front(struct agent *a, const json_t *answer)
+static void tell_front(struct agent *a, const json_t *response)
 {
 	if (a->front.fd >= 0)
-		runtime_send(a->front.fd, answer);
+		runtime_send(a->front.fd, response);
 	if (!a->foreground)
 		loop_fd_close(a->loop, &a->front);
 	else if (a->front.fd >= 0)
@@ -87,20 +87,20 @@ static void tell_front(struct agent *a, const json_t *answer)
 
 /* --- the drive ------------------------------------------------------------------------ */
 
-static void on_answered(void *arg, const json_t *answer)
+static void on_responded(void *arg, const json_t *response)
 {
 	struct agent *a = arg;
 	json_t *error;
 
 	loop_timer_cancel(a->loop, &a->undo);
-	if (json_object_get(answer, "error")) {
+	if (json_object_get(response, "error")) {
 		a->status = EXIT_FAILED;
-		tell_front(a, answer);
+		tell_front(a, response);
 		return;
 	}
 	a->lock = agent_lock((unsigned int)a->sup.index, key_signs(a->sup.key), LOCK_S);
 	if (a->lock >= 0) {
-		tell_front(a, answer);
+		tell_front(a, response);
 		return;
 	}
 	error = runtime_error(
@@ -121,7 +121,7 @@ static void on_done(void *arg)
 	loop_stop(a->loop);
 }
 
-static const struct supervisor_ops ops = { .answered = on_answered, .done = on_done };
+static const struct supervisor_ops ops = { .responded = on_responded, .done = on_done };
 
 /* --- signals and the clock --------------------------------------------------------------- */
 

@@ -22,7 +22,7 @@
  *	 "adopt": N (optional: a drive whose helper is gone),
  *	 "join": N (optional: a drive whose helper lives, and whose agent is gone)}
  *
- * and which brings the helper's first answer (lib/runtime.h).  Closing its writing side
+ * and which brings the helper's first response (lib/runtime.h).  Closing its writing side
  * before that undoes everything; afterwards it stays open until the agent ends,
  * for a mount that stays in the foreground.
  *

@@ -15,10 +15,10 @@
 #include "lib/driver.h"
 
 enum spawner_command {
-	SPAWNER_SPAWN, /* start a helper: answered by SPAWNER_STARTED */
+	SPAWNER_SPAWN, /* start a helper: the response is SPAWNER_STARTED */
 	SPAWNER_WATCH, /* @pid, which another started */
 	SPAWNER_KILL, /* the one that is watched, if it lives */
-	SPAWNER_LOOK, /* at drive @index: answered by SPAWNER_LOOKED */
+	SPAWNER_LOOK, /* at drive @index: the response is SPAWNER_LOOKED */
 };
 
 enum spawner_what {

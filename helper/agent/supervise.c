@@ -19,7 +19,7 @@
 #include "lib/text.h"
 
 /* A helper that lives may be stopped, or stuck: how long one that was joined may
- * take to answer. */
+ * take to respond. */
 #define JOIN_MS 20000
 /* The driver learns a moment later than we that a helper is gone. */
 #define LOOK_AGAIN_MS 20
@@ -61,7 +61,7 @@ void supervise_refresh(struct supervisor *s)
 	if (!key_signs(s->key))
 		return;
 	loop_timer_arm(s->loop, &s->refresh, LOOP_SEC(s->refresh_s));
-	if (s->channel.fd < 0 || !s->answered)
+	if (s->channel.fd < 0 || !s->responded)
 		return; /* it has got one, or gets one with its request */
 	err = send_token(s);
 	if (err && err != -ECONNRESET)
@@ -85,9 +85,9 @@ static void log_failure(struct supervisor *s, const char *message)
 	log_error("/dev/cdrive%d: no new helper yet: %s", s->index, message);
 }
 
-static void came_up(struct supervisor *s, const json_t *answer)
+static void came_up(struct supervisor *s, const json_t *response)
 {
-	const char *fenced = json_string_value(json_object_get(answer, "fenced"));
+	const char *fenced = json_string_value(json_object_get(response, "fenced"));
 
 	restart_succeeded(&s->restart);
 	loop_timer_cancel(s->loop, &s->again);
@@ -100,30 +100,30 @@ static void came_up(struct supervisor *s, const json_t *answer)
 	if (s->up)
 		return;
 	s->up = true;
-	s->index = (int)json_integer_value(json_object_get(answer, "index"));
+	s->index = (int)json_integer_value(json_object_get(response, "index"));
 	/* Its successors take over what there is; they break no lease. */
 	json_object_set_new(s->request, "adopt", json_integer(s->index));
 	json_object_del(s->request, "force");
-	s->ops->answered(s->arg, answer);
+	s->ops->responded(s->arg, response);
 }
 
-static void on_answer(struct supervisor *s, json_t *answer)
+static void on_response(struct supervisor *s, json_t *response)
 {
-	json_t *error = json_object_get(answer, "error");
+	json_t *error = json_object_get(response, "error");
 	const char *message = json_string_value(json_object_get(error, "message"));
 
-	s->answered = true;
+	s->responded = true;
 	if (!error) {
-		came_up(s, answer);
+		came_up(s, response);
 		return;
 	}
 	if (s->up)
 		log_failure(s, message ? message : "it failed");
 	else if (!s->error)
-		s->error = json_incref(answer);
+		s->error = json_incref(response);
 	if (s->joined) {
 		/* It lives on, without us. */
-		s->ops->answered(s->arg, s->error);
+		s->ops->responded(s->arg, s->error);
 		s->ops->done(s->arg);
 	}
 }
@@ -147,8 +147,8 @@ static void on_message(struct supervisor *s, json_t *message)
 
 	if (json_is_integer(ahead))
 		on_clock(s, json_integer_value(ahead));
-	else if (!s->answered)
-		on_answer(s, message);
+	else if (!s->responded)
+		on_response(s, message);
 	else if (sas && !key_replace(s->key, sas))
 		log_info("/dev/cdrive%d: goes on with another SAS", s->index);
 }
@@ -203,7 +203,7 @@ static void failed_start(struct supervisor *s, const char *why)
 	}
 	if (!s->error)
 		s->error = runtime_error(EXIT_FAILED, "%s", why);
-	s->ops->answered(s->arg, s->error);
+	s->ops->responded(s->arg, s->error);
 	s->ops->done(s->arg);
 }
 
@@ -212,7 +212,7 @@ void supervise_start(struct supervisor *s)
 	int err = spawner_tell(s->spawner.fd, SPAWNER_SPAWN, 0, 0);
 
 	restart_started(&s->restart, loop_now());
-	s->answered = false;
+	s->responded = false;
 	if (err)
 		failed_start(s, "the process that starts helpers is gone; mount the drive again");
 }
@@ -247,7 +247,7 @@ static void join_failed(struct supervisor *s, const char *why)
 {
 	s->error = runtime_error(EXIT_FAILED, "/dev/cdrive%d: its helper (process %d) %s", s->index,
 				 (int)s->helper, why);
-	s->ops->answered(s->arg, s->error);
+	s->ops->responded(s->arg, s->error);
 	s->ops->done(s->arg);
 }
 
@@ -263,7 +263,7 @@ static pid_t peer(int fd)
 int supervise_join(struct supervisor *s, unsigned int index)
 {
 	int fd = runtime_connect(index);
-	json_t *question;
+	json_t *request;
 	int err;
 
 	if (fd < 0)
@@ -276,9 +276,9 @@ int supervise_join(struct supervisor *s, unsigned int index)
 	s->index = (int)index;
 	s->joined = true;
 	s->helper = peer(fd);
-	question = with_token(s, json_pack("{s:s}", "command", "agent"));
-	err = question ? runtime_send(fd, question) : -ENOMEM;
-	json_decref(question);
+	request = with_token(s, json_pack("{s:s}", "command", "agent"));
+	err = request ? runtime_send(fd, request) : -ENOMEM;
+	json_decref(request);
 	if (!err)
 		err = spawner_tell(s->spawner.fd, SPAWNER_WATCH, 0, s->helper);
 	loop_timer_arm(s->loop, &s->again, LOOP_MS(JOIN_MS));
@@ -315,11 +315,11 @@ static void on_ended(struct supervisor *s, const struct spawner_event *event)
 		failed_start(s, why);
 		return;
 	}
-	if (s->answered && !s->failure[0])
+	if (s->responded && !s->failure[0])
 		log_info("/dev/cdrive%d: helper %d is gone: %s", s->index, (int)s->helper, how);
-	if (!s->answered)
+	if (!s->responded)
 		log_failure(s, why);
-	if (!s->answered || s->failure[0])
+	if (!s->responded || s->failure[0])
 		restart_failed(&s->restart);
 	look(s);
 }

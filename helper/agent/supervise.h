@@ -2,7 +2,7 @@
 /*
  * supervise.h - an agent's helper: its channel, its tokens, its successors
  *
- *	start ── answer ── ok ───────────── runs ── ended ── look ─┬─ gone: done
+ *	start ── response ── ok ─────────── runs ── ended ── look ─┬─ gone: done
  *	            │                         ▲                    ├─ another's: done
  *	            └ the first's error: done └── start, adopting ─┴─ waits for a helper
  */
@@ -20,9 +20,9 @@
 #include "lib/loop.h"
 
 struct supervisor_ops {
-	/* The first answer, {"index", …} or {"error"}; the latter comes when the
+	/* The first response, {"index", …} or {"error"}; the latter comes when the
 	 * helper has ended, and done() after it. */
-	void (*answered)(void *arg, const json_t *answer);
+	void (*responded)(void *arg, const json_t *response);
 	/* There is nothing left to do. */
 	void (*done)(void *arg);
 };
@@ -42,10 +42,10 @@ struct supervisor {
 	struct restart restart;
 	int index; /* -1: not known yet */
 	pid_t helper; /* 0: none */
-	bool answered; /* this helper has answered */
+	bool responded; /* this helper has */
 	int64_t clock_ahead; /* the service's, of ours, seconds */
 	bool up; /* the first start is over, well */
-	bool joined; /* it is another's child, and has not answered */
+	bool joined; /* it is another's child, and has not responded */
 	bool unwanted;
 	json_t *error; /* the first helper's */
 	char failure[512]; /* the last that was logged */
@@ -60,9 +60,9 @@ void supervise_start(struct supervisor *s);
 /* Or becomes the agent of one that lives. */
 int supervise_join(struct supervisor *s, unsigned int index);
 
-/* Nobody wants the drive any more: before the first answer it is undone. */
+/* Nobody wants the drive any more: before the first response it is undone. */
 void supervise_undo(struct supervisor *s);
-/* Ends a helper that has not answered. */
+/* Ends a helper that has not responded. */
 void supervise_kill(struct supervisor *s);
 
 /* The time by which tokens are made: the service's, as far as its clock is known. */

@@ -47,9 +47,9 @@ void note(const char *fmt, ...)
 	va_end(args);
 }
 
-int fail_answer(const json_t *answer)
+int fail_response(const json_t *response)
 {
-	json_t *error = json_object_get(answer, "error");
+	json_t *error = json_object_get(response, "error");
 	const char *message;
 	int status;
 

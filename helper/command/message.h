@@ -25,8 +25,8 @@ int fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)))
 /* The same, for what is no failure. */
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* An answer's {"error": …} (runtime.h) as fail(); EXIT_OK when it has none. */
-int fail_answer(const json_t *answer);
+/* A response's {"error": …} (runtime.h) as fail(); EXIT_OK when it has none. */
+int fail_response(const json_t *response);
 
 /* 0, or EXIT_FAILED with a message. */
 int need_root(void);

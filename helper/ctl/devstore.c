@@ -152,8 +152,8 @@ static int serve(int argc, char **argv)
 
 /* --- the control socket ----------------------------------------------------------------- */
 
-/* Asks the server at @path; the answer is *answer. */
-static int ask(const char *path, json_t *question, json_t **answer)
+/* One request to the server at @path. */
+static int exchange(const char *path, json_t *request, json_t **response)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char data[4000], control[4096];
@@ -177,41 +177,41 @@ static int ask(const char *path, json_t *question, json_t **answer)
 			    "that it printed",
 			    path);
 	}
-	err = runtime_send(fd, question);
+	err = runtime_send(fd, request);
 	if (!err)
-		err = runtime_receive(fd, answer, 10000);
+		err = runtime_receive(fd, response, 10000);
 	close(fd);
 	if (err)
 		return fail(EXIT_FAILED, "%s: %s; try again", path, strerror(-err));
-	error = json_string_value(json_object_get(*answer, "error"));
+	error = json_string_value(json_object_get(*response, "error"));
 	return error ? fail(EXIT_USAGE, "%s; see clouddrivectl devstore --help", error) : EXIT_OK;
 }
 
-/* Asks, and prints the answer, or what @show makes of it. */
-static int talk(const char *path, json_t *question, int (*show)(json_t *answer))
+/* Prints the response, or what @show makes of it. */
+static int talk(const char *path, json_t *request, int (*show)(json_t *response))
 {
-	json_t *answer = NULL;
-	int status = ask(path, question, &answer);
+	json_t *response = NULL;
+	int status = exchange(path, request, &response);
 
-	json_decref(question);
+	json_decref(request);
 	if (!status)
-		status = show ? show(answer) : print_json(json_incref(answer));
-	json_decref(answer);
+		status = show ? show(response) : print_json(json_incref(response));
+	json_decref(response);
 	return status;
 }
 
-static int show_id(json_t *answer)
+static int show_id(json_t *response)
 {
-	printf("%lld\n", (long long)json_integer_value(json_object_get(answer, "id")));
+	printf("%lld\n", (long long)json_integer_value(json_object_get(response, "id")));
 	return EXIT_OK;
 }
 
-static int show_rules(json_t *answer)
+static int show_rules(json_t *response)
 {
 	const json_t *rule;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "rules"), i, rule) {
+	json_array_foreach(json_object_get(response, "rules"), i, rule) {
 		char *line = json_dumps(rule, JSON_COMPACT);
 
 		puts(line ? line : "");
@@ -220,9 +220,9 @@ static int show_rules(json_t *answer)
 	return EXIT_OK;
 }
 
-static int show_nothing(json_t *answer)
+static int show_nothing(json_t *response)
 {
-	(void)answer;
+	(void)response;
 	return EXIT_OK;
 }
 
@@ -341,7 +341,7 @@ static int fault_clear(int argc, char **argv)
 	const struct option options[] = { TEXT("control", &control), { 0 } };
 	const struct argument arguments[] = { OPTIONAL("ID", &which), { 0 } };
 	int status = options_parse(argc, argv, options, arguments);
-	json_t *question;
+	json_t *request;
 	uint64_t id = 0;
 
 	if (status)
@@ -349,10 +349,10 @@ static int fault_clear(int argc, char **argv)
 	if (which && strcmp(which, "all") != 0 &&
 	    (!text_u64(which, strlen(which), &id) || !id || id > INT32_MAX))
 		return fail(EXIT_USAGE, "ID: not the number of a rule; see devstore fault list");
-	question = json_pack("{ss}", "command", "fault-clear");
+	request = json_pack("{ss}", "command", "fault-clear");
 	if (id)
-		json_object_set_new(question, "id", json_integer((json_int_t)id));
-	return talk(control, question, show_nothing);
+		json_object_set_new(request, "id", json_integer((json_int_t)id));
+	return talk(control, request, show_nothing);
 }
 
 static int fault(int argc, char **argv)

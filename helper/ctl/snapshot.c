@@ -18,7 +18,7 @@
 #include "lib/runtime.h"
 #include "lib/signals.h"
 
-#define ANSWER_MS 20000 /* of the helper, with everything frozen */
+#define RESPONSE_MS 20000 /* of the helper, with everything frozen */
 
 struct snapshot_options {
 	struct session_options session; /* its URL is DRIVE */
@@ -51,24 +51,24 @@ static int report(const struct snapshot_options *o, const struct az_url *url, co
 
 /* --- of a drive of this machine ----------------------------------------------------------- */
 
-static int ask_helper(const char *name, unsigned int index, char *time, size_t len)
+static int request_snapshot(const char *name, unsigned int index, char *time, size_t len)
 {
-	json_t *question = json_pack("{s:s}", "command", "snapshot"), *answer = NULL;
+	json_t *request = json_pack("{s:s}", "command", "snapshot"), *response = NULL;
 	const char *text;
 	int err, status;
 
-	err = runtime_ask(index, question, &answer, ANSWER_MS);
-	json_decref(question);
+	err = runtime_request(index, request, &response, RESPONSE_MS);
+	json_decref(request);
 	if (err)
 		return fail(
 			EXIT_UNREACHABLE,
 			"%s: /dev/cdrive%u: its helper has not taken a snapshot: %s; see clouddrivectl status, and whether there is one all the same",
 			name, index, strerror(-err));
-	status = fail_answer(answer);
-	text = json_string_value(json_object_get(answer, "snapshot"));
+	status = fail_response(response);
+	text = json_string_value(json_object_get(response, "snapshot"));
 	if (!status)
 		snprintf(time, len, "%s", text ? text : "");
-	json_decref(answer);
+	json_decref(response);
 	return status;
 }
 
@@ -95,7 +95,7 @@ static int take_frozen(const struct drive *d, struct snapshot *s)
 
 	if (freeze(&f, index, d->driver.read_only, why, sizeof(why)))
 		return fail(EXIT_FAILED, "%s: %s", name, why);
-	status = ask_helper(name, index, s->time, sizeof(s->time));
+	status = request_snapshot(name, index, s->time, sizeof(s->time));
 	s->frozen = thaw(&f) && f.frozen;
 	return status ? status : explain(name, &f, s->frozen || !f.frozen);
 }

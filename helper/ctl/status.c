@@ -113,15 +113,15 @@ static json_t *from_record(const struct drive *drive)
 
 static int gather(const struct drive *drive, json_t **out)
 {
-	json_t *question = json_pack("{s:s}", "command", "status");
+	json_t *request = json_pack("{s:s}", "command", "status");
 	unsigned int index = drive->driver.index;
 	json_t *o = NULL;
 	char cold[256];
 	int err, status;
 
-	err = runtime_ask(index, question, &o, HELPER_MS);
-	json_decref(question);
-	status = fail_answer(o);
+	err = runtime_request(index, request, &o, HELPER_MS);
+	json_decref(request);
+	status = fail_response(o);
 	if (status) {
 		json_decref(o);
 		return status;

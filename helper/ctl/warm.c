@@ -55,9 +55,9 @@ struct warm {
 
 	/* the child */
 	pid_t reader;
-	int asked[2], answered[2]; /* pipes */
+	int asked[2], responded[2]; /* pipes */
 	struct loop_fd watch;
-	bool answer;
+	bool response;
 	int err;
 };
 
@@ -93,7 +93,7 @@ static int serve_reads(void *arg)
 
 	signal(SIGPIPE, SIG_IGN);
 	close(w->asked[1]);
-	close(w->answered[0]);
+	close(w->responded[0]);
 	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
 	fd = open(device_name(w->index, device), O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (fd < 0)
@@ -104,7 +104,7 @@ static int serve_reads(void *arg)
 	while (read(w->asked[0], &p, sizeof(p)) == sizeof(p)) {
 		if (!err)
 			err = read_piece(fd, buf, &p);
-		if (write(w->answered[1], &err, sizeof(err)) != sizeof(err))
+		if (write(w->responded[1], &err, sizeof(err)) != sizeof(err))
 			break;
 	}
 	return 0;
@@ -112,28 +112,28 @@ static int serve_reads(void *arg)
 
 /* --- on this side ------------------------------------------------------------------------------ */
 
-static void on_answer(void *arg, uint32_t events)
+static void on_response(void *arg, uint32_t events)
 {
 	struct warm *w = arg;
 
 	(void)events;
-	if (read(w->answered[0], &w->err, sizeof(w->err)) != sizeof(w->err))
+	if (read(w->responded[0], &w->err, sizeof(w->err)) != sizeof(w->err))
 		w->err = EPIPE;
-	w->answer = true;
+	w->response = true;
 }
 
 static int start_reader(struct warm *w)
 {
 	int err;
 
-	if (pipe2(w->asked, O_CLOEXEC) || pipe2(w->answered, O_CLOEXEC))
+	if (pipe2(w->asked, O_CLOEXEC) || pipe2(w->responded, O_CLOEXEC))
 		return -errno;
 	w->reader = watched_start(serve_reads, w);
 	close(w->asked[0]);
-	close(w->answered[1]);
+	close(w->responded[1]);
 	if (w->reader < 0)
 		return (int)w->reader;
-	err = loop_fd_add(w->session.loop, &w->watch, w->answered[0], EPOLLIN, on_answer, w);
+	err = loop_fd_add(w->session.loop, &w->watch, w->responded[0], EPOLLIN, on_response, w);
 	return err;
 }
 
@@ -145,18 +145,18 @@ static void end_reader(struct warm *w)
 	if (w->reader > 0)
 		kill(w->reader, SIGKILL);
 	close(w->asked[1]);
-	close(w->answered[0]);
+	close(w->responded[0]);
 }
 
 static int read_through(struct warm *w, const struct piece *p)
 {
 	struct job *job = &w->progress.job;
 
-	w->answer = false;
+	w->response = false;
 	if (write(w->asked[1], p, sizeof(*p)) != sizeof(*p))
 		return job_fail(job, EXIT_FAILED, "%s: the process that reads is gone; try again",
 				w->session.text);
-	if (job_wait(job, &w->answer))
+	if (job_wait(job, &w->response))
 		return -1;
 	if (w->err)
 		return job_fail(job, EXIT_FAILED,
@@ -257,7 +257,7 @@ static int no_helper(struct warm *w, int err)
 static int ask(struct warm *w, const char *command, uint64_t from, json_t **response)
 {
 	json_t *request = json_pack("{s:s, s:I}", "command", command, "from", (json_int_t)from);
-	int err = runtime_ask(w->index, request, response, HELPER_MS);
+	int err = runtime_request(w->index, request, response, HELPER_MS);
 
 	json_decref(request);
 	if (!err && json_object_get(*response, "error")) {

@@ -70,14 +70,14 @@ static json_t *fault_clear(struct ds_control *c, const json_t *message)
 
 static json_t *counters(struct ds_control *c, const json_t *message)
 {
-	json_t *answer = ds_faults_counters(c->faults);
+	json_t *response = ds_faults_counters(c->faults);
 
 	if (json_is_true(json_object_get(message, "reset"))) {
 		memset(c->faults->op, 0, sizeof(c->faults->op));
 		memset(c->faults->status, 0, sizeof(c->faults->status));
 		c->faults->connections = c->faults->dropped = 0;
 	}
-	return answer;
+	return response;
 }
 
 static json_t *run(struct ds_control *c, const json_t *message)
@@ -118,7 +118,7 @@ static void drop(struct client *client)
 static void on_message(void *arg, uint32_t events)
 {
 	struct client *client = arg;
-	json_t *message, *answer;
+	json_t *message, *response;
 	int err;
 
 	(void)events;
@@ -127,11 +127,11 @@ static void on_message(void *arg, uint32_t events)
 		drop(client);
 		return;
 	}
-	answer = run(client->control, message);
+	response = run(client->control, message);
 	json_decref(message);
-	if (!answer || runtime_send(client->fd.fd, answer))
+	if (!response || runtime_send(client->fd.fd, response))
 		drop(client);
-	json_decref(answer);
+	json_decref(response);
 }
 
 static void on_client(void *arg, uint32_t events)

@@ -2,14 +2,14 @@
 /*
  * control.h - devstore's control socket
  *
- * SOCK_SEQPACKET, one JSON object a message, one answer to each (as runtime.h):
+ * SOCK_SEQPACKET, one JSON object a message, one response to each (as runtime.h):
  *
  *	{"command": "fault-set", "rule": {…}}	→ {"id": N}; the rule: rule.c
  *	{"command": "fault-list"}		→ {"rules": [{…}, …]}
  *	{"command": "fault-clear", "id": N}	→ {"cleared": N}; without id: all
  *	{"command": "counters", "reset": bool}	→ {"transactions": N, …}
  *
- * An answer with "error" says what was wrong.  Who can connect can make the
+ * A response with "error" says what was wrong.  Who can connect can make the
  * server misbehave: the socket is its owner's alone (0600).
  */
 #ifndef DEVSTORE_CONTROL_H

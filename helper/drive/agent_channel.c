@@ -233,9 +233,9 @@ void agent_channel_close(struct agent_channel *c)
 
 /* --- the control socket's part ---------------------------------------------------- */
 
-json_t *agent_channel_credential(struct agent_channel *c, const json_t *question)
+json_t *agent_channel_credential(struct agent_channel *c, const json_t *request)
 {
-	const char *sas = json_string_value(json_object_get(question, "sas"));
+	const char *sas = json_string_value(json_object_get(request, "sas"));
 	json_t *error = use(c, sas), *m;
 	int err;
 
@@ -260,7 +260,7 @@ static bool alive(const struct agent_channel *c)
 	return p.fd >= 0 && (poll(&p, 1, 0) != 1 || !(p.revents & (POLLHUP | POLLRDHUP)));
 }
 
-json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *question)
+json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *request)
 {
 	json_t *error = NULL;
 	int err, user_sas = 0;
@@ -270,15 +270,15 @@ json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *que
 				     c->name, (int)c->pid);
 	/* One that knows nothing of the service's clock may bring a SAS that is over by it, and
 	 * will bring a better one. */
-	json_unpack((json_t *)question, "{s?b}", "user_sas", &user_sas);
+	json_unpack((json_t *)request, "{s?b}", "user_sas", &user_sas);
 	c->clock_told = 0;
 	if (user_sas || knows_clock(c))
-		error = use(c, json_string_value(json_object_get(question, "sas")));
+		error = use(c, json_string_value(json_object_get(request, "sas")));
 	if (error)
 		return error;
 	if (c->socket.fd >= 0)
 		hang_up(c);
-	err = agent_channel_open(c, fd, question);
+	err = agent_channel_open(c, fd, request);
 	if (!err)
 		agent_channel_tell_clock(c);
 	return err ? runtime_error(EXIT_FAILED, "%s: %s", c->name, strerror(-err)) : NULL;

@@ -87,10 +87,10 @@ bool agent_channel_tell_clock(struct agent_channel *c);
 /* What to do when the service refuses the SAS, in words that finish a message. */
 const char *agent_channel_renewal(const struct agent_channel *c);
 
-/* The control socket's commands: the answer to "credential"; and NULL when @fd is the
+/* The control socket's commands: the response to "credential"; and NULL when @fd is the
  * channel now, or why it isn't. */
-json_t *agent_channel_credential(struct agent_channel *c, const json_t *question);
-json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *question);
+json_t *agent_channel_credential(struct agent_channel *c, const json_t *request);
+json_t *agent_channel_connect(struct agent_channel *c, int fd, const json_t *request);
 
 /* For status: {"kind", "expires", "expires_seconds"}, and {"pid"} or null. */
 json_t *agent_channel_credential_status(const struct agent_channel *c);

@@ -3,7 +3,7 @@
  * The control socket: status, unmount, credential, snapshot and agent, see lib/runtime.h.
  *
  * Few ask, and each asks one thing at a time, so clients are a short list.  Who
- * asked for the unmount that succeeds is answered by control_close(), when the
+ * asked for the unmount that succeeds has its response from control_close(), when the
  * lease has been released.
  */
 #include <errno.h>
@@ -73,7 +73,7 @@ static void drop(struct client *client)
 	close(fd);
 }
 
-static void answer(struct client *client, json_t *message)
+static void respond(struct client *client, json_t *message)
 {
 	if (!message || runtime_send(client->watch.fd, message))
 		drop(client);
@@ -170,7 +170,7 @@ static json_t *status(const struct drive *d)
 
 /* --- unmount -------------------------------------------------------------- */
 
-/* On success the loop ends, and control_close() answers. */
+/* On success the loop ends, and control_close() responds. */
 static void try_detach(void *arg)
 {
 	struct control *c = arg;
@@ -193,15 +193,15 @@ static void try_detach(void *arg)
 		if (!client->waits)
 			continue;
 		client->waits = false;
-		answer(client,
-		       err == -EBUSY ?
-			       runtime_error(
-				       6,
-				       "/dev/cdrive%u: in use by another program; close it, or use --force",
-				       d->index) :
-			       runtime_error(EXIT_FAILED,
-					     "/dev/cdrive%u: can't be detached: %s; see dmesg",
-					     d->index, strerror(-err)));
+		respond(client,
+			err == -EBUSY ?
+				runtime_error(
+					6,
+					"/dev/cdrive%u: in use by another program; close it, or use --force",
+					d->index) :
+				runtime_error(EXIT_FAILED,
+					      "/dev/cdrive%u: can't be detached: %s; see dmesg",
+					      d->index, strerror(-err)));
 	}
 }
 
@@ -244,14 +244,14 @@ static void snapshot_taken(void *arg, const struct az_result *res)
 	if (lease)
 		lease_doubt(&d->lease);
 	if (e->class == AZ_OK)
-		answer(client, json_pack("{s:s}", "snapshot", res->props.snapshot));
+		respond(client, json_pack("{s:s}", "snapshot", res->props.snapshot));
 	else
-		answer(client,
-		       runtime_error(
-			       az_error_exit(e), "%s: can't take a snapshot: %s; %s", d->name,
-			       az_error_text(e, text, sizeof(text)),
-			       lease ? "another client took or broke the lease, see clouddrivectl status" :
-				       az_error_advice(e)));
+		respond(client,
+			runtime_error(
+				az_error_exit(e), "%s: can't take a snapshot: %s; %s", d->name,
+				az_error_text(e, text, sizeof(text)),
+				lease ? "another client took or broke the lease, see clouddrivectl status" :
+					az_error_advice(e)));
 }
 
 static void snapshot(struct client *client)
@@ -259,32 +259,33 @@ static void snapshot(struct client *client)
 	struct drive *d = client->control->drive;
 
 	if (client->snapshot)
-		return; /* one answer to each, and one at a time */
+		return; /* one response to each, and one at a time */
 	if (d->state != CDRIVE_STATE_LIVE || !lease_may_send(&d->lease)) {
-		answer(client,
-		       runtime_error(EXIT_UNREACHABLE,
-				     "%s: /dev/cdrive%u waits: %s; see clouddrivectl status",
-				     d->name, d->index,
-				     d->last_error[0] ? d->last_error : "it is not live"));
+		respond(client,
+			runtime_error(EXIT_UNREACHABLE,
+				      "%s: /dev/cdrive%u waits: %s; see clouddrivectl status",
+				      d->name, d->index,
+				      d->last_error[0] ? d->last_error : "it is not live"));
 		return;
 	}
 	client->snapshot = az_snapshot(d->client, &d->blob, snapshot_taken, client);
 	if (!client->snapshot)
-		answer(client, runtime_error(EXIT_FAILED, "%s: out of memory; try again", d->name));
+		respond(client,
+			runtime_error(EXIT_FAILED, "%s: out of memory; try again", d->name));
 }
 
 /* --- the agent --------------------------------------------------------------- */
 
 /* The connection is the agent channel from then on, or ends with the reason. */
-static void become_agent(struct client *client, const json_t *question)
+static void become_agent(struct client *client, const json_t *request)
 {
 	struct drive *d = client->control->drive;
 	int fd = client->watch.fd;
 	json_t *error, *message;
 
 	forget(client);
-	error = agent_channel_connect(&d->channel, fd, question);
-	message = error ? error : drive_answer(d);
+	error = agent_channel_connect(&d->channel, fd, request);
+	message = error ? error : drive_response(d);
 	runtime_send(fd, message); /* an agent that is gone is noticed */
 	json_decref(message);
 	if (error)
@@ -293,11 +294,11 @@ static void become_agent(struct client *client, const json_t *question)
 
 /* --- clients -------------------------------------------------------------- */
 
-static json_t *data(const struct drive *d, const json_t *question)
+static json_t *data(const struct drive *d, const json_t *request)
 {
 	json_int_t from = 0;
 
-	if (json_unpack((json_t *)question, "{s:I}", "from", &from) || from < 0)
+	if (json_unpack((json_t *)request, "{s:I}", "from", &from) || from < 0)
 		return runtime_error(EXIT_USAGE, "from: missing");
 	return data_ranges(d->store.map, d->size, (uint64_t)from);
 }
@@ -306,31 +307,31 @@ static void readable(void *arg, uint32_t events)
 {
 	struct client *client = arg;
 	const char *command = "";
-	json_t *question;
+	json_t *request;
 	int force = 0;
 
 	(void)events;
-	if (runtime_receive(client->watch.fd, &question, 0)) {
+	if (runtime_receive(client->watch.fd, &request, 0)) {
 		drop(client);
 		return;
 	}
-	json_unpack(question, "{s:s, s?b}", "command", &command, "force", &force);
+	json_unpack(request, "{s:s, s?b}", "command", &command, "force", &force);
 	if (!strcmp(command, "status"))
-		answer(client, status(client->control->drive));
+		respond(client, status(client->control->drive));
 	else if (!strcmp(command, "unmount"))
 		unmount(client, force);
 	else if (!strcmp(command, "credential"))
-		answer(client,
-		       agent_channel_credential(&client->control->drive->channel, question));
+		respond(client,
+			agent_channel_credential(&client->control->drive->channel, request));
 	else if (!strcmp(command, "data"))
-		answer(client, data(client->control->drive, question));
+		respond(client, data(client->control->drive, request));
 	else if (!strcmp(command, "snapshot"))
 		snapshot(client);
 	else if (!strcmp(command, "agent"))
-		become_agent(client, question);
+		become_agent(client, request);
 	else
-		answer(client, runtime_error(EXIT_USAGE, "no such command"));
-	json_decref(question);
+		respond(client, runtime_error(EXIT_USAGE, "no such command"));
+	json_decref(request);
 }
 
 static void acceptable(void *arg, uint32_t events)

@@ -118,7 +118,7 @@ bool drive_correct_clock(struct drive *d);
 void drive_abandon(struct drive *d);
 
 /* The answer to who started the helper, or became its agent. */
-json_t *drive_answer(const struct drive *d);
+json_t *drive_response(const struct drive *d);
 
 /* Detaches.  -EBUSY: open, not forced.  On 0 the loop is stopped: drive_close()
  * is to follow. */

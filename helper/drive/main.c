@@ -93,7 +93,7 @@ static void detach_from_terminal(void)
 /* Tells whoever started us.  When nobody hears it, nobody wants the drive. */
 static void announce(struct drive *d, int fd)
 {
-	json_t *message = drive_answer(d);
+	json_t *message = drive_response(d);
 
 	if (runtime_send(fd, message) && d->adopt < 0)
 		drive_detach(d, false);

@@ -57,35 +57,36 @@ static json_t *interrupted(struct drive *d)
 	return runtime_error(EXIT_FAILED, "%s: interrupted", d->name);
 }
 
-/* Reads something of the blob: a start function, and where its result goes. */
-struct question {
+/* A read of something of the blob: how it is started, and where its result goes. */
+struct blob_read {
 	struct az_sync sync; /* first: az_sync_done() gets the whole */
-	struct az_call *(*start)(struct drive *d, struct question *q);
+	struct az_call *(*start)(struct drive *d, struct blob_read *read);
 	unsigned char footer[VHD_FOOTER_SIZE];
 };
 
-/* Waits for it; the answer that says why it failed. */
-static json_t *ask(struct drive *d, struct question *q, const char *what)
+/* Waits for it; the response that says why it failed, or NULL. */
+static json_t *wait_for_read(struct drive *d, struct blob_read *read, const char *what)
 {
 	struct retry r = { 0 };
 	struct az_call *call;
 
 	do {
-		q->sync = (struct az_sync){ 0 };
-		call = q->start(d, q);
+		read->sync = (struct az_sync){ 0 };
+		call = read->start(d, read);
 		if (!call)
 			return runtime_error(EXIT_FAILED, "%s: %s: out of memory", d->name, what);
-		if (az_sync_wait(d->loop, &q->sync)) {
+		if (az_sync_wait(d->loop, &read->sync)) {
 			az_call_cancel(call);
 			return interrupted(d);
 		}
-	} while (retry_wait(&r, d->loop, &q->sync.res.err));
-	return q->sync.res.err.class == AZ_OK ? NULL : service_error(d, &q->sync.res.err, what);
+	} while (retry_wait(&r, d->loop, &read->sync.res.err));
+	return read->sync.res.err.class == AZ_OK ? NULL :
+						   service_error(d, &read->sync.res.err, what);
 }
 
-static struct az_call *start_properties(struct drive *d, struct question *q)
+static struct az_call *start_properties(struct drive *d, struct blob_read *read)
 {
-	return az_get_properties(d->client, &d->blob, az_sync_done, q);
+	return az_get_properties(d->client, &d->blob, az_sync_done, read);
 }
 
 /* What a copy is still to bring, or never will, is not in the blob. */
@@ -99,31 +100,31 @@ static json_t *check_copy(const struct drive *d, const struct az_props *props)
 
 static json_t *check_blob(struct drive *d)
 {
-	struct question q = { .start = start_properties };
+	struct blob_read read = { .start = start_properties };
 	json_t *error;
 
-	error = ask(d, &q, "can't read the blob's properties");
+	error = wait_for_read(d, &read, "can't read the blob's properties");
 	if (error)
 		return error;
-	if (q.sync.res.props.type != AZ_BLOB_PAGE)
+	if (read.sync.res.props.type != AZ_BLOB_PAGE)
 		return runtime_error(
 			EXIT_NOT_A_DRIVE,
 			"%s: not a page blob; only page blobs can be drives, upload it as one",
 			d->name);
-	if (q.sync.res.props.unfinished[0])
+	if (read.sync.res.props.unfinished[0])
 		return runtime_error(
 			EXIT_NOT_A_DRIVE,
 			"%s: unfinished: its create or upload has not ended yet, or was interrupted; wait, upload it again, or delete it",
 			d->name);
-	error = check_copy(d, &q.sync.res.props);
+	error = check_copy(d, &read.sync.res.props);
 	if (error)
 		return error;
-	if (!q.sync.res.props.size)
+	if (!read.sync.res.props.size)
 		return runtime_error(EXIT_NOT_A_DRIVE,
 				     "%s: the blob is empty; delete it and create it with a size",
 				     d->name);
-	d->size = q.sync.res.props.size;
-	memcpy(d->etag, q.sync.res.props.etag, sizeof(d->etag));
+	d->size = read.sync.res.props.size;
+	memcpy(d->etag, read.sync.res.props.etag, sizeof(d->etag));
 	return NULL;
 }
 
@@ -276,24 +277,24 @@ static int to_memory(void *arg, const void *buf, size_t len, uint64_t pos)
 	return 0;
 }
 
-static struct az_call *start_footer(struct drive *d, struct question *q)
+static struct az_call *start_footer(struct drive *d, struct blob_read *read)
 {
 	return az_get_range(d->client, &d->blob, d->size - VHD_FOOTER_SIZE, VHD_FOOTER_SIZE,
-			    &(struct az_sink){ to_memory, q->footer }, az_sync_done, q);
+			    &(struct az_sink){ to_memory, read->footer }, az_sync_done, read);
 }
 
 /* A VHD is exposed without its footer. */
 static json_t *look_for_footer(struct drive *d)
 {
 	static const char convert[] = "qemu-img convert -O vpc -o subformat=fixed,force_size=on";
-	struct question q = { .start = start_footer };
+	struct blob_read read = { .start = start_footer };
 	char damage[96];
 	json_t *error;
 
-	error = ask(d, &q, "can't read the last page");
+	error = wait_for_read(d, &read, "can't read the last page");
 	if (error)
 		return error;
-	switch (vhd_footer_parse(q.footer, d->size, &d->size)) {
+	switch (vhd_footer_parse(read.footer, d->size, &d->size)) {
 	case VHD_NONE:
 	case VHD_FIXED:
 		return NULL;
@@ -310,7 +311,7 @@ static json_t *look_for_footer(struct drive *d)
 	}
 	return runtime_error(EXIT_NOT_A_DRIVE,
 			     "%s: its VHD footer is damaged: %s; upload the image again", d->name,
-			     vhd_footer_damage(q.footer, d->size, damage, sizeof(damage)));
+			     vhd_footer_damage(read.footer, d->size, damage, sizeof(damage)));
 }
 
 /* The list of page ranges need not be waited for. */
@@ -574,7 +575,7 @@ json_t *drive_open(struct drive *d)
 	return error;
 }
 
-json_t *drive_answer(const struct drive *d)
+json_t *drive_response(const struct drive *d)
 {
 	return json_pack("{s:i, s:o, s:s*}", "index", d->index, "device",
 			 json_sprintf("/dev/cdrive%u", d->index), "fenced",

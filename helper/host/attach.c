@@ -28,7 +28,7 @@
 #include "lib/runtime.h"
 
 #define HELPER_S 30 /* for an agent to bring its helper back */
-#define ANSWER_MS 10000 /* of a helper */
+#define RESPONSE_MS 10000 /* of a helper */
 #define LIVE_S 3 /* for one that is just getting over something */
 #define LIVE_SAS_S 15 /* and with a SAS that it has just been given */
 #define AGAIN_US 50000
@@ -70,7 +70,7 @@ static json_t *request_new(const struct mount *m, const char *how, unsigned int 
 /* *@lost: it is there, but turned out to be another's by now. */
 static int start(struct mount *m, const char *how, unsigned int index, bool *lost)
 {
-	json_t *request, *answer;
+	json_t *request, *response;
 	const char *why;
 	int status;
 
@@ -80,16 +80,16 @@ static int start(struct mount *m, const char *how, unsigned int index, bool *los
 	status = agent_start(&m->agent, request, m->foreground);
 	json_decref(request);
 	if (!status)
-		status = agent_wait(&m->agent, &answer);
+		status = agent_wait(&m->agent, &response);
 	if (status)
 		return status;
-	m->index = (unsigned int)json_integer_value(json_object_get(answer, "index"));
+	m->index = (unsigned int)json_integer_value(json_object_get(response, "index"));
 	m->was_there = how != NULL;
-	why = json_string_value(json_object_get(answer, "fenced"));
+	why = json_string_value(json_object_get(response, "fenced"));
 	*lost = why != NULL;
 	if (why)
 		note("%s: /dev/cdrive%u is lost: %s", m->session.text, m->index, why);
-	json_decref(answer);
+	json_decref(response);
 	return EXIT_OK;
 }
 
@@ -132,22 +132,22 @@ static int take_away(struct mount *m, unsigned int index)
 
 /* --- one that has an agent -------------------------------------------------------------- */
 
-static int ask(unsigned int index, json_t *question, json_t **answer)
+static int exchange(unsigned int index, json_t *request, json_t **response)
 {
-	int err = runtime_ask(index, question, answer, ANSWER_MS);
+	int err = runtime_request(index, request, response, RESPONSE_MS);
 
-	json_decref(question);
+	json_decref(request);
 	return err;
 }
 
 /* What the helper says of itself; its agent brings one back, if need be. */
-static int ask_status(const struct mount *m, unsigned int index, json_t **answer, bool *lost)
+static int request_status(const struct mount *m, unsigned int index, json_t **response, bool *lost)
 {
 	uint64_t end = loop_now() + LOOP_SEC(HELPER_S);
 	struct driver_drive d;
 	int err;
 
-	*answer = NULL;
+	*response = NULL;
 	do {
 		err = driver_query(index, &d);
 		if (err)
@@ -156,7 +156,7 @@ static int ask_status(const struct mount *m, unsigned int index, json_t **answer
 		*lost = d.state == CDRIVE_STATE_FENCED;
 		if (*lost)
 			return EXIT_OK;
-		err = ask(index, json_pack("{s:s}", "command", "status"), answer);
+		err = exchange(index, json_pack("{s:s}", "command", "status"), response);
 		if (!err || err == -ETIMEDOUT)
 			break;
 		usleep(AGAIN_US);
@@ -168,14 +168,14 @@ static int ask_status(const struct mount *m, unsigned int index, json_t **answer
 			m->session.text, index,
 			d.helper_pid ? "does not answer" :
 				       "is gone and could not be brought back yet");
-	return fail_answer(*answer);
+	return fail_response(*response);
 }
 
 /* Once the service has accepted it. */
 static int hand_in(struct mount *m, unsigned int index)
 {
 	struct az_sync sync = { 0 };
-	json_t *answer;
+	json_t *response;
 	int err, status;
 
 	status = session_connect(&m->session);
@@ -186,21 +186,21 @@ static int hand_in(struct mount *m, unsigned int index)
 				      &sync);
 	if (status)
 		return status;
-	err = ask(index,
-		  json_pack("{s:s, s:s}", "command", "credential", "sas", m->session.cred.sas),
-		  &answer);
+	err = exchange(index,
+		       json_pack("{s:s, s:s}", "command", "credential", "sas", m->session.cred.sas),
+		       &response);
 	if (err)
 		return fail(EXIT_FAILED,
 			    "%s: /dev/cdrive%u: its helper does not take the SAS: %s; try again",
 			    m->session.text, index, strerror(-err));
-	status = fail_answer(answer);
-	json_decref(answer);
+	status = fail_response(response);
+	json_decref(response);
 	return status;
 }
 
-static int not_live(const struct mount *m, unsigned int index, const json_t *answer)
+static int not_live(const struct mount *m, unsigned int index, const json_t *response)
 {
-	const char *error = json_string_value(json_object_get(answer, "last_error"));
+	const char *error = json_string_value(json_object_get(response, "last_error"));
 
 	return fail(
 		EXIT_UNREACHABLE,
@@ -217,18 +217,18 @@ static int wait_until_live(const struct mount *m, unsigned int index, unsigned i
 
 	for (;;) {
 		const char *state;
-		json_t *answer;
+		json_t *response;
 
-		status = ask_status(m, index, &answer, lost);
-		state = json_string_value(json_object_get(answer, "state"));
+		status = request_status(m, index, &response, lost);
+		state = json_string_value(json_object_get(response, "state"));
 		if (!status && !*lost && state) {
 			*lost = !strcmp(state, "fenced");
 			if (!*lost && strcmp(state, "live") != 0)
 				status = -EAGAIN;
 		}
 		if (status == -EAGAIN && loop_now() >= end)
-			status = not_live(m, index, answer);
-		json_decref(answer);
+			status = not_live(m, index, response);
+		json_decref(response);
 		if (status != -EAGAIN)
 			return status;
 		usleep(AGAIN_US);
@@ -239,11 +239,11 @@ static int use(struct mount *m, unsigned int index, const struct agent_info *age
 {
 	bool sas = !m->no_credential && m->session.cred.kind == AZ_CREDENTIAL_SAS &&
 		   !agent->has_key;
-	json_t *answer;
+	json_t *response;
 	int status;
 
-	status = ask_status(m, index, &answer, lost);
-	json_decref(answer);
+	status = request_status(m, index, &response, lost);
+	json_decref(response);
 	if (!status && !*lost && sas)
 		status = hand_in(m, index);
 	if (!status && !*lost)

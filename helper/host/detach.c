@@ -28,7 +28,7 @@
 #include "lib/loop.h"
 #include "lib/runtime.h"
 
-#define HELPER_MS 90000 /* for the helper to answer "unmount" */
+#define HELPER_MS 90000 /* for the helper to respond to "unmount" */
 #define HELPER_FORCED_MS 30000
 #define HELPER_FENCED_MS 3000 /* it has nothing left to wait for */
 #define HELPER_BACK_MS 5000 /* for an agent to bring one back */
@@ -254,7 +254,7 @@ static int detach_from_helper(unsigned int index, pid_t helper)
 	return status;
 }
 
-static int no_answer(unsigned int index, bool force, int err)
+static int no_response(unsigned int index, bool force, int err)
 {
 	struct driver_drive now;
 	int look = driver_query(index, &now);
@@ -292,31 +292,31 @@ static void wait_for_helper(unsigned int index)
 }
 
 /* A helper that is just adopting has no control socket yet. */
-static int ask_to_unmount(const struct drive *drive, bool force, json_t **answer)
+static int request_unmount(const struct drive *drive, bool force, json_t **response)
 {
-	json_t *question = json_pack("{s:s, s:b}", "command", "unmount", "force", force);
+	json_t *request = json_pack("{s:s, s:b}", "command", "unmount", "force", force);
 	uint64_t end = loop_now() + LOOP_MS(HELPER_BACK_MS);
 	unsigned int index = drive->driver.index;
 	struct driver_drive d;
 	int err;
 
 	for (;;) {
-		err = runtime_ask(index, question, answer, helper_timeout_ms(drive, force));
+		err = runtime_request(index, request, response, helper_timeout_ms(drive, force));
 		if ((err != -ENOENT && err != -ECONNREFUSED) || driver_query(index, &d) ||
 		    !d.helper_pid || d.state == CDRIVE_STATE_FENCED || loop_now() > end)
 			break;
 		usleep(50000);
 	}
-	json_decref(question);
+	json_decref(request);
 	return err;
 }
 
 /* What the helper says as it goes. */
-static void listen_to(struct detachment *d, const json_t *answer)
+static void listen_to(struct detachment *d, const json_t *response)
 {
-	const char *said = json_string_value(json_object_get(answer, "note"));
-	const char *fenced = json_string_value(json_object_get(answer, "fenced"));
-	json_int_t failed = json_integer_value(json_object_get(answer, "failed_writes"));
+	const char *said = json_string_value(json_object_get(response, "note"));
+	const char *fenced = json_string_value(json_object_get(response, "fenced"));
+	json_int_t failed = json_integer_value(json_object_get(response, "failed_writes"));
 
 	if (failed > 0)
 		lose(d, "%" JSON_INTEGER_FORMAT " writes failed, see the system log", failed);
@@ -329,18 +329,18 @@ static int detach_by_helper(struct detachment *d, const struct drive *drive)
 {
 	unsigned int index = d->index;
 	bool force = d->force;
-	json_t *answer;
+	json_t *response;
 	int err, status;
 
 	if (!drive->driver.helper_pid)
 		return detach_orphan(index, force);
-	err = ask_to_unmount(drive, force, &answer);
+	err = request_unmount(drive, force, &response);
 	if (err)
-		return no_answer(index, force, err);
-	status = fail_answer(answer);
+		return no_response(index, force, err);
+	status = fail_response(response);
 	if (!status)
-		listen_to(d, answer);
-	json_decref(answer);
+		listen_to(d, response);
+	json_decref(response);
 	return status;
 }
 

@@ -14,7 +14,7 @@
 #include "lib/loop.h"
 #include "lib/runtime.h"
 
-#define ANSWER_MS 2000
+#define RESPONSE_MS 2000
 #define SOCKET_MS 5000 /* one that is just adopting has no control socket yet */
 #define END_MS 5000
 #define BACK_MS 5000 /* for an agent to start another */
@@ -22,18 +22,18 @@
 
 void helper_agent(const struct driver_drive *drive, struct agent_info *agent)
 {
-	json_t *question, *answer = NULL;
+	json_t *request, *response = NULL;
 	int pid = 0, user_sas = 0;
 
 	agent_query(drive->index, agent);
 	if (agent->alive || !drive->helper_pid)
 		return;
-	question = json_pack("{s:s}", "command", "status");
-	if (!runtime_ask(drive->index, question, &answer, ANSWER_MS) &&
-	    !json_unpack(answer, "{s:{s:i, s:b}}", "agent", "pid", &pid, "user_sas", &user_sas))
+	request = json_pack("{s:s}", "command", "status");
+	if (!runtime_request(drive->index, request, &response, RESPONSE_MS) &&
+	    !json_unpack(response, "{s:{s:i, s:b}}", "agent", "pid", &pid, "user_sas", &user_sas))
 		*agent = (struct agent_info){ .alive = true, .pid = pid, .has_key = !user_sas };
-	json_decref(question);
-	json_decref(answer);
+	json_decref(request);
+	json_decref(response);
 }
 
 /* --- a deaf one ------------------------------------------------------------------- */

@@ -172,7 +172,7 @@ static void take_signal(struct agent_start *a, int *timeout)
 	*timeout = UNDO_MS;
 }
 
-static int wait_for_answer(struct agent_start *a, json_t **answer)
+static int wait_for_response(struct agent_start *a, json_t **response)
 {
 	struct pollfd p[] = { { .fd = a->fd, .events = POLLIN },
 			      { .fd = a->signals, .events = POLLIN } };
@@ -184,42 +184,42 @@ static int wait_for_answer(struct agent_start *a, json_t **answer)
 			kill(a->pid, SIGKILL);
 			timeout = -1;
 		} else if (n > 0 && p[0].revents) {
-			return runtime_receive(a->fd, answer, 0);
+			return runtime_receive(a->fd, response, 0);
 		} else if (n > 0) {
 			take_signal(a, &timeout);
 		}
 	}
 }
 
-static int judge(struct agent_start *a, int err, const json_t *answer)
+static int judge(struct agent_start *a, int err, const json_t *response)
 {
-	if (a->interrupted && (err || json_object_get(answer, "error")))
+	if (a->interrupted && (err || json_object_get(response, "error")))
 		return fail(EXIT_FAILED, "interrupted; nothing is mounted");
 	if (err)
 		return fail(
 			EXIT_FAILED,
-			"the drive's agent: its answer: %s; see the system log (journalctl -t clouddrive-agent)",
+			"the drive's agent: its response: %s; see the system log (journalctl -t clouddrive-agent)",
 			strerror(-err));
-	if (json_object_get(answer, "error"))
-		return fail_answer(answer);
-	if (!json_is_integer(json_object_get(answer, "index")))
+	if (json_object_get(response, "error"))
+		return fail_response(response);
+	if (!json_is_integer(json_object_get(response, "index")))
 		return fail(
 			EXIT_FAILED,
-			"clouddrived: its answer names no device; install programs of one version");
+			"clouddrived: its response names no device; install programs of one version");
 	return EXIT_OK;
 }
 
-int agent_wait(struct agent_start *a, json_t **answer)
+int agent_wait(struct agent_start *a, json_t **response)
 {
 	int err, status;
 
-	*answer = NULL;
-	err = wait_for_answer(a, answer);
-	status = judge(a, err, *answer);
+	*response = NULL;
+	err = wait_for_response(a, response);
+	status = judge(a, err, *response);
 	if (!status)
 		return EXIT_OK;
-	json_decref(*answer);
-	*answer = NULL;
+	json_decref(*response);
+	*response = NULL;
 	reap(a);
 	return status;
 }

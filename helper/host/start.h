@@ -27,12 +27,12 @@ struct agent_start {
 int agent_start(struct agent_start *a, const json_t *request, bool foreground);
 
 /*
- * Waits for its answer for as long as it lives: how long to go on trying is
+ * Waits for its response for as long as it lives: how long to go on trying is
  * the helper's decision.  A signal has it undo what was done, a second one
- * ends the helper.  EXIT_OK and the answer, which is the caller's; or a status with
+ * ends the helper.  EXIT_OK and the response, which is the caller's; or a status with
  * its message, the agent and its helper having ended.
  */
-int agent_wait(struct agent_start *a, json_t **answer);
+int agent_wait(struct agent_start *a, json_t **response);
 
 /* Waits until it ends or a signal comes; true: a signal. */
 bool agent_watch(struct agent_start *a);

@@ -285,17 +285,17 @@ int runtime_connect(unsigned int index)
 	return fd;
 }
 
-int runtime_ask(unsigned int index, const json_t *question, json_t **answer, int timeout_ms)
+int runtime_request(unsigned int index, const json_t *request, json_t **response, int timeout_ms)
 {
 	int fd, err;
 
-	*answer = NULL;
+	*response = NULL;
 	fd = runtime_connect(index);
 	if (fd < 0)
 		return fd;
-	err = runtime_send(fd, question);
+	err = runtime_send(fd, request);
 	if (!err)
-		err = runtime_receive(fd, answer, timeout_ms);
+		err = runtime_receive(fd, response, timeout_ms);
 	close(fd);
 	return err;
 }

@@ -6,7 +6,7 @@
  *
  *	cdriveN.json	conveniences; written whole and renamed
  *	cdriveN.sock	the helper's control socket (SOCK_SEQPACKET, one JSON
- *			object a message, one answer to each)
+ *			object a message, one response to each)
  *
  *	cdriveN.agent	locked (flock) by the drive's agent for as long as it lives;
  *			holds its process id, and in a second line what it has:
@@ -21,11 +21,11 @@
  * None ever holds a key or a SAS.  $CLOUDDRIVE_RUNTIME_DIR names another
  * directory, for tests.
  *
- * Control socket: {"command": …}, answered once; an answer with "error" (see
- * below) means no.
+ * Control socket: a request is {"command": …}, and has one response; one with "error"
+ * (see below) means no.
  *
- *	status		answers what `clouddrivectl status --json` shows
- *	unmount		("force": bool) answers {"unmounted": true, "failed_writes": N}
+ *	status		what `clouddrivectl status --json` shows
+ *	unmount		("force": bool) {"unmounted": true, "failed_writes": N}
  *			when the device is gone and the lease is released, or could not
  *			be, with a "note" that says why; N writes have failed since this
  *			helper began; "fenced" says why it was, if it was
@@ -35,8 +35,8 @@
  *	snapshot	takes a snapshot of the blob: {"snapshot": TIME}; if the
  *			connection is closed before that, it may be taken or not
  *	agent		("sas": "…", "user_sas": bool) makes the connection the drive's
- *			agent channel, and goes on with this SAS; answers like the
- *			start of a helper; an error, after which the connection ends,
+ *			agent channel, and goes on with this SAS; the response is
+ *			that to the start of a helper; an error, after which the connection ends,
  *			when the drive has an agent that lives, or the SAS can't be used
  *
  * Agent channel: what ties an agent to its helper.  For a helper that the agent
@@ -54,16 +54,16 @@
  *
  * and the environment that libcurl heeds (proxies), with SSL_CERT_FILE.  There is
  * always a SAS, and never a key: only the agent knows that.  The helper
- * answers once, when the drive is ready ({"index": N, "device": "/dev/cdriveN",
+ * responds once, when the drive is ready ({"index": N, "device": "/dev/cdriveN",
  * "fenced": "why" when it turned out on adopting to be lost}) or can't be
  * ({"error": {"exit": STATUS, "message": "WHAT: WHY; WHAT TO DO"}}), in which case
  * it has undone all it did and exits.  Closing the channel (or its writing side)
- * before the answer means that nobody wants the drive any more.
+ * before the response means that nobody wants the drive any more.
  *
- * After the answer the channel stays open.  The agent sends {"sas": "…"} whenever it
+ * After the response the channel stays open.  The agent sends {"sas": "…"} whenever it
  * has made a fresh one; the helper uses it from the next call on.
  *
- * At any time, before the answer too, the helper sends {"clock_ahead": SECONDS}, by how much
+ * At any time, before the response too, the helper sends {"clock_ahead": SECONDS}, by how much
  * the service's clock is ahead of this machine's (negative: behind).  An agent that has a
  * key makes its SAS by that clock from then on, and sends one at once.
  *
@@ -114,9 +114,9 @@ int runtime_receive(int fd, json_t **message, int timeout_ms);
 /* Connects to the helper of a drive: a descriptor, or -errno as below. */
 int runtime_connect(unsigned int index);
 
-/* Asks the helper of a drive; *answer is the caller's.  -ECONNREFUSED or
+/* A request to the helper of a drive; *response is the caller's.  -ECONNREFUSED or
  * -ENOENT: no helper there. */
-int runtime_ask(unsigned int index, const json_t *question, json_t **answer, int timeout_ms);
+int runtime_request(unsigned int index, const json_t *request, json_t **response, int timeout_ms);
 
 /* {"error": {"exit": …, "message": …}} */
 json_t *runtime_error(enum exit_status status, const char *fmt, ...)

@@ -68,24 +68,24 @@ static int look(struct world *w, uint64_t version[LATE_SECTORS])
 	return err;
 }
 
-/* One question to devstore's control socket. */
-static int ask_devstore(struct real *r, json_t *question)
+/* One request to devstore's control socket. */
+static int request_devstore(struct real *r, json_t *request)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), err = -1;
-	json_t *answer = NULL;
+	json_t *response = NULL;
 
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", r->control);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) ||
-	    runtime_send(fd, question) || runtime_receive(fd, &answer, CONTROL_MS))
+	    runtime_send(fd, request) || runtime_receive(fd, &response, CONTROL_MS))
 		broken(r, "devstore's control socket", strerror(errno));
-	else if (json_object_get(answer, "error"))
+	else if (json_object_get(response, "error"))
 		broken(r, "devstore",
-		       json_string_value(json_object_get(answer, "error")) ?: "refused a fault");
+		       json_string_value(json_object_get(response, "error")) ?: "refused a fault");
 	else
 		err = 0;
-	json_decref(question);
-	json_decref(answer);
+	json_decref(request);
+	json_decref(response);
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -96,9 +96,9 @@ static void expire(struct real *r)
 {
 	struct az_sync s = { 0 };
 
-	if (!ask_devstore(r, json_pack("{s:s, s:{s:s, s:s, s:i}}", "command", "fault-set", "rule",
-				       "action", "expire-lease", "op", "GetBlobProperties", "count",
-				       1)))
+	if (!request_devstore(r, json_pack("{s:s, s:{s:s, s:s, s:i}}", "command", "fault-set",
+					   "rule", "action", "expire-lease", "op",
+					   "GetBlobProperties", "count", 1)))
 		wait_for(r, &s, az_get_properties(r->client, &r->blob, az_sync_done, &s),
 			 "expire the lease");
 }

@@ -503,29 +503,29 @@ static inline void keeps(uint64_t number)
 	free(url);
 }
 
-static void is_error(json_t *answer, int exit, const char *word)
+static void is_error(json_t *response, int exit, const char *word)
 {
 	const char *message = "";
 	int status = 0;
 
-	json_unpack(answer, "{s:{s:i, s:s}}", "error", "exit", &status, "message", &message);
+	json_unpack(response, "{s:{s:i, s:s}}", "error", "exit", &status, "message", &message);
 	assert_int_equal(status, exit);
 	assert_non_null(strstr(message, word));
-	json_decref(answer);
+	json_decref(response);
 }
 
 static void says_fenced(const char *word)
 {
-	json_t *answer = drive_answer(&t.drive);
-	const char *why = json_string_value(json_object_get(answer, "fenced"));
+	json_t *response = drive_response(&t.drive);
+	const char *why = json_string_value(json_object_get(response, "fenced"));
 
-	assert_int_equal(json_integer_value(json_object_get(answer, "index")), 3);
-	assert_string_equal(json_string_value(json_object_get(answer, "device")), "/dev/cdrive3");
+	assert_int_equal(json_integer_value(json_object_get(response, "index")), 3);
+	assert_string_equal(json_string_value(json_object_get(response, "device")), "/dev/cdrive3");
 	if (word)
 		assert_non_null(strstr(why, word));
 	else
 		assert_null(why);
-	json_decref(answer);
+	json_decref(response);
 }
 
 static void state_is(enum cdrive_state state)

@@ -152,27 +152,27 @@ static void agent_dies(void)
 }
 
 /* An answer is consumed; "" when it is no error. */
-static const char *error_of(json_t *answer, int exit)
+static const char *error_of(json_t *response, int exit)
 {
 	static char text[512];
 	const char *message = "";
 	int status = 0;
 
-	json_unpack(answer, "{s:{s:i, s:s}}", "error", "exit", &status, "message", &message);
+	json_unpack(response, "{s:{s:i, s:s}}", "error", "exit", &status, "message", &message);
 	assert_int_equal(status, exit);
 	snprintf(text, sizeof(text), "%s", message);
 	assert_null(strstr(text, "c2VjcmV0"));
-	json_decref(answer);
+	json_decref(response);
 	return text;
 }
 
 static json_t *asked(const char *sas)
 {
-	json_t *question = json_pack("{s:s*}", "sas", sas);
-	json_t *answer = agent_channel_credential(&t.channel, question);
+	json_t *request = json_pack("{s:s*}", "sas", sas);
+	json_t *response = agent_channel_credential(&t.channel, request);
 
-	json_decref(question);
-	return answer;
+	json_decref(request);
+	return response;
 }
 
 /* --- a fresh one ------------------------------------------------------------------ */
@@ -354,12 +354,12 @@ static void goes_on_without(void **state)
 
 static json_t *connect_again(const char *sas, int *theirs)
 {
-	json_t *question = json_pack("{s:s, s:s*}", "command", "agent", "sas", sas), *error;
+	json_t *request = json_pack("{s:s, s:s*}", "command", "agent", "sas", sas), *error;
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	error = agent_channel_connect(&t.channel, pair[0], question);
-	json_decref(question);
+	error = agent_channel_connect(&t.channel, pair[0], request);
+	json_decref(request);
 	*theirs = pair[1];
 	if (error) {
 		close(pair[0]);

@@ -255,16 +255,16 @@ static void a_message_is_one_line(void **state)
 
 static int status_of(const char *json, const char *expected)
 {
-	json_t *answer = json_loads(json, 0, NULL);
+	json_t *response = json_loads(json, 0, NULL);
 	char *s;
 	int status;
 
 	listen_up();
-	status = fail_answer(answer);
+	status = fail_response(response);
 	s = heard();
 	assert_string_equal(s, expected);
 	free(s);
-	json_decref(answer);
+	json_decref(response);
 	return status;
 }
 

@@ -329,36 +329,36 @@ static int listen_as_helper(unsigned int index)
 static void answer_one(int listener)
 {
 	int fd = accept(listener, NULL, NULL);
-	json_t *question, *answer;
+	json_t *request, *response;
 
-	if (runtime_receive(fd, &question, 5000))
+	if (runtime_receive(fd, &request, 5000))
 		_exit(1);
-	answer = json_pack("{s:O}", "echo", question);
-	_exit(runtime_send(fd, answer) ? 1 : 0);
+	response = json_pack("{s:O}", "echo", request);
+	_exit(runtime_send(fd, response) ? 1 : 0);
 }
 
 static void helper_answers(void **state)
 {
-	json_t *question = json_pack("{s:s}", "command", "status"), *answer;
+	json_t *request = json_pack("{s:s}", "command", "status"), *response;
 	int listener = listen_as_helper(6), status;
 	pid_t pid = fork();
 
 	(void)state;
 	if (pid == 0)
 		answer_one(listener);
-	assert_int_equal(runtime_ask(6, question, &answer, 5000), 0);
-	assert_true(json_equal(json_object_get(answer, "echo"), question));
-	json_decref(answer);
+	assert_int_equal(runtime_request(6, request, &response, 5000), 0);
+	assert_true(json_equal(json_object_get(response, "echo"), request));
+	json_decref(response);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	/* Nobody accepts: connected, and no answer. */
-	assert_int_equal(runtime_ask(6, question, &answer, 50), -ETIMEDOUT);
-	assert_null(answer);
+	assert_int_equal(runtime_request(6, request, &response, 50), -ETIMEDOUT);
+	assert_null(response);
 	close(listener);
-	assert_int_equal(runtime_ask(6, question, &answer, 50), -ECONNREFUSED);
+	assert_int_equal(runtime_request(6, request, &response, 50), -ECONNREFUSED);
 	runtime_remove(6);
-	assert_int_equal(runtime_ask(6, question, &answer, 50), -ENOENT);
-	json_decref(question);
+	assert_int_equal(runtime_request(6, request, &response, 50), -ENOENT);
+	json_decref(request);
 }
 
 static void error_has_its_shape(void **state)
