@@ -195,6 +195,9 @@ static int cdrive_nl_put_drive(struct sk_buff *skb, struct cdrive *drive)
 	    nla_put_u32(skb, CDRIVE_A_IN_FLIGHT, s.in_flight) ||
 	    nla_put_u32(skb, CDRIVE_A_OPENERS, disk_openers(drive->disk.gendisk)) ||
 	    nla_put_u32(skb, CDRIVE_A_PARK_REASONS, s.standing.park_reasons) ||
+	    nla_put_u64_64bit(skb, CDRIVE_A_FAILED, s.failed, CDRIVE_A_PAD) ||
+	    nla_put_u64_64bit(skb, CDRIVE_A_FAILED_WRITES, s.failed_writes,
+			      CDRIVE_A_PAD) ||
 	    (s.standing.lease_until != CDRIVE_LEASE_NONE &&
 	     nla_put_u64_64bit(skb, CDRIVE_A_LEASE_UNTIL, s.standing.lease_until,
 			       CDRIVE_A_PAD)) ||

@@ -109,6 +109,8 @@ void cdrive_queue_get_status(struct cdrive_queue *queue,
 		.standing = queue->standing,
 		.helper = queue->helper,
 		.in_flight = queue->table.in_flight,
+		.failed = atomic64_read(&queue->failures.all),
+		.failed_writes = atomic64_read(&queue->failures.writes),
 	};
 	spin_unlock(&queue->lock);
 }
@@ -127,6 +129,7 @@ blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 	spin_lock(&queue->lock);
 	if (!cdrive_standing_takes(&queue->standing)) {
 		spin_unlock(&queue->lock);
+		cdrive_failures_count(&queue->failures, op, BLK_STS_IOERR);
 		return BLK_STS_IOERR;
 	}
 	blk_mq_start_request(rq);
@@ -155,10 +158,13 @@ void cdrive_commit_rqs(struct blk_mq_hw_ctx *hctx)
 
 void cdrive_queue_unpin(struct request *rq)
 {
+	struct cdrive_queue *queue = rq->mq_hctx->driver_data;
 	struct cdrive_rq *crq = cdrive_rq(rq);
 
-	if (refcount_dec_and_test(&crq->ref))
-		blk_mq_end_request(rq, crq->status);
+	if (!refcount_dec_and_test(&crq->ref))
+		return;
+	cdrive_failures_count(&queue->failures, crq->desc.op, crq->status);
+	blk_mq_end_request(rq, crq->status);
 }
 
 void cdrive_queue_filled(struct request *rq, size_t n)

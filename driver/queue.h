@@ -25,6 +25,7 @@
 #include <linux/workqueue.h>
 #include <linux/cdrive.h>
 
+#include "failures.h"
 #include "helper.h"
 #include "state.h"
 #include "table.h"
@@ -39,6 +40,7 @@ struct cdrive_queue {
 	struct cdrive_standing standing;
 	struct cdrive_helper helper;
 	struct cdrive_table table;
+	struct cdrive_failures failures;	/* not under it */
 	/* On cdrive_wq: a message could not be sent. */
 	struct delayed_work resend_work;
 };
@@ -60,6 +62,8 @@ struct cdrive_status {
 	struct cdrive_standing standing;
 	struct cdrive_helper helper;
 	unsigned int in_flight;
+	u64 failed;		/* see failures.h */
+	u64 failed_writes;
 };
 
 void cdrive_queue_get_status(struct cdrive_queue *queue,

@@ -92,6 +92,22 @@ static ssize_t lease_left_ms_show(struct device *dev,
 					       cdrive_lease_now()));
 }
 
+static ssize_t failed_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	struct cdrive_failures *f = &cdrive_queue_of(dev)->failures;
+
+	return sysfs_emit(buf, "%llu\n", (u64)atomic64_read(&f->all));
+}
+
+static ssize_t failed_writes_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	struct cdrive_failures *f = &cdrive_queue_of(dev)->failures;
+
+	return sysfs_emit(buf, "%llu\n", (u64)atomic64_read(&f->writes));
+}
+
 static DEVICE_ATTR_RO(state);
 static DEVICE_ATTR_RO(name);
 static DEVICE_ATTR_RO(helper_pid);
@@ -99,6 +115,8 @@ static DEVICE_ATTR_RO(in_flight);
 static DEVICE_ATTR_RO(park_limit);
 static DEVICE_ATTR_RO(park_reasons);
 static DEVICE_ATTR_RO(lease_left_ms);
+static DEVICE_ATTR_RO(failed);
+static DEVICE_ATTR_RO(failed_writes);
 
 static struct attribute *cdrive_attrs[] = {
 	&dev_attr_state.attr,
@@ -108,6 +126,8 @@ static struct attribute *cdrive_attrs[] = {
 	&dev_attr_park_limit.attr,
 	&dev_attr_park_reasons.attr,
 	&dev_attr_lease_left_ms.attr,
+	&dev_attr_failed.attr,
+	&dev_attr_failed_writes.attr,
 	NULL
 };
 

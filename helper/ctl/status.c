@@ -36,12 +36,13 @@ static json_t *driver_facts(const struct drive *drive)
 {
 	const struct driver_drive *d = &drive->driver;
 
-	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:s}", "state", state_name(d->state),
-			 "size", drive_size(drive), "read_only", d->read_only, "in_flight",
-			 (int)d->in_flight, "openers", (int)d->openers, "park_limit",
+	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:o, s:o, s:s, s:I, s:I}", "state",
+			 state_name(d->state), "size", drive_size(drive), "read_only", d->read_only,
+			 "in_flight", (int)d->in_flight, "openers", (int)d->openers, "park_limit",
 			 d->park_limit ? json_integer(d->park_limit) : json_null(), "helper_pid",
-			 d->helper_pid ? json_integer(d->helper_pid) : json_null(), "name",
-			 d->name);
+			 d->helper_pid ? json_integer(d->helper_pid) : json_null(), "name", d->name,
+			 "failed", (json_int_t)d->failed, "failed_writes",
+			 (json_int_t)d->failed_writes);
 }
 
 /* @start: the helper that began it knows why it began so. */
@@ -183,6 +184,14 @@ static void print_requests(const json_t *o)
 	       size_text(integer(r, "written_bytes"), out, sizeof(out)),
 	       (long long)integer(r, "discards"), (long long)integer(r, "write_zeroes"),
 	       (long long)integer(r, "in_flight"), (long long)integer(r, "waiting"));
+}
+
+/* They lasted, whoever was the helper then. */
+static void print_failed(const struct driver_drive *d)
+{
+	if (d->failed)
+		printf("failed:        %llu requests, of which %llu were writes\n",
+		       (unsigned long long)d->failed, (unsigned long long)d->failed_writes);
 }
 
 static void print_transactions(const json_t *o)
@@ -355,6 +364,7 @@ static void print_text(const json_t *o, const struct drive *drive)
 	print_credential(o);
 	print_lease(o);
 	print_requests(o);
+	print_failed(&drive->driver);
 	print_transactions(o);
 	print_service(o);
 	print_memory(o);

@@ -2,8 +2,8 @@
 /*
  * What is dirty is written out before anything goes, as umount(2) doesn't tell what
  * fails; the rest of it, which umount(2) writes, is asked for on the devices.  When all
- * of that went well and the drive is not fenced by then, everything is in the blob: a
- * write has completed when the service has it.
+ * of that went well, no write has failed since it was mounted, and the drive is not fenced
+ * by then, everything is in the blob: a write has completed when the service has it.
  */
 #include "host/detach.h"
 
@@ -161,6 +161,15 @@ static void look_at_state(struct detachment *d)
 		lose(d, "it has a file system, which could not be brought to rest");
 }
 
+/* Whoever was told, and whether they wrote it anew: it can't be known. */
+static void look_at_failed(struct detachment *d)
+{
+	uint64_t failed = flush_failed_writes(d->index);
+
+	if (failed)
+		lose(d, "failed writes since it was mounted: %llu", (unsigned long long)failed);
+}
+
 /* What is on top of it as a device, LVM for one, can't be asked. */
 static void look_at_holders(struct detachment *d)
 {
@@ -194,8 +203,9 @@ static int write_out_and_umount(struct detachment *d)
 	err = flush_devices_end(&devices, d->force);
 	if (err == -ETIMEDOUT && !d->force)
 		return umount_stuck(device, d->index);
-	if (err)
+	if (err && flush_is_of_drive(d->index, -err))
 		lose(d, "%s could not be written out: %s", device, why_not(err));
+	look_at_failed(d);
 	look_at_state(d);
 	look_at_holders(d);
 	return EXIT_OK;

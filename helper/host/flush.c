@@ -121,9 +121,34 @@ int flush_file_system(const char *dir, unsigned int index, bool force)
 	return watched_run(sync_at, (void *)dir, index, force);
 }
 
+uint64_t flush_failed_writes(unsigned int index)
+{
+	struct driver_drive d;
+
+	return driver_query(index, &d) ? 0 : d.failed_writes;
+}
+
+uint64_t flush_untold_writes(unsigned int index)
+{
+	uint64_t failed = flush_failed_writes(index), told;
+	json_t *record = runtime_load(index);
+
+	told = (uint64_t)json_integer_value(json_object_get(record, "told_writes"));
+	json_decref(record);
+	return failed > told ? failed - told : 0;
+}
+
+bool flush_is_of_drive(unsigned int index, int err)
+{
+	struct driver_drive d;
+
+	return err != EIO || driver_query(index, &d) || d.failed_writes;
+}
+
 void flush_lost(unsigned int index, const char *why)
 {
-	json_t *changes = json_pack("{s:s}", "lost", why);
+	json_t *changes = json_pack("{s:s, s:I}", "lost", why, "told_writes",
+				    (json_int_t)flush_failed_writes(index));
 
 	runtime_update(index, changes);
 	json_decref(changes);

@@ -13,14 +13,27 @@
 #define HOST_FLUSH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* The file system at @dir, of the drive @index. */
 int flush_file_system(const char *dir, unsigned int index, bool force);
 
 /* Why something that was written is not in the blob, a sentence for people: is kept for
- * unmount, as the kernel tells an error once. */
+ * unmount, as the kernel tells an error once; and the writes that have failed so far are
+ * told by it. */
 void flush_lost(unsigned int index, const char *why);
+
+/* Writes of the drive that failed since it was mounted, as the driver counts them. */
+uint64_t flush_failed_writes(unsigned int index);
+
+/* Those that flush_lost() has not told of yet. */
+uint64_t flush_untold_writes(unsigned int index);
+
+/* Whether @err, of writing out to the disk and its partitions, tells of the drive.  The
+ * kernel also has EIO of a page that was written to while its place was written past the
+ * page cache (dio_warn_stale_pagecache()): of that nothing is lost, and no write has failed. */
+bool flush_is_of_drive(unsigned int index, int err);
 
 /* The disk and its partitions, which are open from begin to end: end writes out; cancel
  * only closes them. */

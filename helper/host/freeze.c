@@ -58,16 +58,21 @@ static bool held_already(const struct child *c, dev_t dev)
 	return false;
 }
 
-static bool lost(struct child *c, const char *what, int err)
+static bool lost_because(struct child *c, const char *why)
 {
-	char why[160];
-
-	snprintf(why, sizeof(why), "%.80s could not be written out: %s", what, strerror(err));
 	flush_lost(c->index, why);
 	c->report.failed = true;
 	snprintf(c->report.why, sizeof(c->report.why),
 		 "%s, so not all that was written is in the blob; look what is missing", why);
 	return false;
+}
+
+static bool lost(struct child *c, const char *what, int err)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why), "%.80s could not be written out: %s", what, strerror(err));
+	return lost_because(c, why);
 }
 
 /* Freezing writes out, too, and does not tell what of it fails; so what failed before is
@@ -120,7 +125,20 @@ static bool write_out(struct child *c)
 	char device[DEVICE_SIZE];
 	int err = flush_here(&c->devices);
 
-	return !err || lost(c, device_name(c->index, device), err);
+	return !err || !flush_is_of_drive(c->index, err) ||
+	       lost(c, device_name(c->index, device), err);
+}
+
+/* The kernel's record of an error is gone once somebody has asked for it; the driver's isn't. */
+static bool look_at_failed(struct child *c)
+{
+	uint64_t failed = flush_untold_writes(c->index);
+	char why[160];
+
+	if (!failed)
+		return true;
+	snprintf(why, sizeof(why), "failed writes: %llu", (unsigned long long)failed);
+	return lost_because(c, why);
 }
 
 /* False: somebody else had. */
@@ -151,7 +169,7 @@ __attribute__((noreturn)) static void be_holder(struct child *c, const struct mo
 	good = open_devices(c);
 	for (size_t i = 0; i < at->count && good; i++)
 		good = hold(c, at->dirs[i]);
-	good = good && write_out(c);
+	good = good && write_out(c) && look_at_failed(c);
 	if (write(tell, &c->report, sizeof(c->report)) == sizeof(c->report) && good)
 		in_time = poll(&p, 1, FREEZE_HOLD_S * 1000) == 1;
 	_exit(thaw_all(c) && in_time ? 0 : 1);

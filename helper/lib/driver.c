@@ -90,6 +90,8 @@ static int on_drive(struct nl_msg *msg, void *arg)
 	drive->in_flight = netlink_u32(attrs, CDRIVE_A_IN_FLIGHT, 0);
 	drive->openers = netlink_u32(attrs, CDRIVE_A_OPENERS, 0);
 	drive->park_reasons = netlink_u32(attrs, CDRIVE_A_PARK_REASONS, 0);
+	drive->failed = get_u64(attrs, CDRIVE_A_FAILED);
+	drive->failed_writes = get_u64(attrs, CDRIVE_A_FAILED_WRITES);
 	get_string(attrs, CDRIVE_A_NAME, drive->name, sizeof(drive->name));
 	drive->has_lease = attrs[CDRIVE_A_LEASE_UNTIL];
 	drive->lease_until = get_u64(attrs, CDRIVE_A_LEASE_UNTIL);

@@ -40,6 +40,8 @@ struct driver_drive {
 	pid_t helper_pid; /* 0: none */
 	unsigned int in_flight;
 	unsigned int openers;
+	uint64_t failed; /* requests, since it was attached */
+	uint64_t failed_writes; /* of these */
 	bool read_only;
 	bool has_lease;
 	bool cached; /* a part of the machine's cache is its: */

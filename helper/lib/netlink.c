@@ -22,6 +22,8 @@ static struct nla_policy policy[CDRIVE_A_MAX + 1] = {
 	[CDRIVE_A_SEQUENCE_NUMBER] = { .type = NLA_U64 },
 	[CDRIVE_A_RAISING_TO] = { .type = NLA_U64 },
 	[CDRIVE_A_LEASE_ID] = { .type = NLA_STRING },
+	[CDRIVE_A_FAILED] = { .type = NLA_U64 },
+	[CDRIVE_A_FAILED_WRITES] = { .type = NLA_U64 },
 };
 
 int netlink_open(struct netlink *n)

@@ -88,7 +88,8 @@
 #define DRIVE_NOTHING_KEPT "nothing of it was kept"
 
 /* cdriveN.json: {"index", "url", "read_only", "size", "helper_pid", "mounted_at" and
- * "made_mount_point", "lost" (why not all that was written is in the blob) (by
+ * "made_mount_point", "lost" (why not all that was written is in the blob), "told_writes" (of the driver's
+ * count of failed writes, those that "lost" tells of) (by
  * clouddrivectl)} */
 
 /* Makes the directory when it isn't there; 0 or -errno. */

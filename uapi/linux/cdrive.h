@@ -124,6 +124,9 @@
  *	CDRIVE_A_HELPER_PID (u32, absent without helper), CDRIVE_A_IN_FLIGHT
  *	(u32), CDRIVE_A_OPENERS (u32), CDRIVE_A_PARK_LIMIT, CDRIVE_A_PARK_REASONS
  *	(u32, why it is parked or failing: 1 << enum cdrive_park_reason, else 0),
+ *	CDRIVE_A_FAILED, CDRIVE_A_FAILED_WRITES (u64: how many of its requests have
+ *	failed since it was attached, whatever for; and how many of these were writes
+ *	or write-zeroes),
  *	CDRIVE_A_LEASE_UNTIL (absent without deadline), CDRIVE_A_NAME (absent without
  *	name); and to the privileged, when it was ever told,
  *	CDRIVE_A_SEQUENCE_NUMBER, CDRIVE_A_RAISING_TO, CDRIVE_A_LEASE_ID, CDRIVE_A_NOTES
@@ -268,6 +271,8 @@ enum cdrive_attr {
 	CDRIVE_A_RAISING_TO,	/* u64, 0: no raise is in doubt */
 	CDRIVE_A_LEASE_ID,	/* string, CDRIVE_MAX_LEASE_ID characters at most */
 	CDRIVE_A_NOTES,		/* binary, CDRIVE_MAX_NOTES bytes at most */
+	CDRIVE_A_FAILED,	/* u64 */
+	CDRIVE_A_FAILED_WRITES,	/* u64 */
 	CDRIVE_A_CACHE_SIZE,	/* u64, bytes; see linux/cdrive_cache.h */
 	CDRIVE_A_CACHE_VALIDATOR,	/* string, CDRIVE_MAX_VALIDATOR at most */
 	CDRIVE_A_CACHE_COUNTERS,	/* binary, struct cdrive_cache_counters */

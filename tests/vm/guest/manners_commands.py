@@ -22,7 +22,7 @@ from puppet import (FAR, FLAGS, FORCE, HELPER, INDEX, LEASE_UNTIL, LIVE,
                     SECTORS, SOON, Helper, drive, ends, equal, err, ok, run, u32, u64, until,
                     waits)
 
-NAME, SEQUENCE_NUMBER, RAISING_TO, LEASE_ID, NOTES = range(14, 19)
+NAME, SEQUENCE_NUMBER, RAISING_TO, LEASE_ID, NOTES, FAILED, FAILED_WRITES = range(14, 21)
 PAYLOAD_RESERVES = 0xCDC2
 PF_MEMALLOC = 0x800
 PAYLOAD_REMEMBER = 1 << 30 | 96 << 16 | 0xCDC1
@@ -161,6 +161,10 @@ def others():
             ok(m.has(1), f"a write that comes to {status}")
             m.release(status)
             equal(ends(writer), 1, "fails")
+        equal((m.sysfs("failed"), m.sysfs("failed_writes")), ("8", "8"), "they are counted")
+        _, a = Family().exchange("GET", u32(INDEX, m.index))
+        equal([struct.unpack("Q", a[kind])[0] for kind in (FAILED, FAILED_WRITES)], [8, 8],
+              "and GET says so")
         equal(m.status()[:2], (LIVE, 0), "the drive is live")
         for value, expected in (("-1", errno.EINVAL), ("86401", errno.EINVAL), ("0", 0), ("300", 0)):
             try:

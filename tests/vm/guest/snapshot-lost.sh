@@ -93,6 +93,17 @@ refuse_write
 snapshots 1 "$lost_snapshot" "ext4, a write refused for good"
 unmounts 1 "$lost" "ext4, when a snapshot has told of it already"
 
+drive consumed none
+exec 9<>"$device"
+refuse_write
+write_device
+! sync "$device"
+ok $? "who syncs it is told"
+snapshots 1 'failed writes: 1, so not all that was written is in the blob' "a device, of which another program had the error"
+snapshots 0 'no file system that can be frozen' "a device, of which a snapshot has told that"
+exec 9<&-
+unmounts 1 "$lost: failed writes: 1;" "a device, of which a snapshot has told that"
+
 drive dead ext4
 mkdir /mnt/new
 refuse_write

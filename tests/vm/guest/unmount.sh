@@ -67,6 +67,35 @@ lose_lease_at PutPage
 unmounts 1 "$lost: .*fenced" "ext4 in use, taken while it is written out: --force" --force
 exec 9>&-
 
+drive consumed none
+lose_lease_at PutPage
+write_device
+! sync "$device"
+ok $? "who syncs it is told"
+try "the drive is fenced" wait_for 25 state_is fenced
+unmounts 1 "$lost: failed writes since it was mounted: 1;" "a device, of which another program had the error"
+
+# --- an error that is none of the drive's ---------------------------------------------------
+
+# While a direct write is with the service, its place in the page cache is written to. What
+# was written last is right, and in the blob.
+drive stale none
+devstore fault set delay --delay 4000 --blob drives/stale --op PutPage --count 1
+dd if=/dev/zero of="$device" bs=4k count=1 oflag=direct 2>/dev/null &
+in_flight() {
+	[ "$(cat "$sysfs/cdrive/in_flight")" = "$1" ]
+}
+try "a direct write is on its way" wait_for 10 in_flight 1
+dd if=/dev/urandom of="$device" bs=4k count=1 conv=notrunc 2>/dev/null
+wait $!
+try "the kernel says that the page cache is stale" wait_for 10 sh -c 'dmesg | grep -q "Page cache invalidation failure on direct I/O"'
+is "$(cat "$sysfs/cdrive/failed")" 0 "no request has failed"
+sum=$(dd if="$device" bs=4k count=1 2>/dev/null | sha256sum)
+unmounts 0 '' "a device, written to past the page cache and through it"
+clouddrivectl mount "$url" --no-fs >/dev/null
+is "$(dd if="$device" bs=4k count=1 2>/dev/null | sha256sum)" "$sum" "and what was written is in the blob"
+unmounts 0 '' "nothing written since"
+
 # --- a write is refused for good ---------------------------------------------------------
 
 drive refused none
