@@ -5,7 +5,7 @@
 # make unit         unit tests, under address and undefined-behaviour sanitizers
 # make check-kunit  the driver's own, in a user-mode kernel with all checkers
 # make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long; then
-# make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit
+# make check-cache SECONDS=600	the cache's map against a model, for that long
 # make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit, measured
 # make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
 # make check-memory SECONDS=600	a helper that serves takes no memory, for that long
@@ -153,6 +153,33 @@ $(BUILD)/late/sanitized: $(call asan,$(late_src)) $(BUILD)/asan/libcd.a
 	$(call tell,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# --- the cache's map ----------------------------------------------------------------
+
+# The driver's own code, compiled for user space; see tests/cache/model.h.
+map := chunks entry generation kept pin policy pool resize runs volume
+map_src := $(map:%=driver/cache/%.c)
+map_headers := $(wildcard driver/cache/*.h uapi/linux/*.h tests/cache/*.h tests/cache/include/*.h tests/cache/include/*/*.h)
+model_src := $(filter-out tests/cache/replay%,$(wildcard tests/cache/*.c))
+map_cc = $(Q)mkdir -p $(@D) && $(CC) $(WERROR) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra \
+	 -Itests/cache/include -Idriver/cache -Iuapi
+
+$(BUILD)/cache/obj/%.o: %.c $(map_headers)
+	$(call tell,CC,$<)
+	$(map_cc) -O2 -g -c -o $@ $<
+
+map_obj = $(1:%.c=$(BUILD)/cache/obj/%.o)
+$(BUILD)/cache/model: $(call map_obj,$(model_src) $(map_src))
+	$(call tell,LD,$@)
+	$(Q)$(CC) -o $@ $^
+
+$(BUILD)/cache/sanitized: $(model_src) $(map_src) $(map_headers)
+	$(call tell,ASAN,$@)
+	$(map_cc) $(SANITIZE) -o $@ $(filter %.c,$^)
+
+check-cache: $(BUILD)/cache/sanitized $(BUILD)/cache/model
+	$(BUILD)/cache/sanitized --seconds $$(($(SECONDS) / 2)) --seed $$(date +%s)
+	$(BUILD)/cache/model --seconds $$(($(SECONDS) / 2)) --seed $$(date +%s)
+
 # --- virtual machines -----------------------------------------------------------------
 
 # In an initramfs there is nothing to be linked with. Whole at once: others may be
@@ -299,7 +326,7 @@ clean:
 	$(call tell,CLEAN,$(BUILD))
 	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all libraries programs check-kunit check-stress check-fuzz check-throttle check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all libraries programs check-kunit check-cache check-stress check-fuzz check-throttle check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

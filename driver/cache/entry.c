@@ -204,8 +204,6 @@ void cdrive_volume_enter(struct cdrive_volume *volume, u64 sector, u32 sectors,
 	spin_lock(&volume->lock);
 	if (ok)
 		slot->written = true;
-	/* What was dropped lately must not be there again under a newer epoch. */
-	cdrive_volume_find(volume, extent->chunk);
 	slot->busy &= ~cdrive_block_mask(extent->block, extent->blocks);
 	if (ok && extent->slot < READ_ONCE(volume->pool->size) &&
 	    cdrive_generation(&volume->generations, sector, sectors) == generation) {

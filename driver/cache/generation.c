@@ -33,7 +33,7 @@ u64 cdrive_generation(const struct cdrive_generations *generations, u64 sector, 
 	u64 n = min_t(u64, blocks.end - blocks.begin, CDRIVE_GENERATIONS);
 	u32 region = blocks.begin / CDRIVE_REGION_BLOCKS;
 	u32 last = (blocks.end - 1) / CDRIVE_REGION_BLOCKS;
-	u64 sum = 1, i;
+	u64 sum = generations->base + 1, i;
 
 	for (i = 0; i < n; i++)
 		sum += generations->counters[(blocks.begin + i) % CDRIVE_GENERATIONS];
@@ -72,5 +72,8 @@ void cdrive_generation_raise(struct cdrive_generations *generations, struct cdri
 
 bool cdrive_generation_raise_region(struct cdrive_generations *generations, u32 region)
 {
-	return !++generations->epochs[region];
+	if (++generations->epochs[region])
+		return false;
+	generations->base += 1ULL << 32;
+	return true;
 }

@@ -7,8 +7,8 @@
  * of 256 MiB have an epoch each: whatever covers a region as a whole raises that and no counters,
  * so that the cost of a discard has a bound.  The generation of a range is the
  * sum of all that concern it: none of them ever falls, so a sum that is the same
- * means that none has changed.  (Counters have 64 bits.  An epoch has 32: see
- * cdrive_generation_raise_region().)
+ * means that none has changed.  (Counters have 64 bits.  Epochs have 32, as each slot has
+ * one, too: see cdrive_generation_raise_region().)
  *
  * The caller has the volume's lock.
  */
@@ -27,6 +27,7 @@ struct cdrive_generations {
 	u64 blocks;	/* of the drive, the last may be less than one */
 	u32 regions;
 	u32 *epochs;
+	u64 base;	/* what all sums have more, since an epoch came round */
 	u64 counters[CDRIVE_GENERATIONS];
 };
 

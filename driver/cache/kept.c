@@ -55,7 +55,7 @@ static int cdrive_kept_export(struct cdrive_volume *volume, u64 *cursor,
 {
 	u32 i = *cursor ? *cursor : cdrive_kept_first(volume);
 	unsigned int step;
-	int count = 0;
+	unsigned int count = 0;
 
 	lockdep_assert_held(&volume->lock);
 	if (*cursor && *cursor >> 32 != volume->changes)

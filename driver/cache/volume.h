@@ -70,8 +70,8 @@ bool cdrive_volume_write(struct cdrive_volume *volume, u64 sector, u32 sectors);
 /*
  * @generation: as noted when the write arrived.  Returns the new one, with which its own bytes may
  * be entered; 0: they must not be, as another write to the range arrived or ended
- * meanwhile (and _fill() gives no slots for 0).  So a block is never there while a write
- * to it is under way.
+ * meanwhile, and may have been carried out before or after this one.  (_fill() gives no
+ * slots for 0.)
  */
 u64 cdrive_volume_written(struct cdrive_volume *volume, u64 sector, u32 sectors, u64 generation);
 
