@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "azure/retry_wait.h"
 #include "command/message.h"
 #include "command/options.h"
 
@@ -148,11 +149,29 @@ int session_fail(struct session *s, const struct az_error *e, const char *left)
 	return fail(az_error_exit(e), "%s: %s; %s%s%s", s->text, text, advice(e), and, left);
 }
 
-int session_wait(struct session *s, struct az_call *call, struct az_sync *sync)
+int session_try(struct session *s, session_start start, void *arg, struct az_sync *sync,
+		unsigned int *tries)
 {
-	if (!call || az_sync_wait(s->loop, sync))
-		return fail(EXIT_FAILED, "out of memory");
-	if (sync->res.err.class)
-		return session_fail(s, &sync->res.err, NULL);
+	struct retry r = { 0 };
+	struct az_call *call;
+
+	*tries = 0;
+	do {
+		*sync = (struct az_sync){ 0 };
+		call = start(s, sync, arg);
+		if (!call || az_sync_wait(s->loop, sync))
+			return fail(EXIT_FAILED, "out of memory");
+		++*tries;
+	} while (retry_wait(&r, s->loop, &sync->res.err));
 	return EXIT_OK;
+}
+
+int session_call(struct session *s, session_start start, void *arg, struct az_sync *sync)
+{
+	unsigned int tries;
+	int status = session_try(s, start, arg, sync, &tries);
+
+	if (!status && sync->res.err.class)
+		status = session_fail(s, &sync->res.err, NULL);
+	return status;
 }

@@ -41,8 +41,18 @@ int session_connect(struct session *s);
 int session_open(struct session *s, const struct session_options *o);
 void session_close(struct session *s);
 
-/* Waits for @call, just started with az_sync_done and @sync. */
-int session_wait(struct session *s, struct az_call *call, struct az_sync *sync);
+/* Starts a call on the blob, which ends with az_sync_done() and @sync.  NULL: no memory. */
+typedef struct az_call *(*session_start)(struct session *s, struct az_sync *sync, void *arg);
+
+/*
+ * Makes a call, again while the service is busy (azure/retry_wait.h), and waits for its
+ * end: its result is @sync's.  A call that was made again may have been carried out
+ * before.
+ */
+int session_call(struct session *s, session_start start, void *arg, struct az_sync *sync);
+/* The same, but says nothing of what went wrong with it; *@tries: how often it was made. */
+int session_try(struct session *s, session_start start, void *arg, struct az_sync *sync,
+		unsigned int *tries);
 
 /* Says what went wrong with a call, and, unless it is NULL, what is left (a
  * sentence); returns the exit status. */

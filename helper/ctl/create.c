@@ -85,14 +85,29 @@ static int report(const struct create_options *o, const struct session *s, const
 	return EXIT_OK;
 }
 
+static struct az_call *start_bare(struct session *s, struct az_sync *sync, void *arg)
+{
+	const struct create *c = arg;
+
+	return az_create_page_blob(s->client, &s->blob, c->size, az_sync_done, sync);
+}
+
 /* A raw blob without a file system is made, and finished, by one call. */
 static int make_bare(struct session *s, struct create *c)
 {
-	struct az_sync sync = { 0 };
+	static const char again[] =
+		"The service has not answered clearly at first: it may be this very one; look, and delete it or use it";
+	struct az_sync sync;
+	unsigned int tries;
+	int status;
 
 	c->blob_size = c->size;
-	return session_wait(
-		s, az_create_page_blob(s->client, &s->blob, c->size, az_sync_done, &sync), &sync);
+	status = session_try(s, start_bare, c, &sync, &tries);
+	if (status || !sync.res.err.class)
+		return status;
+	return session_fail(s, &sync.res.err,
+			    tries > 1 && az_error_is(&sync.res.err, "BlobAlreadyExists") ? again :
+											   NULL);
 }
 
 static int make(struct session *s, struct create *c)

@@ -19,9 +19,27 @@ static int check_not_mounted(const struct drive *drive, void *ctx)
 		    device_name(drive->driver.index, device));
 }
 
+static struct az_call *start_delete(struct session *s, struct az_sync *sync, void *arg)
+{
+	const bool *snapshots = arg;
+
+	return az_delete_blob(s->client, &s->blob, *snapshots, az_sync_done, sync);
+}
+
+/* Which is not there any more when the call is made again was deleted by it before. */
+static int delete_it(struct session *s, bool snapshots)
+{
+	struct az_sync sync;
+	unsigned int tries;
+	int status = session_try(s, start_delete, &snapshots, &sync, &tries);
+
+	if (status || !sync.res.err.class || (sync.res.err.class == AZ_NOT_FOUND && tries > 1))
+		return status;
+	return session_fail(s, &sync.res.err, NULL);
+}
+
 static int delete_blob(const struct session_options *o, bool snapshots)
 {
-	struct az_sync sync = { 0 };
 	struct session s = { 0 };
 	int status;
 
@@ -37,9 +55,7 @@ static int delete_blob(const struct session_options *o, bool snapshots)
 		status = snapshots ? drives_act_on_snapshots(&s.url, check_not_mounted, NULL) :
 				     drives_act_on_url(&s.url, check_not_mounted, NULL);
 	if (!status)
-		status = session_wait(
-			&s, az_delete_blob(s.client, &s.blob, snapshots, az_sync_done, &sync),
-			&sync);
+		status = delete_it(&s, snapshots);
 	session_close(&s);
 	return status;
 }

@@ -7,7 +7,7 @@
 #include <uuid/uuid.h>
 
 #include "azure/blob.h"
-#include "drive/retry_wait.h"
+#include "azure/retry_wait.h"
 
 /* What is asked of the service while nothing else goes on. */
 struct step {

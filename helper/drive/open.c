@@ -32,7 +32,7 @@
 #include "drive/acquire.h"
 #include "drive/drive.h"
 #include "drive/reserve.h"
-#include "drive/retry_wait.h"
+#include "azure/retry_wait.h"
 #include "drive/validator.h"
 #include "lib/log.h"
 #include "lib/notes.h"

@@ -171,19 +171,22 @@ static int request_status(const struct mount *m, unsigned int index, json_t **re
 	return fail_response(*response);
 }
 
+static struct az_call *start_properties(struct session *s, struct az_sync *sync, void *arg)
+{
+	(void)arg;
+	return az_get_properties(s->client, &s->blob, az_sync_done, sync);
+}
+
 /* Once the service has accepted it. */
 static int hand_in(struct mount *m, unsigned int index)
 {
-	struct az_sync sync = { 0 };
+	struct az_sync sync;
 	json_t *response;
 	int err, status;
 
 	status = session_connect(&m->session);
 	if (!status)
-		status = session_wait(&m->session,
-				      az_get_properties(m->session.client, &m->session.blob,
-							az_sync_done, &sync),
-				      &sync);
+		status = session_call(&m->session, start_properties, NULL, &sync);
 	if (status)
 		return status;
 	err = exchange(index,

@@ -3,7 +3,8 @@
 # shellcheck disable=SC2154  # of tests/cli/lib.sh
 #
 # The destination of a copy that has not ended, or did not end well, is not what it is to
-# become: nobody downloads it, copies it or takes a snapshot of it, and all say why.
+# become: nobody downloads it, copies it or takes a snapshot of it, and all say why. And a
+# service that is busy for a moment, or in the middle of something, is asked again.
 
 cd "$(dirname "$0")/../.." && . tests/cli/lib.sh
 
@@ -40,4 +41,20 @@ refused_everywhere 6 'to: a copy to it is under way .*; wait until it has ended'
 tool abort-copy "$container/to"
 refused_everywhere 8 'to: a copy to it did not end well .aborted' "one that was aborted"
 done_quietly "no snapshot of it was taken" delete "$base/to" --key-file "$key"
+
+# --- asked again -------------------------------------------------------------------------
+
+for status in 503 500; do
+	fault set answer --status $status --op PutBlob --count 2 >/dev/null
+	reports "^$base/again: 1M" "create: $status, twice" \
+		create "$base/again" --size 1M --format raw --fs none --key-file "$key"
+	fault set answer --status $status --op DeleteBlob --count 2 >/dev/null
+	done_quietly "delete: $status, twice" delete "$base/again" --key-file "$key"
+	fault clear
+done
+tool upload "$tmp/data" "$container/once"
+fault set lose --op DeleteBlob --count 1 >/dev/null
+ctl delete "$base/once" --key-file "$key"
+tool props "$container/once" >/dev/null 2>&1
+is "$? $got" "1 7" "a delete whose response is lost: not called done"
 plan

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "drive/retry_wait.h"
+#include "azure/retry_wait.h"
 
 #include "azure/client.h"
 
@@ -14,12 +14,13 @@ bool retry_wait(struct retry *r, struct loop *loop, const struct az_error *err)
 {
 	struct az_sync s = { 0 };
 	struct loop_timer timer;
-	uint64_t now = loop_now(), delay;
+	uint64_t now = loop_now(), delay, limit;
 
 	if (!az_error_passes(err))
 		return false;
 	delay = retry_backoff(r, err->retry_after);
-	if (now + delay > r->since + LOOP_SEC(RETRY_WAIT_S))
+	limit = LOOP_SEC(az_error_in_progress(err) ? RETRY_IN_PROGRESS_S : RETRY_WAIT_S);
+	if (now + delay > r->since + limit)
 		return false;
 	loop_timer_init(&timer, wake, &s);
 	loop_timer_arm(loop, &timer, delay);
