@@ -7,6 +7,7 @@
 # make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long; then
 # make check-cache SECONDS=600	the cache's map against a model, for that long
 # make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit, measured
+# make check-ranges KERNEL=6.12	a blob of 500,000 page ranges, measured
 # make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
 # make check-memory SECONDS=600	a helper that serves takes no memory, for that long
 # make check-swap	swap on a drive, twenty times
@@ -214,6 +215,11 @@ check-throttle:
 	@$(MAKE) --no-print-directory modules KERNELS=$(KERNEL)
 	THROTTLE_SECONDS=$(SECONDS) THROTTLE_STRICT=y TEST_KERNELS=$(KERNEL) prove -v tests/vm/throttle.t
 
+check-ranges:
+	@KERNELS=$(KERNEL) scripts/setup test
+	@$(MAKE) --no-print-directory programs
+	TEST_RANGES=500000 RANGES_STRICT=y TEST_KERNELS=$(KERNEL) prove -v tests/vm/ranges.t
+
 check-memory:
 	@KERNELS=$(KERNEL) scripts/setup test
 	@$(MAKE) --no-print-directory programs
@@ -326,7 +332,7 @@ clean:
 	$(call tell,CLEAN,$(BUILD))
 	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all libraries programs check-kunit check-cache check-stress check-fuzz check-throttle check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all libraries programs check-kunit check-cache check-stress check-fuzz check-throttle check-ranges check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

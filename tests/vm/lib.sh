@@ -201,19 +201,25 @@ stop_azurite() {
 
 # start_devstore [OPTION]...: this project's own store, quicker than Azurite. Sets
 # store_port and store_url, and exports AZURE_STORAGE_CONNECTION_STRING as above, so
-# that blobtool looks at it. It stays until the test ends; it has a container "drives".
+# that blobtool looks at it. It stays until the test ends, or stop_devstore is called;
+# started again, it is at the same port. It has a container "drives".
 start_devstore() {
 	make_tmp
 	setpriv --pdeathsig KILL -- build/clouddrivectl devstore --data "$tmp/store" \
-		--control "$tmp/store.control" --listen 127.0.0.1:0 --container drives "$@" \
+		--control "$tmp/store.control" --listen "127.0.0.1:${store_port:-0}" --container drives "$@" \
 		</dev/null >"$tmp/store.log" 2>&1 &
-	at_exit "kill $! 2>/dev/null"
+	devstore_pid=$!
+	at_exit 'kill "$devstore_pid" 2>/dev/null'
 	wait_for 20 grep -q 'devstore: control' "$tmp/store.log" ||
 		bail_out "devstore did not start: $(cat "$tmp/store.log")"
 	store_url=$(sed -n 's/^devstore: serving //p' "$tmp/store.log")
 	# shellcheck disable=SC2034  # for the tests
 	store_port=$(echo "$store_url" | sed 's,.*:\([0-9]*\)/.*,\1,')
 	export AZURE_STORAGE_CONNECTION_STRING="DefaultEndpointsProtocol=http;AccountName=$azurite_account;AccountKey=$azurite_key;BlobEndpoint=$store_url;"
+}
+
+stop_devstore() {
+	kill "$devstore_pid" && wait "$devstore_pid"
 }
 
 # devstore COMMAND...: asks that store: fault set …, counters
