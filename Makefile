@@ -177,6 +177,10 @@ $(BUILD)/cache/sanitized: $(model_src) $(map_src) $(map_headers)
 	$(call tell,ASAN,$@)
 	$(map_cc) $(SANITIZE) -o $@ $(filter %.c,$^)
 
+$(BUILD)/cache/replay: $(call map_obj,tests/cache/replay.c $(map_src))
+	$(call tell,LD,$@)
+	$(Q)$(CC) -o $@ $^ -lm
+
 check-cache: $(BUILD)/cache/sanitized $(BUILD)/cache/model
 	$(BUILD)/cache/sanitized --seconds $$(($(SECONDS) / 2)) --seed $$(date +%s)
 	$(BUILD)/cache/model --seconds $$(($(SECONDS) / 2)) --seed $$(date +%s)
@@ -302,7 +306,7 @@ format:
 
 bench:
 	@scripts/setup bench
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory programs $(BUILD)/cache/replay
 	tests/bench/run
 
 # $(call put,FILES,DIRECTORY[,MODE]): install them there, with a line for each.

@@ -4,7 +4,7 @@
  *
  * Each write raises a counter for each of its blocks; there are CDRIVE_GENERATIONS
  * counters, and blocks with the same remainder share one.  A drive's regions
- * of 256 MiB have an epoch each: whatever covers a region as a whole raises that and no counters,
+ * of 32 MiB have an epoch each: whatever covers a region as a whole raises that and no counters,
  * so that the cost of a discard has a bound.  The generation of a range is the
  * sum of all that concern it: none of them ever falls, so a sum that is the same
  * means that none has changed.  (Counters have 64 bits.  Epochs have 32, as each slot has
@@ -20,7 +20,7 @@
 #include "slot.h"
 
 #define CDRIVE_GENERATIONS	4096
-#define CDRIVE_REGION_CHUNKS	4096	/* 256 MiB */
+#define CDRIVE_REGION_CHUNKS	512	/* 32 MiB: few enough to look at all of them */
 #define CDRIVE_REGION_BLOCKS	(CDRIVE_REGION_CHUNKS * CDRIVE_CACHE_BLOCKS)
 
 struct cdrive_generations {
