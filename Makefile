@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MIT
 #
 # make              the module for the running kernel (KDIR= for another) and the programs
+# make programs     the programs alone
 # make modules      the module for the kernels in build/kernels (KERNELS="6.1 6.12 uml debug")
 # make unit         unit tests, under address and undefined-behaviour sanitizers
 # make check-kunit  the driver's own, in a user-mode kernel with all checkers
+# make check-headers	the driver compiles for every kernel that Debian's suites have
+# make check-coverage	which lines of the driver tests run, 90 % at least; see tests/uncovered
 # make check-stress SECONDS=600 KERNEL=6.12	the driver under stress, for that long; then
+# make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
 # make check-cache SECONDS=600	the cache's map against a model, for that long
 # make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit, measured
 # make check-ranges KERNEL=6.12	a blob of 500,000 page ranges, measured
-# make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
-# make check-memory SECONDS=600	a helper that serves takes no memory, for that long
-# make check-swap	swap on a drive, twenty times
-# make check-coverage	which lines of the driver tests run, 90 % at least; see tests/uncovered
+# make check-memory SECONDS=600 KERNEL=6.12	a helper that serves takes no memory, for that long
+# make check-swap KERNEL=6.12	swap on a drive, twenty times
 # make test|demo|bench|lint|format|install|clean
 #
 # One short line a file; V=1 prints the commands, -s nothing. WERROR=-Werror, which lint
@@ -244,6 +246,9 @@ check-coverage:
 check-kunit:
 	scripts/test tests/kunit/
 
+check-headers:
+	scripts/lint headers
+
 # --- the module -----------------------------------------------------------------
 
 # The kernel's build system writes beside the sources, so it gets a copy of the
@@ -336,7 +341,7 @@ clean:
 	$(call tell,CLEAN,$(BUILD))
 	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all libraries programs check-kunit check-cache check-stress check-fuzz check-throttle check-ranges check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all libraries programs check-headers check-kunit check-cache check-stress check-fuzz check-throttle check-ranges check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

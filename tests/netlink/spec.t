@@ -4,7 +4,8 @@
 # quick: no virtual machine.
 #
 # Documentation/netlink/specs/cdrive.yaml against uapi/linux/cdrive.h and
-# driver/netlink.c, and that the comparison sees what is changed in any of them.
+# driver/netlink.c, and that the comparison sees what is changed in any of them; and what
+# states and reasons are called.
 
 cd "$(dirname "$0")/../.." || exit
 . tests/vm/lib.sh
@@ -59,6 +60,19 @@ try "numbers, sizes and offsets are the header's" asserts "$spec" "$header"
 try "every name of the header is there" tests/netlink/spec.py header "$spec" "$header"
 try "operations, permissions and policy are the driver's" \
 	tests/netlink/spec.py driver "$spec" "$driver"
+
+# Driver and programs are two works under two licences, and so each has its table of names.
+# names ENUM FILE: what FILE calls each; all are the header's, in small letters
+names() {
+	tr -d '\n' <"$2" | grep -oE "CDRIVE_$1_[A-Z]+(\] =|:[[:space:]]*return) \"[^\"]*\"" |
+		sed 's/^CDRIVE_'"$1"'_\([A-Z]*\).*"\(.*\)"/\1 \2/'
+}
+for table in STATE:driver/state.c STATE:helper/lib/state.c PARK:driver/sysfs.c; do
+	enum=${table%%:*}
+	is "$(names "$enum" "${table#*:}")" \
+		"$(sed -n 's/^\tCDRIVE_'"$enum"'_\([A-Z]*\),.*/\1 \L\1/p' "$header")" \
+		"${table#*:} names each CDRIVE_${enum}_… as the header does"
+done
 
 notices $spec 's/^version: 1/version: 2/'
 notices $spec 's/^name: cdrive/name: xdrive/'
