@@ -4,10 +4,11 @@
  *
  *   route.c    which operation a request is, and what it asks of a signature
  *   service.c  authorising and running a call; what operations share
- *   container.c acl.c list.c blob.c properties.c pages.c ranges.c leases.c
- *   copy.c copies.c	the operations
+ *   parameters.c  which parameters and headers an operation knows
+ *   container.c list.c blob.c properties.c pages.c ranges.c leases.c copy.c
+ *   copies.c   the operations
  *   response.c the response's headers, error documents
- *   ../http/     HTTP
+ *   ../http/   HTTP
  *
  * Nothing here knows of connections: a call can be run for a client that has
  * gone.
