@@ -26,6 +26,11 @@ static const struct block_device_operations cdrive_fops = {
 	.free_disk = cdrive_free_disk,
 };
 
+bool cdrive_disk_is_one(const struct gendisk *disk)
+{
+	return disk->fops == &cdrive_fops;
+}
+
 /*
  * A request is not late because the block layer thinks so: it may wait for a
  * helper, or for the service.  What bounds the wait is the park limit.

@@ -34,6 +34,9 @@ void cdrive_disk_del(struct cdrive_disk *d);
 /* Drops the disk, if there is one, when nobody uses the drive any more. */
 void cdrive_disk_free(struct cdrive_disk *d);
 
+/* It is one of this driver's. */
+bool cdrive_disk_is_one(const struct gendisk *disk);
+
 /* Tells udev of a change of state. */
 void cdrive_disk_uevent(struct cdrive_disk *d, enum cdrive_state state);
 

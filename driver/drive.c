@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "cache/cache.h"
 #include "compat.h"
 #include "lease.h"
 #include "message.h"
@@ -24,7 +25,7 @@ static bool cdrive_set_dead(struct cdrive *drive, enum cdrive_state state,
 	if (!cdrive_standing_end(&drive->queue.standing, state))
 		return false;
 	cancel_delayed_work(&drive->park_work);
-	cdrive_table_take_all(&drive->queue.table, ended);
+	cdrive_queue_take_all(&drive->queue, ended);
 	return true;
 }
 
@@ -170,7 +171,7 @@ static void cdrive_park_work(struct work_struct *work)
 		pr_err("cdrive%u: parked for %u s: gave up, requests fail until it goes on\n",
 		       drive->index, drive->queue.standing.park_limit);
 		trace_cdrive_expire(drive->index, drive->queue.table.in_flight);
-		cdrive_table_take_all(&drive->queue.table, &ended);
+		cdrive_queue_take_all(&drive->queue, &ended);
 		schedule_work(&drive->notify_work);
 	}
 	spin_unlock(&drive->queue.lock);
@@ -242,6 +243,7 @@ struct cdrive *cdrive_new(unsigned int index, const struct cdrive_params *params
 
 	if (params->memory)
 		drive->memory = *params->memory;
+	drive->cache_size = params->cache_size;
 
 	drive->disk.index = index;
 	strscpy(drive->disk.name, params->name, sizeof(drive->disk.name));
@@ -319,6 +321,7 @@ int cdrive_stop(struct cdrive *drive, bool force)
 	cancel_delayed_work_sync(&drive->queue.resend_work);
 	cancel_work_sync(&drive->notify_work);
 	cdrive_disk_del(&drive->disk);
+	cdrive_cache_detach(&drive->queue);
 	return 0;
 }
 
@@ -430,6 +433,17 @@ int cdrive_remember(struct cdrive *drive, u64 cookie, bool admin,
 		drive->memory = *memory;
 		err = 0;
 	}
+	spin_unlock(&drive->queue.lock);
+	return err;
+}
+
+int cdrive_set_validator(struct cdrive *drive, u64 cookie, const char *validator)
+{
+	int err = -EPERM;
+
+	spin_lock(&drive->queue.lock);
+	if (cdrive_helper_is(&drive->queue.helper, cookie))
+		err = cdrive_cached_set_validator(&drive->queue, validator);
 	spin_unlock(&drive->queue.lock);
 	return err;
 }

@@ -10,6 +10,7 @@
  *	sysfs.c, disk.c		what people and the block layer see of it
  *	queue.c			its requests, to the helper and back
  *	message.c		messages to the helper and to all who listen
+ *	cache/			what is cached of it; its requests tell cache/request.h
  *	table.c, state.c	requests and states, functions of their arguments
  *
  * What has to go the other way is a work of the drive: a message that must not
@@ -42,6 +43,7 @@ struct cdrive {
 	struct cdrive_disk disk;
 	struct cdrive_queue queue;	/* and the drive's lock */
 	struct cdrive_memory memory;	/* under that lock */
+	u64 cache_size;			/* see CDRIVE_A_CACHE_SIZE */
 
 	struct work_struct add_work;	/* add_disk() reads: not in ATTACH */
 	struct work_struct notify_work;	/* uevent, multicast: may sleep */
@@ -59,6 +61,8 @@ struct cdrive_params {
 	unsigned int park_limit;	/* seconds; 0: none */
 	u64 lease_until;		/* see lease.h */
 	const struct cdrive_memory *memory;	/* NULL: nothing yet */
+	u64 cache_size;			/* bytes, or CDRIVE_CACHE_SHARED */
+	const char *validator;		/* of what is cached of it; "": none */
 };
 
 /* One with a reference, whose disk nobody sees yet; or an ERR_PTR. */
@@ -100,6 +104,12 @@ int cdrive_fence(struct cdrive *drive, u64 cookie);
  */
 int cdrive_remember(struct cdrive *drive, u64 cookie, bool admin,
 		    const struct cdrive_memory *memory);
+
+/*
+ * What is cached of it is kept under @validator ("": is not kept) when it is gone.
+ * -EPERM: not by its helper; -EBUSY: a write is in flight; -ENODEV: nothing is cached.
+ */
+int cdrive_set_validator(struct cdrive *drive, u64 cookie, const char *validator);
 
 /* That socket is the drive's helper no more, if it was: parks the drive. */
 void cdrive_disown(struct cdrive *drive, u64 cookie);

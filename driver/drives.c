@@ -4,6 +4,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 
+#include "cache/cache.h"
 #include "drive.h"
 #include "index.h"
 #include "message.h"
@@ -43,6 +44,7 @@ static struct cdrive *cdrive_make(const struct cdrive_params *params,
 {
 	int index = cdrive_index_take();
 	struct cdrive *drive;
+	int err;
 
 	if (index < 0)
 		return ERR_PTR(index);
@@ -51,9 +53,30 @@ static struct cdrive *cdrive_make(const struct cdrive_params *params,
 		cdrive_index_free(index);
 		return drive;
 	}
+	err = cdrive_cache_attach(drive, params->validator);
+	if (err) {
+		cdrive_put(drive);
+		return ERR_PTR(err);
+	}
 	kref_get(&drive->ref);
 	cdrive_publish(drive, params->lease_until);
 	return drive;
+}
+
+void cdrive_for_each(void (*what)(struct cdrive *drive))
+{
+	unsigned int i;
+
+	mutex_lock(&cdrives_mutex);
+	for (i = 0; i < CDRIVE_MAX_DRIVES; i++) {
+		struct cdrive *drive = cdrive_get(i);
+
+		if (!drive)
+			continue;
+		what(drive);
+		cdrive_put(drive);
+	}
+	mutex_unlock(&cdrives_mutex);
 }
 
 struct cdrive *cdrive_attach(const struct cdrive_params *params,

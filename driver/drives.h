@@ -19,10 +19,14 @@ struct cdrive_params;
 /* The drive of that index with a reference, for cdrive_put(), or NULL. */
 struct cdrive *cdrive_get(unsigned int index);
 
+/* Calls @what for each there is; none is made or taken off the table meanwhile. */
+void cdrive_for_each(void (*what)(struct cdrive *drive));
+
 /*
  * Makes a drive whose helper is @helper, and starts making its disk.  Returns
  * it with a reference, or an ERR_PTR: -ENOSPC when all indices are taken,
- * -ENODEV when the module is being unloaded, -ENOMEM.
+ * -EDQUOT when more of the cache would be reserved than there is, -ENODEV when the
+ * module is being unloaded, -ENOMEM.
  */
 struct cdrive *cdrive_attach(const struct cdrive_params *params,
 			     const struct cdrive_helper *helper);

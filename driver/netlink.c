@@ -9,6 +9,7 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
+#include "cache/cache.h"
 #include "compat.h"
 #include "drive.h"
 #include "drives.h"
@@ -86,6 +87,11 @@ static const struct nla_policy cdrive_nl_policy[CDRIVE_A_MAX + 1] = {
 	[CDRIVE_A_NOTES] = {
 		.type = NLA_BINARY,
 		.len = CDRIVE_MAX_NOTES,
+	},
+	[CDRIVE_A_CACHE_SIZE] = { .type = NLA_U64 },
+	[CDRIVE_A_CACHE_VALIDATOR] = {
+		.type = NLA_NUL_STRING,
+		.len = CDRIVE_MAX_VALIDATOR,
 	},
 };
 
@@ -173,6 +179,9 @@ static int cdrive_nl_error(struct genl_info *info, int err)
 	case -ENOSPC:
 		GENL_SET_ERR_MSG(info, "all drives are taken");
 		break;
+	case -EDQUOT:
+		GENL_SET_ERR_MSG(info, "more of the cache would be reserved than there is");
+		return -ENOSPC;
 	}
 	return err;
 }
@@ -207,6 +216,19 @@ static int cdrive_nl_put_drive(struct sk_buff *skb, struct cdrive *drive)
 	return 0;
 }
 
+/* Nothing of a drive that has no part of a cache. */
+static int cdrive_nl_put_cache(struct sk_buff *skb, struct cdrive *drive)
+{
+	struct cdrive_cache_counters counters;
+	bool cached;
+
+	spin_lock(&drive->queue.lock);
+	cached = cdrive_cache_count(&drive->queue, &counters);
+	spin_unlock(&drive->queue.lock);
+	return cached ? nla_put(skb, CDRIVE_A_CACHE_COUNTERS, sizeof(counters),
+				&counters) : 0;
+}
+
 static int cdrive_nl_put_memory(struct sk_buff *skb, struct cdrive *drive)
 {
 	const struct cdrive_memory *memory = &drive->memory;
@@ -234,7 +256,7 @@ static int cdrive_nl_fill(struct sk_buff *skb, struct cdrive *drive, bool admin,
 
 	if (!hdr)
 		return -EMSGSIZE;
-	if (cdrive_nl_put_drive(skb, drive) ||
+	if (cdrive_nl_put_drive(skb, drive) || cdrive_nl_put_cache(skb, drive) ||
 	    (admin && cdrive_nl_put_memory(skb, drive))) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
@@ -267,6 +289,8 @@ static int cdrive_nl_params(struct genl_info *info,
 	struct nlattr *name = info->attrs[CDRIVE_A_NAME];
 	struct nlattr *limit = info->attrs[CDRIVE_A_PARK_LIMIT];
 	struct nlattr *until = info->attrs[CDRIVE_A_LEASE_UNTIL];
+	struct nlattr *size = info->attrs[CDRIVE_A_CACHE_SIZE];
+	struct nlattr *validator = info->attrs[CDRIVE_A_CACHE_VALIDATOR];
 	u32 flags = cdrive_nl_flags(info);
 
 	if (GENL_REQ_ATTR_CHECK(info, CDRIVE_A_SECTORS))
@@ -277,6 +301,8 @@ static int cdrive_nl_params(struct genl_info *info,
 		.read_only = flags & CDRIVE_F_READ_ONLY,
 		.park_limit = limit ? nla_get_u32(limit) : cdrive_park_limit,
 		.lease_until = until ? nla_get_u64(until) : CDRIVE_LEASE_NONE,
+		.cache_size = size ? nla_get_u64(size) : CDRIVE_CACHE_SHARED,
+		.validator = validator ? nla_data(validator) : "",
 	};
 	if (!params->sectors || params->sectors > LLONG_MAX >> SECTOR_SHIFT) {
 		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[CDRIVE_A_SECTORS],

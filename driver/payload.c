@@ -21,6 +21,7 @@
 #include <linux/uio.h>
 #include <net/sock.h>
 
+#include "cache/fill.h"
 #include "drive.h"
 #include "drives.h"
 #include "helper.h"
@@ -169,10 +170,32 @@ static int cdrive_payload_reserves(void)
 	return 0;
 }
 
+static int cdrive_payload_validator(struct cdrive_payload *payload,
+				    const void __user *arg)
+{
+	struct cdrive_payload_validator told;
+	struct cdrive *drive;
+	int err;
+
+	if (copy_from_user(&told, arg, sizeof(told)))
+		return -EFAULT;
+	if (told.pad || strnlen((const char *)told.validator,
+				sizeof(told.validator)) == sizeof(told.validator))
+		return -EINVAL;
+	drive = cdrive_get(told.index);
+	if (!drive)
+		return -ENODEV;
+	err = cdrive_set_validator(drive, atomic64_read(&payload->cookie),
+				   (const char *)told.validator);
+	cdrive_put(drive);
+	return err;
+}
+
 /* No structure differs for a process of 32 bits. */
 static_assert(sizeof(struct cdrive_payload_remember) == 32 + CDRIVE_MAX_LEASE_ID + 1);
 static_assert(sizeof(struct cdrive_payload_complete) == 16);
 static_assert(sizeof(struct cdrive_payload_lease) == 24);
+static_assert(sizeof(struct cdrive_payload_validator) == 8 + CDRIVE_MAX_VALIDATOR + 1);
 
 static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
@@ -188,6 +211,8 @@ static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
 		return cdrive_payload_complete(file->private_data, user);
 	case CDRIVE_PAYLOAD_LEASE:
 		return cdrive_payload_lease(file->private_data, user);
+	case CDRIVE_PAYLOAD_VALIDATOR:
+		return cdrive_payload_validator(file->private_data, user);
 	case CDRIVE_PAYLOAD_RESERVES:
 		return cdrive_payload_reserves();
 	default:
@@ -252,7 +277,7 @@ static ssize_t cdrive_payload_iter(struct kiocb *iocb, struct iov_iter *iter,
 	} else if (pos >= blk_rq_bytes(rq)) {
 		ret = 0;
 	} else {
-		ret = cdrive_payload_copy(rq, pos, iter, to_user);
+		ret = cdrive_shadow_copy(rq, pos, iter, to_user);
 		if (!to_user)
 			cdrive_queue_filled(rq, ret);
 		if (ret)

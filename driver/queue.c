@@ -55,9 +55,12 @@ static int cdrive_queue_forward_batch(struct cdrive_queue *queue)
 	err = cdrive_nl_request_send(&queue->helper, skb);
 	if (err)
 		return err;
-	while (n--)
-		trace_cdrive_request_forward(queue->index,
-					     cdrive_table_send_first(table));
+	while (n--) {
+		struct cdrive_rq *crq = cdrive_table_send_first(table);
+
+		cdrive_cached_sent(queue, crq);
+		trace_cdrive_request_forward(queue->index, crq);
+	}
 	return 0;
 }
 
@@ -138,7 +141,12 @@ blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 		.sectors = blk_rq_sectors(rq),
 		.op = op,
 	};
-	cdrive_table_add(&queue->table, crq, rq->tag);
+	if (cdrive_cached_arrive(queue, crq)) {
+		cdrive_table_add_reading(&queue->table, crq, rq->tag);
+		cdrive_hit_start(queue->cached, crq);
+	} else {
+		cdrive_table_add(&queue->table, crq, rq->tag);
+	}
 	trace_cdrive_request_start(queue->index, crq);
 	if (bd->last)
 		cdrive_queue_forward(queue);
@@ -160,11 +168,14 @@ void cdrive_queue_unpin(struct request *rq)
 {
 	struct cdrive_queue *queue = rq->mq_hctx->driver_data;
 	struct cdrive_rq *crq = cdrive_rq(rq);
+	struct cdrive_cached_rest rest;
 
 	if (!refcount_dec_and_test(&crq->ref))
 		return;
 	cdrive_failures_count(&queue->failures, crq->desc.op, crq->status);
+	rest = cdrive_cached_take(crq, crq->status == BLK_STS_OK);
 	blk_mq_end_request(rq, crq->status);
+	cdrive_cached_fill(&rest);
 }
 
 void cdrive_queue_filled(struct request *rq, size_t n)
@@ -223,8 +234,20 @@ static blk_status_t cdrive_queue_status(struct cdrive_queue *queue,
 static void cdrive_queue_take(struct cdrive_queue *queue, struct cdrive_rq *crq,
 			      struct list_head *ended)
 {
+	cdrive_cached_leave(queue, crq);
 	cdrive_table_take(&queue->table, crq, ended);
 	trace_cdrive_request_complete(queue->index, crq);
+}
+
+void cdrive_queue_take_all(struct cdrive_queue *queue, struct list_head *ended)
+{
+	struct cdrive_rq *crq;
+
+	lockdep_assert_held(&queue->lock);
+
+	cdrive_table_take_all(&queue->table, ended);
+	list_for_each_entry(crq, ended, link)
+		cdrive_cached_leave(queue, crq);
 }
 
 static void cdrive_queue_keep(struct cdrive_queue *queue, struct cdrive_rq *crq)
@@ -269,6 +292,7 @@ int cdrive_queue_complete(struct cdrive_queue *queue, u64 cookie,
 			continue;
 		}
 		crq->status = cdrive_queue_status(queue, crq, c->status);
+		cdrive_cached_answered(queue, crq);
 		if (keep)
 			cdrive_queue_keep(queue, crq);
 		else
@@ -279,6 +303,31 @@ int cdrive_queue_complete(struct cdrive_queue *queue, u64 cookie,
 
 	cdrive_queue_end(&ended);
 	return err;
+}
+
+void cdrive_queue_read(struct cdrive_queue *queue, struct request *rq, bool ok)
+{
+	struct cdrive_rq *crq = cdrive_rq(rq);
+	LIST_HEAD(ended);
+
+	spin_lock(&queue->lock);
+	if (crq->reading && !ok) {
+		cdrive_cached_miss(queue, crq);
+		cdrive_table_stop_reading(&queue->table, crq);
+		cdrive_queue_forward(queue);
+		spin_unlock(&queue->lock);
+		return;
+	}
+	if (crq->reading) {
+		crq->status = BLK_STS_OK;
+		if (cdrive_standing_completes(&queue->standing, cdrive_lease_now()))
+			cdrive_queue_take(queue, crq, &ended);
+		else
+			cdrive_queue_keep(queue, crq);
+	}
+	spin_unlock(&queue->lock);
+	cdrive_queue_end(&ended);
+	cdrive_queue_unpin(rq);
 }
 
 struct request *cdrive_queue_pin(struct cdrive_queue *queue, u64 cookie, u32 tag)

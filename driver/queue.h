@@ -14,6 +14,10 @@
  * or fails with all the others.  It stays kept when another helper adopts the
  * drive; why: Documentation/design.rst, "The lease and its deadline".
  *
+ * A read of what is cached (see cache/cache.h) is on the table, too, while it is read
+ * from there.  Then it completes as if the helper had said so, past the deadline
+ * or not; or it waits for the helper as if it had just arrived.
+ *
  * Nothing here sleeps or enters memory reclaim: the request may be the one
  * that reclaim waits for.
  */
@@ -25,6 +29,7 @@
 #include <linux/workqueue.h>
 #include <linux/cdrive.h>
 
+#include "cache/request.h"
 #include "failures.h"
 #include "helper.h"
 #include "state.h"
@@ -40,6 +45,7 @@ struct cdrive_queue {
 	struct cdrive_standing standing;
 	struct cdrive_helper helper;
 	struct cdrive_table table;
+	struct cdrive_cached *cached;	/* its part of the cache, or NULL */
 	struct cdrive_failures failures;	/* not under it */
 	/* On cdrive_wq: a message could not be sent. */
 	struct delayed_work resend_work;
@@ -71,6 +77,8 @@ void cdrive_queue_get_status(struct cdrive_queue *queue,
 
 /* Under the lock: */
 void cdrive_queue_forward(struct cdrive_queue *queue);
+/* All there are, onto @ended, to fail. */
+void cdrive_queue_take_all(struct cdrive_queue *queue, struct list_head *ended);
 /* Returns how many there were. */
 unsigned int cdrive_queue_take_kept(struct cdrive_queue *queue,
 				    struct list_head *ended);
@@ -86,6 +94,9 @@ void cdrive_queue_fail(struct list_head *ended);
  */
 int cdrive_queue_complete(struct cdrive_queue *queue, u64 cookie,
 			  const struct cdrive_completion *c, unsigned int n);
+
+/* It was read from the cache, or could not be.  Drops the reading's reference. */
+void cdrive_queue_read(struct cdrive_queue *queue, struct request *rq, bool ok);
 
 /*
  * Keeps a request that was sent under @tag from ending.  -EPERM: asked for by

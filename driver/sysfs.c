@@ -4,6 +4,7 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 
+#include "cache/cache.h"
 #include "disk.h"
 #include "lease.h"
 #include "queue.h"
@@ -108,6 +109,62 @@ static ssize_t failed_writes_show(struct device *dev,
 	return sysfs_emit(buf, "%llu\n", (u64)atomic64_read(&f->writes));
 }
 
+static ssize_t cdrive_counter_show(struct device *dev, struct device_attribute *attr,
+				   char *buf);
+
+/* In the order of struct cdrive_cache_counters. */
+static struct device_attribute cdrive_counters[] = {
+	__ATTR(size, 0444, cdrive_counter_show, NULL),
+	__ATTR(used, 0444, cdrive_counter_show, NULL),
+	__ATTR(lookups, 0444, cdrive_counter_show, NULL),
+	__ATTR(hits, 0444, cdrive_counter_show, NULL),
+	__ATTR(hit_bytes, 0444, cdrive_counter_show, NULL),
+	__ATTR(fills, 0444, cdrive_counter_show, NULL),
+	__ATTR(skipped, 0444, cdrive_counter_show, NULL),
+	__ATTR(evictions, 0444, cdrive_counter_show, NULL),
+	__ATTR(invalidations, 0444, cdrive_counter_show, NULL),
+	__ATTR(checksum_errors, 0444, cdrive_counter_show, NULL),
+	__ATTR(io_errors, 0444, cdrive_counter_show, NULL),
+	__ATTR(bypassed, 0444, cdrive_counter_show, NULL),
+};
+
+static_assert(offsetof(struct cdrive_cache_counters, bypassed) ==
+	      (ARRAY_SIZE(cdrive_counters) - 1) * sizeof(u64));
+
+/* 0 of a drive that has no part of a cache. */
+static ssize_t cdrive_counter_show(struct device *dev, struct device_attribute *attr,
+				   char *buf)
+{
+	struct cdrive_queue *queue = cdrive_queue_of(dev);
+	struct cdrive_cache_counters counters = {};
+
+	spin_lock(&queue->lock);
+	cdrive_cache_count(queue, &counters);
+	spin_unlock(&queue->lock);
+	return sysfs_emit(buf, "%llu\n", (&counters.size)[attr - cdrive_counters]);
+}
+
+static struct attribute *cdrive_cache_attrs[] = {
+	&cdrive_counters[0].attr,
+	&cdrive_counters[1].attr,
+	&cdrive_counters[2].attr,
+	&cdrive_counters[3].attr,
+	&cdrive_counters[4].attr,
+	&cdrive_counters[5].attr,
+	&cdrive_counters[6].attr,
+	&cdrive_counters[7].attr,
+	&cdrive_counters[8].attr,
+	&cdrive_counters[9].attr,
+	&cdrive_counters[10].attr,
+	&cdrive_counters[11].attr,
+	NULL
+};
+
+static const struct attribute_group cdrive_cache_group = {
+	.name = "cdrive_cache",
+	.attrs = cdrive_cache_attrs,
+};
+
 static DEVICE_ATTR_RO(state);
 static DEVICE_ATTR_RO(name);
 static DEVICE_ATTR_RO(helper_pid);
@@ -136,4 +193,8 @@ static const struct attribute_group cdrive_group = {
 	.attrs = cdrive_attrs,
 };
 
-const struct attribute_group *cdrive_sysfs_groups[] = { &cdrive_group, NULL };
+const struct attribute_group *cdrive_sysfs_groups[] = {
+	&cdrive_group,
+	&cdrive_cache_group,
+	NULL
+};

@@ -10,6 +10,7 @@ void cdrive_table_init(struct cdrive_table *t)
 	INIT_LIST_HEAD(&t->kept);
 	INIT_LIST_HEAD(&t->sent);
 	INIT_LIST_HEAD(&t->unsent);
+	INIT_LIST_HEAD(&t->reading);
 }
 
 /* Of a request that is on the table, sent or not. */
@@ -19,16 +20,40 @@ static struct cdrive_slot *cdrive_table_slot(struct cdrive_table *t,
 	return &t->slots[cdrive_tag_slot(crq->desc.tag)];
 }
 
+static void cdrive_table_take_slot(struct cdrive_table *t, struct cdrive_rq *crq,
+				   unsigned int slot)
+{
+	crq->sent = false;
+	crq->reading = false;
+	crq->desc.tag = cdrive_tag(slot, t->slots[slot].generation);
+	t->slots[slot].crq = crq;
+	t->in_flight++;
+}
+
 void cdrive_table_add(struct cdrive_table *t, struct cdrive_rq *crq,
 		      unsigned int slot)
 {
 	refcount_set(&crq->ref, 1);
-	crq->sent = false;
-	crq->desc.tag = cdrive_tag(slot, t->slots[slot].generation);
-	t->slots[slot].crq = crq;
+	cdrive_table_take_slot(t, crq, slot);
 	list_add_tail(&crq->link, &t->unsent);
 	t->unsent_count++;
-	t->in_flight++;
+}
+
+void cdrive_table_add_reading(struct cdrive_table *t, struct cdrive_rq *crq,
+			      unsigned int slot)
+{
+	refcount_set(&crq->ref, 2);
+	cdrive_table_take_slot(t, crq, slot);
+	crq->reading = true;
+	list_add_tail(&crq->link, &t->reading);
+}
+
+void cdrive_table_stop_reading(struct cdrive_table *t, struct cdrive_rq *crq)
+{
+	refcount_dec(&crq->ref);
+	crq->reading = false;
+	list_move_tail(&crq->link, &t->unsent);
+	t->unsent_count++;
 }
 
 unsigned int cdrive_table_batch(const struct cdrive_table *t)
@@ -85,6 +110,7 @@ bool cdrive_table_is_filled(const struct cdrive_rq *crq)
 void cdrive_table_keep(struct cdrive_table *t, struct cdrive_rq *crq)
 {
 	crq->sent = false;
+	crq->reading = false;
 	list_move_tail(&crq->link, &t->kept);
 }
 
@@ -92,6 +118,7 @@ void cdrive_table_take(struct cdrive_table *t, struct cdrive_rq *crq,
 		       struct list_head *ended)
 {
 	cdrive_table_slot(t, crq)->crq = NULL;
+	crq->reading = false;
 	t->in_flight--;
 	list_move_tail(&crq->link, ended);
 }
@@ -103,8 +130,11 @@ void cdrive_table_take_all(struct cdrive_table *t, struct list_head *ended)
 	list_splice_tail_init(&t->kept, ended);
 	list_splice_tail_init(&t->sent, ended);
 	list_splice_tail_init(&t->unsent, ended);
-	list_for_each_entry(crq, ended, link)
+	list_splice_tail_init(&t->reading, ended);
+	list_for_each_entry(crq, ended, link) {
 		cdrive_table_slot(t, crq)->crq = NULL;
+		crq->reading = false;
+	}
 	t->unsent_count = 0;
 	t->in_flight = 0;
 }

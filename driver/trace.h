@@ -72,6 +72,42 @@ DEFINE_EVENT(cdrive_request_done, cdrive_request_keep,
 	     TP_ARGS(index, crq)
 );
 
+/* A hit that came to nothing: it waits for its helper. */
+TRACE_EVENT(cdrive_cache_fail,
+	    TP_PROTO(unsigned int index, const struct cdrive_rq *crq, int err),
+	    TP_ARGS(index, crq, err),
+	    TP_STRUCT__entry(__field(unsigned int, index)
+			     __field(u64, sector)
+			     __field(unsigned int, sectors)
+			     __field(int, err)
+	    ),
+	    TP_fast_assign(__entry->index = index;
+			   __entry->sector = crq->desc.sector;
+			   __entry->sectors = crq->desc.sectors;
+			   __entry->err = err;
+	    ),
+	    TP_printk("cdrive%u sector=%llu sectors=%u err=%d", __entry->index,
+		      __entry->sector, __entry->sectors, __entry->err)
+);
+
+/* What was read or written was entered in the cache, or not. */
+TRACE_EVENT(cdrive_cache_fill,
+	    TP_PROTO(unsigned int index, u64 sector, unsigned int sectors, int err),
+	    TP_ARGS(index, sector, sectors, err),
+	    TP_STRUCT__entry(__field(unsigned int, index)
+			     __field(u64, sector)
+			     __field(unsigned int, sectors)
+			     __field(int, err)
+	    ),
+	    TP_fast_assign(__entry->index = index;
+			   __entry->sector = sector;
+			   __entry->sectors = sectors;
+			   __entry->err = err;
+	    ),
+	    TP_printk("cdrive%u sector=%llu sectors=%u err=%d", __entry->index,
+		      __entry->sector, __entry->sectors, __entry->err)
+);
+
 DECLARE_EVENT_CLASS(cdrive_state,
 		    TP_PROTO(unsigned int index, unsigned int in_flight),
 		    TP_ARGS(index, in_flight),

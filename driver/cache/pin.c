@@ -76,14 +76,14 @@ bool cdrive_volume_verify(struct cdrive_volume *volume, const struct cdrive_exte
 			  const u32 *crc)
 {
 	struct cdrive_cache_slot *slot = cdrive_volume_slot(volume, extent->slot);
-	unsigned int i, wrong = 0;
+	bool good = true;
+	unsigned int i;
 
 	spin_lock(&volume->lock);
 	for (i = 0; i < extent->blocks; i++)
-		wrong += slot->crc[extent->block + i] != crc[i];
-	volume->counters.checksum_errors += wrong;
+		good &= slot->crc[extent->block + i] == crc[i];
 	spin_unlock(&volume->lock);
-	return !wrong;
+	return good;
 }
 
 void cdrive_volume_drop(struct cdrive_volume *volume, const struct cdrive_extent *extent)

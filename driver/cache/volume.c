@@ -322,11 +322,11 @@ void cdrive_volume_note(struct cdrive_volume *volume, enum cdrive_volume_event e
 	case CDRIVE_VOLUME_SKIPPED:
 		volume->counters.skipped++;
 		break;
+	case CDRIVE_VOLUME_CHECKSUM_ERROR:
+		volume->counters.checksum_errors++;
+		break;
 	case CDRIVE_VOLUME_IO_ERROR:
 		volume->counters.io_errors++;
-		break;
-	case CDRIVE_VOLUME_BYPASSED:
-		volume->counters.bypassed++;
 		break;
 	}
 	spin_unlock(&volume->lock);

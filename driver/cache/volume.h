@@ -83,10 +83,7 @@ bool cdrive_volume_hit(struct cdrive_volume *volume, u64 sector, u32 sectors);
 /* Of a range that is pinned: where it is.  Returns how many there are. */
 unsigned int cdrive_volume_locate(struct cdrive_volume *volume, u64 sector, u32 sectors,
 				  struct cdrive_extent *extents);
-/*
- * Of blocks of a pinned slot that were read: they are what was written.  Counts those that are
- * not.
- */
+/* Of blocks of a pinned slot that were read: they are what was written. */
 bool cdrive_volume_verify(struct cdrive_volume *volume, const struct cdrive_extent *extent,
 			  const u32 *crc);
 /* They are not, or could not be read: these blocks are dropped. */
@@ -121,8 +118,8 @@ void cdrive_volume_enter(struct cdrive_volume *volume, u64 sector, u32 sectors,
 
 enum cdrive_volume_event {
 	CDRIVE_VOLUME_SKIPPED,
+	CDRIVE_VOLUME_CHECKSUM_ERROR,
 	CDRIVE_VOLUME_IO_ERROR,
-	CDRIVE_VOLUME_BYPASSED,
 };
 
 /* Counts what the map doesn't see. */

@@ -65,12 +65,12 @@
 
 #define CDRIVE_CACHE_NAME	"cdrive-cache"
 
-#define CDRIVE_CACHE_HEADER	(1 << 20)	/* bytes */
-#define CDRIVE_CACHE_SLOT	(64 << 10)	/* bytes */
+#define CDRIVE_CACHE_HEADER	1048576		/* bytes */
+#define CDRIVE_CACHE_SLOT	65536		/* bytes */
 #define CDRIVE_CACHE_BLOCK	4096		/* bytes */
 #define CDRIVE_CACHE_BLOCKS	(CDRIVE_CACHE_SLOT / CDRIVE_CACHE_BLOCK)
 #define CDRIVE_CACHE_MIN_SLOTS	256		/* 16 MiB */
-#define CDRIVE_CACHE_MAX_SLOTS	(1 << 25)	/* 2 TiB */
+#define CDRIVE_CACHE_MAX_SLOTS	33554432	/* 2 TiB */
 #define CDRIVE_CACHE_SHARED	(~0ULL)		/* of a reservation: none */
 
 enum cdrive_cache_state {
