@@ -14,6 +14,7 @@
 # make check-ranges KERNEL=6.12	a blob of 500,000 page ranges, measured
 # make check-memory SECONDS=600 KERNEL=6.12	a helper that serves takes no memory, for that long
 # make check-swap KERNEL=6.12	swap on a drive, twenty times
+# make deb          Debian packages, into build/deb; check-deb installs them in a bare Debian
 # make test|demo|bench|lint|format|install|clean
 #
 # One short line a file; V=1 prints the commands, -s nothing. WERROR=-Werror, which lint
@@ -26,6 +27,7 @@ PREFIX  ?= /usr/local
 SRCDIR  ?= /usr/src
 OCFDIR  ?= /usr/lib/ocf
 UDEVDIR ?= /usr/lib/udev
+UNITDIR ?= /usr/lib/systemd/system
 KDIR    ?= /lib/modules/$(shell uname -r)/build
 KERNELS ?= 6.1 6.12
 
@@ -314,11 +316,25 @@ bench:
 	@$(MAKE) --no-print-directory programs $(BUILD)/cache/replay
 	tests/bench/run
 
+# Needs no root. VERSION= for another than this one.
+deb:
+	@scripts/setup deb
+	@scripts/deb $(VERSION)
+
+check-deb:
+	scripts/bare scripts/check-deb
+
 # $(call put,FILES,DIRECTORY[,MODE]): install them there, with a line for each.
 define put
 $(foreach file,$(1),$(call tell,INSTALL,$(2)/$(notdir $(file)))
 	$(Q)install -D $(if $(3),-m $(3)) -t $(DESTDIR)$(2) $(file)
 	)
+endef
+define put_unit
+$(call tell,INSTALL,$(UNITDIR)/$(1))
+	$(Q)mkdir -p $(DESTDIR)$(UNITDIR)
+	$(Q)sed 's|/usr/sbin/|$(PREFIX)/sbin/|' scripts/systemd/$(1) >$(DESTDIR)$(UNITDIR)/$(1)
+
 endef
 share  := $(PREFIX)/share
 source := $(SRCDIR)/clouddrive-$(VERSION)
@@ -329,19 +345,20 @@ install: programs
 	$(foreach n,7 8,$(call put,$(wildcard Documentation/man/*.$(n)),$(share)/man/man$(n),644))
 	$(call put,$(wildcard scripts/completion/*),$(share)/bash-completion/completions,644)
 	$(call put,$(wildcard scripts/udev/*.rules),$(UDEVDIR)/rules.d,644)
+	$(foreach unit,$(notdir $(wildcard scripts/systemd/*)),$(call put_unit,$(unit)))
 	$(call put,scripts/ocf/clouddrive/drive,$(OCFDIR)/resource.d/clouddrive)
 	$(Q)sed -i 's|^default_binary=.*|default_binary=$(PREFIX)/sbin/clouddrivectl|' \
 		$(DESTDIR)$(OCFDIR)/resource.d/clouddrive/drive
 	$(foreach file,$(module_src),$(call put,$(file),$(patsubst %/.,%,$(source)/$(patsubst %/,%,$(dir $(file)))),644))
 	$(call tell,INSTALL,$(source)/dkms.conf)
-	$(Q)sed 's/@VERSION@/$(VERSION)/' scripts/dkms.conf >$(DESTDIR)$(source)/dkms.conf
+	$(Q)sed 's/#MODULE_VERSION#/$(VERSION)/' scripts/dkms.conf >$(DESTDIR)$(source)/dkms.conf
 
 # Kernels and npm packages stay; `rm -r build` is the thorough way.
 clean:
 	$(call tell,CLEAN,$(BUILD))
 	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all libraries programs check-headers check-kunit check-cache check-stress check-fuzz check-throttle check-ranges check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench install clean
+.PHONY: all libraries programs check-headers check-kunit check-cache check-stress check-fuzz check-throttle check-ranges check-memory check-swap check-coverage unit unit-programs module modules test demo lint format bench deb check-deb install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)

@@ -22,6 +22,7 @@
 #include "host/drives.h"
 #include "host/mount.h"
 #include "lib/driver.h"
+#include "lib/module.h"
 #include "lib/runtime.h"
 #include "lib/text.h"
 
@@ -143,7 +144,7 @@ static int prepare(struct request *r)
 	if (err)
 		return fail(EXIT_FAILED, "%s: %s; it must be a directory of root's alone",
 			    runtime_dir(), strerror(-err));
-	if (driver_load_module(why, sizeof(why)))
+	if (module_load(why, sizeof(why)))
 		return fail(EXIT_FAILED, "%s", why);
 	return EXIT_OK;
 }

@@ -7,13 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/utsname.h>
-
-#include <libkmod.h>
 
 #include "lib/netlink.h"
 
-#define MODULE "cdrive"
 /* Longest wait for an answer: detaching waits for the disk's last users. */
 #define ANSWER_SECONDS 30
 
@@ -247,100 +243,4 @@ int driver_detach(struct driver *d, unsigned int index, bool force)
 		return -ENOMEM;
 	}
 	return transact(d, msg);
-}
-
-/* --- the module ------------------------------------------------------------ */
-
-static bool loaded(void)
-{
-	struct driver *d;
-
-	if (driver_open(&d))
-		return false;
-	driver_close(d);
-	return true;
-}
-
-static void no_log(void *data, int priority, const char *file, int line, const char *fn,
-		   const char *format, va_list args)
-{
-	(void)data, (void)priority, (void)file, (void)line, (void)fn;
-	(void)format, (void)args;
-}
-
-static int insert_module(struct kmod_ctx *ctx)
-{
-	struct kmod_module *mod;
-	struct kmod_list *list = NULL;
-	int err;
-
-	err = kmod_module_new_from_lookup(ctx, MODULE, &list);
-	if (err < 0)
-		return err;
-	if (!list)
-		return -ENOENT;
-	mod = kmod_module_get_module(list);
-	err = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL, NULL,
-					      NULL);
-	kmod_module_unref(mod);
-	kmod_module_unref_list(list);
-	if (err == KMOD_PROBE_APPLY_BLACKLIST)
-		return -EACCES;
-	return err == -EEXIST ? 0 : err;
-}
-
-static void say_why(int err, char *why, size_t len)
-{
-	struct utsname u;
-
-	uname(&u);
-	switch (err) {
-	case -ENOENT:
-		snprintf(
-			why, len,
-			"module cdrive not found for kernel %s; build and install it: make && make install, or insmod cdrive.ko",
-			u.release);
-		break;
-	case -EACCES:
-		snprintf(
-			why, len,
-			"module cdrive is blacklisted in modprobe.d; allow it there, or insmod cdrive.ko");
-		break;
-	case -EKEYREJECTED:
-		snprintf(
-			why, len,
-			"module cdrive is not signed with a key that this kernel trusts; sign it and enroll the key (mokutil)");
-		break;
-	case -EPERM:
-		snprintf(
-			why, len,
-			"module cdrive may not be loaded: Operation not permitted; must be root with CAP_SYS_MODULE");
-		break;
-	default:
-		snprintf(why, len,
-			 "module cdrive could not be loaded into kernel %s: %s; see dmesg",
-			 u.release, strerror(-err));
-	}
-}
-
-int driver_load_module(char *why, size_t len)
-{
-	struct kmod_ctx *ctx;
-	int err;
-
-	if (loaded())
-		return 0;
-	ctx = kmod_new(NULL, NULL);
-	if (ctx) {
-		kmod_set_log_fn(ctx, no_log, NULL);
-		err = insert_module(ctx);
-		kmod_unref(ctx);
-	} else {
-		err = -ENOMEM;
-	}
-	if (!err && !loaded())
-		err = -ENODEV;
-	if (err)
-		say_why(err, why, len);
-	return err;
 }

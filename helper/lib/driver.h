@@ -60,8 +60,4 @@ int driver_get(struct driver *d, unsigned int index, struct driver_drive *drive)
 /* -EBUSY: open, or just being opened (udev does, for a moment) */
 int driver_detach(struct driver *d, unsigned int index, bool force);
 
-/* Loads cdrive.ko with libkmod unless it is there.  On failure a sentence in
- * @why names the module and what to do. */
-int driver_load_module(char *why, size_t len);
-
 #endif

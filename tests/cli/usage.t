@@ -207,7 +207,7 @@ if [ "$(id -u)" != 0 ] || /sbin/modinfo cdrive >/dev/null 2>&1 || [ -e /sys/modu
 	skip "module missing" "not root, or the module is here"
 else
 	wrong_key >"$tmp/key"
-	rejected 1 "module cdrive not found for kernel .*; build and install it" "module missing" \
+	rejected 1 "module cdrive not found for kernel .*; install clouddrive-dkms and .*, or build it: .*" "module missing" \
 		mount "$url" --key-file "$tmp/key"
 fi
 
