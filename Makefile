@@ -287,7 +287,7 @@ $(BUILD)/gcov/%/cdrive.ko: $(module_src) build/kernels/%/ready
 	$(call kbuild,$(kernel_kdir) CDRIVE_GCOV=y,modules)
 
 # With its own tests, and counting; see tests/kunit/kunit.t.
-$(BUILD)/kunit/%/cdrive.ko: $(module_src) $(wildcard tests/kunit/*.c) build/kernels/%/ready
+$(BUILD)/kunit/%/cdrive.ko: $(module_src) $(wildcard tests/kunit/*.[ch]) build/kernels/%/ready
 	$(call kbuild,$(kernel_kdir) CDRIVE_KUNIT=y CDRIVE_GCOV=y,modules)
 
 # Where modprobe finds it in a guest; see scripts/vm.

@@ -9,7 +9,7 @@
 
 #define SMALL_DIVISOR	10	/* of the volume is the small queue's */
 #define MAX_STEPS	256	/* of one eviction, as others wait for the lock */
-#define MAX_PINNED	8	/* empty ones that are looked at */
+#define MAX_IN_USE	64u	/* that are met in a queue */
 
 bool cdrive_policy_init(struct cdrive_policy *policy)
 {
@@ -142,59 +142,73 @@ void cdrive_policy_set_empty(struct cdrive_policy *policy, const struct cdrive_s
 
 /* --- eviction ------------------------------------------------------------------ */
 
-static enum cdrive_slot_queue cdrive_policy_next(const struct cdrive_policy *policy, bool empty)
-{
-	u32 small = policy->queues[CDRIVE_QUEUE_SMALL].count;
-	u32 main = policy->queues[CDRIVE_QUEUE_MAIN].count;
+/* One search for a slot that may go. */
+struct cdrive_search {
+	unsigned int steps;
+	unsigned int in_use[CDRIVE_QUEUES];	/* that were met */
+};
 
-	if (empty && policy->queues[CDRIVE_QUEUE_EMPTY].count)
+/* A queue of which many are pinned or busy is left alone. */
+static bool cdrive_policy_may_have(const struct cdrive_policy *policy,
+				   const struct cdrive_search *search,
+				   enum cdrive_slot_queue queue)
+{
+	return search->in_use[queue] < min(policy->queues[queue].count, MAX_IN_USE);
+}
+
+static enum cdrive_slot_queue cdrive_policy_next(const struct cdrive_policy *policy,
+						 const struct cdrive_search *search)
+{
+	bool small = cdrive_policy_may_have(policy, search, CDRIVE_QUEUE_SMALL);
+	bool main = cdrive_policy_may_have(policy, search, CDRIVE_QUEUE_MAIN);
+
+	if (cdrive_policy_may_have(policy, search, CDRIVE_QUEUE_EMPTY))
 		return CDRIVE_QUEUE_EMPTY;
-	if (small && (!main || small > (small + main) / SMALL_DIVISOR))
+	if (small && (!main || policy->queues[CDRIVE_QUEUE_SMALL].count >
+			       cdrive_policy_count(policy) / SMALL_DIVISOR))
 		return CDRIVE_QUEUE_SMALL;
 	return main ? CDRIVE_QUEUE_MAIN : CDRIVE_QUEUE_NONE;
 }
 
-/*
- * Looks at the first of a queue.  True: it may go.  Else it has another place now.  @patient:
- * a hit is good for another round.
- */
+/* Looks at the first of a queue.  True: it may go.  Else it has another place now. */
 static bool cdrive_policy_step(struct cdrive_policy *policy, const struct cdrive_slots *slots,
-			       enum cdrive_slot_queue queue, bool patient)
+			       struct cdrive_search *search, enum cdrive_slot_queue queue)
 {
 	u32 i = policy->queues[queue].first;
 	struct cdrive_cache_slot *slot = cdrive_slot(slots, i);
+	bool in_use = slot->pins || slot->busy;
+	bool stays = slot->hit && queue != CDRIVE_QUEUE_EMPTY;
 
-	if (!slot->pins && !slot->busy && !(patient && slot->hit && queue != CDRIVE_QUEUE_EMPTY))
+	/* With so many hits any will do. */
+	if (!in_use && (!stays || search->steps > MAX_STEPS))
 		return true;
+	search->in_use[queue] += in_use;
 	cdrive_policy_remove(policy, slots, i);
-	if (queue == CDRIVE_QUEUE_EMPTY) {
-		cdrive_policy_put(policy, slots, i, queue);
-	} else {
-		slot->main |= slot->hit;
+	if (stays) {
+		slot->main = true;
 		slot->hit = false;
-		cdrive_policy_put(policy, slots, i,
-				  slot->main ? CDRIVE_QUEUE_MAIN : CDRIVE_QUEUE_SMALL);
+		queue = CDRIVE_QUEUE_MAIN;
 	}
+	cdrive_policy_put(policy, slots, i, queue);
 	return false;
 }
 
 u32 cdrive_policy_evict(struct cdrive_policy *policy, const struct cdrive_slots *slots)
 {
-	unsigned int step;
+	struct cdrive_search search = {};
+	enum cdrive_slot_queue queue;
+	u32 i;
 
-	for (step = 0; step < 2 * MAX_STEPS; step++) {
-		enum cdrive_slot_queue queue = cdrive_policy_next(policy, step < MAX_PINNED);
-		u32 i;
-
+	do {
+		search.steps++;
+		queue = cdrive_policy_next(policy, &search);
 		if (queue == CDRIVE_QUEUE_NONE)
-			break;
-		if (!cdrive_policy_step(policy, slots, queue, step < MAX_STEPS))
-			continue;
-		i = policy->queues[queue].first;
-		cdrive_policy_remove(policy, slots, i);
-		if (queue == CDRIVE_QUEUE_SMALL)
-			cdrive_ghosts_add(&policy->ghosts, cdrive_slot(slots, i)->chunk);
-		return i;
-	}
-	return CDRIVE_NO_SLOT;
+			return CDRIVE_NO_SLOT;
+	} while (!cdrive_policy_step(policy, slots, &search, queue));
+
+	i = policy->queues[queue].first;
+	cdrive_policy_remove(policy, slots, i);
+	if (queue == CDRIVE_QUEUE_SMALL)
+		cdrive_ghosts_add(&policy->ghosts, cdrive_slot(slots, i)->chunk);
+	return i;
 }
