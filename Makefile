@@ -92,6 +92,16 @@ $(BUILD)/cdrive-bench-mem: $(call obj,$(bench_src) $(serve_src)) $(BUILD)/obj/li
 	$(call tell,LD,$@)
 	$(link)
 
+# A helper without second reads beside its own clouddrivectl, which looks for it there.
+$(BUILD)/without_hedge/clouddrived: LDFLAGS += -Wl,--wrap=hedge_after
+$(BUILD)/without_hedge/clouddrived: $(call obj,tests/bench/hedge/without.c $(drive_src)) $(BUILD)/obj/libcd.a \
+		| $(BUILD)/without_hedge/clouddrivectl
+	$(call tell,LD,$@)
+	$(link)
+
+$(BUILD)/without_hedge/clouddrivectl: $(BUILD)/clouddrivectl
+	$(Q)mkdir -p $(@D) && cp $< $@
+
 # What is missing is said in one line, by the names of Debian's packages.
 libraries:
 	@{ pkg-config --exists $(LIBS) && command -v $(firstword $(CC)); } >/dev/null 2>&1 || \
@@ -313,7 +323,7 @@ format:
 
 bench:
 	@scripts/setup bench
-	@$(MAKE) --no-print-directory programs $(BUILD)/cache/replay
+	@$(MAKE) --no-print-directory programs $(BUILD)/cache/replay $(BUILD)/without_hedge/clouddrived
 	tests/bench/run
 
 # Needs no root. VERSION= for another than this one.

@@ -60,6 +60,7 @@ mount_drive "$base/disk" 1G
 run 8 --rw=randwrite --bs=4k --iodepth=32
 load "4 KiB writes" 450 --rw=randwrite --bs=4k --iodepth=32
 load "1 MiB writes" 54 --rw=write --bs=1M --iodepth=32
+[ "$seconds" -le 60 ] || seconds=60
 load "4 KiB reads" 450 --rw=randread --bs=4k --iodepth=32
 diag "$(status '.service | tostring')"
 refused=$(status .service.throttled) all=$(status .transactions.total)
