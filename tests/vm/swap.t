@@ -13,7 +13,7 @@ kernels=${TEST_KERNELS:-6.12}
 subject() {
 	run=1
 	while [ $run -le "${TEST_SWAP_RUNS:-1}" ]; do
-		guest "$1" --mem 512M --timeout 900 -- tests/vm/guest/swap.sh drives "disk$run-$1" || return
+		guest "$1" --mem 512M --timeout 1100 -- tests/vm/guest/swap.sh drives "disk$run-$1" || return
 		run=$((run + 1))
 	done
 }
