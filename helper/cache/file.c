@@ -133,7 +133,8 @@ static int cannot_open(int err, const struct cache_config *c, char *why, size_t 
 			err, why, len,
 			"%s: is mounted, or used by something else; name a device that is not in use",
 			c->path);
-	return refuse(err, why, len, "%s: %s", c->path, strerror(-err));
+	return refuse(err, why, len, "%s: %s; see whether its disk is there", c->path,
+		      strerror(-err));
 }
 
 static int open_direct(const struct cache_config *c, int flags)

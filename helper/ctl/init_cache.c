@@ -136,11 +136,12 @@ static int show(const struct request *r)
 	json_t *o;
 	int status = EXIT_OK;
 
+	if (!r->configured && r->json)
+		return puts("null") < 0 ? EXIT_FAILED : EXIT_OK;
 	if (!r->configured)
-		return r->json ?
-			       print_json(json_null()) :
-			       fail(EXIT_MISSING,
-				    "this machine has no cache; make one: clouddrivectl init-cache DIR --size SIZE");
+		return fail(
+			EXIT_MISSING,
+			"this machine has no cache; make one: clouddrivectl init-cache DIR --size SIZE");
 	o = describe(r);
 	if (r->json)
 		return print_json(o);
@@ -336,7 +337,8 @@ static int turn_off(struct request *r)
 	int err;
 
 	if (!r->configured)
-		return fail(EXIT_MISSING, "this machine has no cache");
+		return fail(EXIT_MISSING,
+			    "this machine has no cache; there is nothing to turn off");
 	err = cache_config_remove();
 	if (err)
 		return fail(EXIT_FAILED, "%s: %s", cache_config_path(path, sizeof(path)),
