@@ -70,18 +70,22 @@ static json_t *parts(void)
 	return list;
 }
 
+static json_int_t bytes_of(uint32_t slots)
+{
+	return (json_int_t)slots * CDRIVE_CACHE_SLOT;
+}
+
 static json_t *describe(const struct request *r)
 {
-	uint64_t slot = CDRIVE_CACHE_SLOT;
 	char cold[256];
 	json_t *o;
 
 	cache_began_cold(cold, sizeof(cold));
 	o = json_pack("{s:s, s:b, s:I, s:s, s:I, s:I, s:I, s:I, s:s?, s:o}", "path", r->old.path,
 		      "device", r->old.device, "size", (json_int_t)r->old.size, "state",
-		      state_of(r), "used", (json_int_t)(r->info.used * slot), "reserved",
-		      (json_int_t)(r->info.reserved * slot), "memory",
-		      (json_int_t)r->info.index_bytes, "errors", (json_int_t)r->info.errors, "cold",
+		      state_of(r), "used", bytes_of(r->info.used), "reserved",
+		      bytes_of(r->info.reserved), "memory", (json_int_t)r->info.index_bytes,
+		      "errors", (json_int_t)r->info.errors, "cold",
 		      is_open(r) && *cold ? cold : NULL, "drives", parts());
 	return o;
 }

@@ -9,11 +9,11 @@ static int add(json_t *ranges, uint64_t offset, uint64_t len)
 {
 	size_t n = json_array_size(ranges);
 	json_t *last = n ? json_array_get(ranges, n - 1) : NULL;
-	uint64_t at = (uint64_t)json_integer_value(json_array_get(last, 0));
-	uint64_t before = (uint64_t)json_integer_value(json_array_get(last, 1));
+	json_int_t at = json_integer_value(json_array_get(last, 0));
+	json_int_t before = json_integer_value(json_array_get(last, 1));
 
-	if (last && at + before == offset)
-		return json_array_set_new(last, 1, json_integer((json_int_t)(before + len)));
+	if (last && at + before == (json_int_t)offset)
+		return json_array_set_new(last, 1, json_integer(before + (json_int_t)len));
 	return json_array_append_new(ranges,
 				     json_pack("[I, I]", (json_int_t)offset, (json_int_t)len));
 }

@@ -42,10 +42,10 @@ struct driver_drive {
 	unsigned int openers;
 	uint64_t failed; /* requests, since it was attached */
 	uint64_t failed_writes; /* of these */
+	struct cdrive_cache_counters cache; /* with cached */
+	bool cached; /* a part of the machine's cache is its */
 	bool read_only;
 	bool has_lease;
-	bool cached; /* a part of the machine's cache is its: */
-	struct cdrive_cache_counters cache;
 	char name[CDRIVE_MAX_NAME + 1]; /* its link below /dev/disk/by-clouddrive; "": none */
 	struct driver_memory memory;
 };
