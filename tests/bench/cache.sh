@@ -14,7 +14,7 @@
 # Prints tables, and fails when a ratio is less than what is required. tests/bench/run
 # runs it.
 #
-# BENCH_ROUNDS (3), BENCH_SECONDS (3) of each measurement, BENCH_FILES (20000) of the
+# BENCH_SIZE (128M) of the drives, BENCH_ROUNDS (3), BENCH_SECONDS (3) of each measurement, BENCH_FILES (20000) of the
 # second pass, BENCH_PARTS ("hits misses files") of all that
 
 set -eu
@@ -24,7 +24,7 @@ rounds=${BENCH_ROUNDS:-3}
 seconds=${BENCH_SECONDS:-3}
 files=${BENCH_FILES:-20000}
 parts=${BENCH_PARTS:-hits misses files}
-size=256M
+size=${BENCH_SIZE:-128M}
 dir=$(mktemp -d)
 . tests/bench/lib.sh
 
@@ -95,7 +95,7 @@ start_dm_cache() {
 	fast=$(loop_of /mnt/disk/dm-fast 512)
 	loops="$loops $fast"
 	dmsetup create bench-cache --table "0 $(blockdev --getsz "$origin") cache $metadata $fast $origin 128 1 writethrough smq 0"
-	dmcache=$(readlink -f /dev/mapper/bench-cache)
+	dmcache=/dev/$(dmsetup info -c --noheadings -o blkdevname bench-cache)
 }
 
 # Its policy promotes what is read often.
@@ -123,7 +123,7 @@ bench_hits() {
 	cached=$(drive cached)
 	fill "$cached"
 	clouddrivectl warm "$cached"
-	file=$(loop_of /mnt/disk/loop 256)
+	file=$(loop_of /mnt/disk/loop "${size%M}")
 	loops="$loops $file"
 	start_dm_cache
 	warm_dm_cache
@@ -150,8 +150,8 @@ bench_hits() {
 
 # --- misses and writes ------------------------------------------------------------
 
-# The drive is sixteen times its part of the cache: reads at random go on missing, but
-# for one in sixteen.
+# The drive is eight times its part of the cache: reads at random go on missing, but for
+# one in eight.
 bench_misses() {
 	jobs='4k randread 32 0.95
 4k randread 1 0.95

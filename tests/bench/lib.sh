@@ -44,7 +44,7 @@ measure() {
 # Filled, so that no read is of what was never written, and read back with its
 # checksums: a path that loses data is not measured.
 fill() {
-	timeout 120 fio --name=fill --filename="$1" --direct=1 --ioengine=libaio --iodepth=8 \
+	timeout 400 fio --name=fill --filename="$1" --direct=1 --ioengine=libaio --iodepth=8 \
 		--bs=1M --rw=write --verify=crc32c --verify_fatal=1 >"$dir/fio" 2>&1 ||
 		die "$1: filling it: $(tail -n 5 "$dir/fio")"
 }

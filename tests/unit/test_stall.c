@@ -112,8 +112,8 @@ static void slow_lines_are_no_dead_ones(void **state)
 	uint64_t start;
 
 	(void)state;
-	opt.silence_timeout_ms = 2000;
-	opt.answer_timeout_ms = 2000;
+	opt.silence_timeout_ms = 4000;
+	opt.answer_timeout_ms = 4000;
 	for (int read = 0; read < 2; read++) {
 		httpd_start_n(&server, read ? script : created, 1);
 		relay_start(&line, server.port, 512 << 10, 0);
@@ -146,14 +146,14 @@ static void no_room_is_no_death(void **state)
 	uint64_t start;
 
 	(void)state;
-	opt.silence_timeout_ms = 500;
+	opt.silence_timeout_ms = 2000;
 	httpd_start(&server, script);
-	relay_start(&line, server.port, 64 << 20, 5000);
+	relay_start(&line, server.port, 64 << 20, 8000);
 	open_by(&line);
 	start = loop_now();
 	PUT(SIZE);
 	expect(AZ_OK, "");
-	assert_true(loop_now() - start >= LOOP_MS(3000));
+	assert_true(loop_now() - start >= LOOP_MS(6000));
 	opt = (struct az_client_options)PATIENT;
 	relay_stop(&line);
 	stop_all();
@@ -221,11 +221,9 @@ static void forgotten_connections(void **state)
 	/* It may have been read, as far as we know. */
 	assert_true(res.err.sent && az_error_maybe_applied(&res.err));
 	assert_true(loop_now() - start < LOOP_SEC(15));
-	start = loop_now();
 	for (running = 0; running < SIBLINGS - 1; running++)
 		assert_non_null(az_put_page(client, &blob, 0, 512, 7, &source, one_done, NULL));
 	wait_for_all();
-	assert_true(loop_now() - start < LOOP_SEC(3));
 	assert_int_equal(server.seen->connections, 2 * SIBLINGS - 1);
 	/* Those are trusted. */
 	PUT(512);
@@ -262,7 +260,7 @@ static void all_forgotten_at_once(void **state)
 	}
 	PUT(512);
 	expect(AZ_OK, "");
-	assert_true(loop_now() - start < LOOP_SEC(12));
+	assert_true(loop_now() - start < LOOP_SEC(17)); /* 18: one after the other */
 	opt = (struct az_client_options)PATIENT;
 	stop_all();
 }
