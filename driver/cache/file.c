@@ -66,11 +66,26 @@ static u32 cdrive_file_align(struct file *file)
 	return bdev_dma_alignment(bdev) | (bdev_logical_block_size(bdev) - 1);
 }
 
+/* The best of a few, as one may have waited for something else. */
+static int cdrive_file_measure(struct cdrive_file *f, u64 *latency)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		s64 took = cdrive_file_probe(f, 0);
+
+		if (took < 0)
+			return took;
+		if (!i || took < *latency)
+			*latency = took;
+	}
+	return 0;
+}
+
 int cdrive_file_open(struct cdrive_file *f, int fd, u32 slots, u64 *latency)
 {
 	struct file *file = fget(fd);
 	const char *refusal;
-	s64 probed;
 	int err;
 
 	if (!file)
@@ -86,13 +101,8 @@ int cdrive_file_open(struct cdrive_file *f, int fd, u32 slots, u64 *latency)
 		.align = cdrive_file_align(file),
 	};
 	err = cdrive_file_check_size(f, slots);
-	if (!err) {
-		probed = cdrive_file_probe(f, 0);
-		if (probed < 0)
-			err = probed;
-		else
-			*latency = probed;
-	}
+	if (!err)
+		err = cdrive_file_measure(f, latency);
 	if (err)
 		cdrive_file_close(f);
 	return err;

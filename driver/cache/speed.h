@@ -55,7 +55,7 @@ static inline void cdrive_speed_end(struct cdrive_speed *s, u64 began, u64 now)
 static inline bool cdrive_speed_is_slow(const struct cdrive_speed *s, u64 service,
 					u64 now)
 {
-	u64 limit = 4 * service + 50 * NSEC_PER_MSEC;
+	u64 limit = 4 * service + 100 * NSEC_PER_MSEC;
 
 	if (READ_ONCE(s->latency) > limit)
 		return true;

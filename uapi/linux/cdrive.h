@@ -87,6 +87,8 @@
  *	CDRIVE_A_SEQUENCE_NUMBER, CDRIVE_A_RAISING_TO (u64), CDRIVE_A_LEASE_ID
  *	(string of visible ASCII characters), CDRIVE_A_NOTES (binary): what is to
  *				be kept; each optional
+ *	CDRIVE_A_CACHE_SIZE (u64), CDRIVE_A_CACHE_VALIDATOR (string): its part of the
+ *				machine's cache, see linux/cdrive_cache.h; optional
  *
  * A name consists of visible ASCII characters, and is a relative path without "."
  * and "..": udev makes a link of it below /dev/disk/by-clouddrive.  What it says
