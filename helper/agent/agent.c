@@ -13,6 +13,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "agent/handover.h"
 #include "agent/lock.h"
 #include "agent/spawner.h"
 #include "agent/supervise.h"
@@ -34,7 +35,9 @@
 struct agent {
 	struct supervisor sup;
 	struct loop *loop;
-	struct loop_fd front; /* mount */
+	struct handover handover;
+	struct loop_fd front; /* mount, or the agent before this one */
+	int mount; /* mount, when that is before us; or -1 */
 	struct loop_fd signals;
 	struct loop_fd clock;
 	struct loop_timer undo;
@@ -75,11 +78,24 @@ static void front_readable(void *arg, uint32_t events)
 		loop_fd_mod(a->loop, &a->front, 0);
 }
 
+/* What is before us has its response; who waits for our end is the one that it was given. */
+static void front_is_mount(struct agent *a)
+{
+	int fd = a->mount;
+
+	a->mount = -1;
+	loop_fd_close(a->loop, &a->front);
+	if (loop_fd_add(a->loop, &a->front, fd, EPOLLIN | EPOLLRDHUP, front_readable, a))
+		close(fd);
+}
+
 static void tell_front(struct agent *a, const json_t *response)
 {
 	if (a->front.fd >= 0)
 		runtime_send(a->front.fd, response);
-	if (!a->foreground)
+	if (a->mount >= 0)
+		front_is_mount(a);
+	else if (!a->foreground)
 		loop_fd_close(a->loop, &a->front);
 	else if (a->front.fd >= 0)
 		loop_fd_mod(a->loop, &a->front, EPOLLIN);
@@ -121,7 +137,62 @@ static void on_done(void *arg)
 	loop_stop(a->loop);
 }
 
-static const struct supervisor_ops ops = { .responded = on_responded, .done = on_done };
+static void on_successor(void *arg, int fd)
+{
+	struct agent *a = arg;
+
+	handover_successor(&a->handover, fd);
+}
+
+static const struct supervisor_ops ops = {
+	.responded = on_responded,
+	.done = on_done,
+	.successor = on_successor,
+};
+
+/* --- another agent ------------------------------------------------------------------------- */
+
+static void drop_lock(struct agent *a)
+{
+	if (a->lock >= 0)
+		agent_unlock(a->lock, (unsigned int)a->sup.index);
+	a->lock = -1;
+}
+
+static void on_let_go(void *arg)
+{
+	drop_lock(arg);
+}
+
+/* Without the lock it is the helper that says who its agent is. */
+static void on_took_back(void *arg)
+{
+	struct agent *a = arg;
+
+	a->lock = agent_lock((unsigned int)a->sup.index, key_signs(a->sup.key), 0);
+}
+
+static void on_replaced(void *arg)
+{
+	struct agent *a = arg;
+
+	log_info("the agent of /dev/cdrive%d ends: it is replaced", a->sup.index);
+	loop_stop(a->loop);
+}
+
+static int front_of(void *arg)
+{
+	const struct agent *a = arg;
+
+	return a->front.fd;
+}
+
+static const struct handover_ops handover_ops = {
+	.let_go = on_let_go,
+	.took_back = on_took_back,
+	.replaced = on_replaced,
+	.front = front_of,
+};
 
 /* --- signals and the clock --------------------------------------------------------------- */
 
@@ -232,7 +303,13 @@ static int set_up(struct agent *a, json_t *request, int spawner, int *join)
 	a->sup.ops = &ops;
 	a->sup.arg = a;
 	loop_timer_init(&a->undo, undo_late, a);
+	a->handover.loop = a->loop;
+	a->handover.sup = &a->sup;
+	a->handover.ops = &handover_ops;
+	a->handover.arg = a;
 	err = supervise_init(&a->sup, spawner);
+	if (!err)
+		err = handover_init(&a->handover);
 	if (!err)
 		err = signals_watch(a->loop, &a->signals, signalled, a);
 	return err ? err : watch_clock(a);
@@ -240,10 +317,10 @@ static int set_up(struct agent *a, json_t *request, int spawner, int *join)
 
 static void tear_down(struct agent *a)
 {
+	handover_free(&a->handover);
 	if (a->sup.loop)
 		supervise_free(&a->sup);
-	if (a->lock >= 0)
-		agent_unlock(a->lock, (unsigned int)a->sup.index);
+	drop_lock(a);
 	loop_fd_close(a->loop, &a->front);
 	loop_free(a->loop);
 }
@@ -283,11 +360,13 @@ int agent_main(int argc, char **argv)
 	static struct agent a = {
 		.lock = -1, .front.fd = -1, .sup.channel.fd = -1, .sup.spawner.fd = -1
 	};
-	int front = argc == 3 ? (int)strtol(argv[2], NULL, 10) : 0;
+	int front = argc == 3 || argc == 4 ? (int)strtol(argv[2], NULL, 10) : 0;
 	json_t *request;
 	int spawner, err;
 
-	if (front < 3 || fcntl(front, F_SETFD, FD_CLOEXEC)) {
+	a.mount = argc == 4 ? (int)strtol(argv[3], NULL, 10) : -1;
+	if (front < 3 || fcntl(front, F_SETFD, FD_CLOEXEC) ||
+	    (a.mount >= 0 && fcntl(a.mount, F_SETFD, FD_CLOEXEC))) {
 		fputs("clouddrivectl: agent: not for users; clouddrivectl mount starts it\n",
 		      stderr);
 		return EXIT_USAGE;

@@ -26,12 +26,16 @@
  * before that undoes everything; afterwards it stays open until the agent ends,
  * for a mount that stays in the foreground.
  *
+ * With a second descriptor (`clouddrivectl agent FD MOUNT`) it is the successor of an agent
+ * of another version (handover.h), which is at FD in mount's place; MOUNT is mount.
+ *
  * It ends when its drive is gone, is fenced without helper, or has a helper that
- * isn't its own; or by a signal, and the drive goes on without it for as long as
+ * isn't its own; when it was replaced; or by a signal, and the drive goes on without it for as long as
  * the last token is valid.
  *
  *	agent.c		its start, its locks, signals, and end
  *	supervise.c	the helper: channel, tokens, supervision
+ *	handover.c	giving the drive to an agent of another version
  *	spawner.c	the spawner, and the agent's side of it
  *	key.c		the credential, and the tokens made of it, and when
  *	restart.c	when a new helper is started

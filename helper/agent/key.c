@@ -8,6 +8,7 @@
 
 #include "azure/credential.h"
 #include "azure/sas.h"
+#include "lib/base64.h"
 #include "lib/secret.h"
 #include "lib/text.h"
 
@@ -56,6 +57,21 @@ struct key *key_new(const json_t *request, unsigned int lifetime_s)
 	secret_free(key);
 	errno = -err;
 	return NULL;
+}
+
+int key_put(const struct key *key, json_t *request)
+{
+	char base64[BASE64_SIZE(sizeof(key->cred.key))];
+	int err;
+
+	if (json_object_set_new(request, "lifetime", json_integer(key->lifetime_s)))
+		return -ENOMEM;
+	if (!key_signs(key))
+		return json_object_set_new(request, "sas", json_string(key->sas)) ? -ENOMEM : 0;
+	base64_encode(key->cred.key, key->cred.key_len, base64);
+	err = json_object_set_new(request, "key", json_string(base64)) ? -ENOMEM : 0;
+	explicit_bzero(base64, sizeof(base64));
+	return err;
 }
 
 void key_free(struct key *key)

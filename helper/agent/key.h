@@ -19,6 +19,9 @@ struct key;
 struct key *key_new(const json_t *request, unsigned int lifetime_s);
 void key_free(struct key *key); /* cleanses; NULL is fine */
 
+/* The reverse, with "lifetime", for another agent: 0 or -ENOMEM. */
+int key_put(const struct key *key, json_t *request);
+
 /* Whether it is an account key, so that fresh tokens can be made. */
 bool key_signs(const struct key *key);
 

@@ -33,29 +33,103 @@ struct call {
 
 struct spawner {
 	char program[PATH_MAX + 16];
+	char self[PATH_MAX]; /* where this program was, and the next version is */
 	int fd; /* to the agent */
 	pid_t pid; /* the helper being watched */
 	int pidfd; /* or -1 */
 	struct driver *driver;
 };
 
+/* --- messages -------------------------------------------------------------------- */
+
+/* @fd goes along, or -1. */
+static int send_with(int socket, const void *message, size_t len, int fd)
+{
+	struct iovec iov = { .iov_base = (void *)message, .iov_len = len };
+	union {
+		struct cmsghdr header;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (fd >= 0) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	}
+	do {
+		n = sendmsg(socket, &msg, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+static void take_descriptor(struct msghdr *msg, int *fd)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+}
+
+/* *@fd: what came along, or -1. */
+static int receive_with(int socket, void *message, size_t len, int *fd)
+{
+	struct iovec iov = { .iov_base = message, .iov_len = len };
+	union {
+		struct cmsghdr header;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	ssize_t n;
+
+	*fd = -1;
+	do {
+		n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	take_descriptor(&msg, fd);
+	return n == (ssize_t)len ? 0 : -ECONNRESET;
+}
+
 /* --- the program, and what it inherits --------------------------------------- */
+
+/* The kernel says of a file that was replaced since: "PATH (deleted)". */
+static void find_self(char *path, size_t len)
+{
+	static const char deleted[] = " (deleted)";
+	ssize_t n = readlink("/proc/self/exe", path, len - 1);
+	size_t end;
+
+	path[n > 0 ? n : 0] = '\0';
+	end = strlen(path);
+	if (end > sizeof(deleted) && !strcmp(path + end - (sizeof(deleted) - 1), deleted))
+		path[end - (sizeof(deleted) - 1)] = '\0';
+}
 
 /* Beside this program, as built and as installed; else where distributions put
  * programs that are not for users. */
-static void find_program(char *path, size_t len)
+void spawner_find_helper(char *path, size_t len)
 {
 	static const char *const dirs[] = { "/usr/local/libexec", "/usr/libexec", "/usr/local/sbin",
 					    "/usr/sbin" };
 	char self[PATH_MAX];
 	char *slash;
-	ssize_t n;
 	size_t i;
 
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n > 0) {
-		self[n] = '\0';
-		slash = strrchr(self, '/');
+	find_self(self, sizeof(self));
+	slash = strrchr(self, '/');
+	if (slash) {
 		*slash = '\0';
 		snprintf(path, len, "%s/" PROGRAM, self);
 		if (!access(path, X_OK))
@@ -69,45 +143,48 @@ static void find_program(char *path, size_t len)
 	path[0] = '\0';
 }
 
-/* Of ours it has the environment, which mount has cleaned, and standard error. */
-static void exec_helper(const struct spawner *s, int fd)
+/* Of ours it has the environment, which mount has cleaned, and standard error; and the
+ * descriptors @fd and @other, unless that is -1. */
+static void exec_with(const char *path, char *const argv[], int fd, int other)
 {
-	char number[16];
-	char *const argv[] = { (char *)PROGRAM, number, NULL };
 	sigset_t none;
 
-	snprintf(number, sizeof(number), "%d", fd);
-	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) || fcntl(fd, F_SETFD, 0))
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) || fcntl(fd, F_SETFD, 0) ||
+	    (other >= 0 && fcntl(other, F_SETFD, 0)))
 		_exit(127);
 	setsid();
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execv(s->program, argv);
+	execv(path, argv);
 	_exit(127);
+}
+
+static void exec_helper(const struct spawner *s, int fd)
+{
+	char number[16];
+	char *const argv[] = { (char *)PROGRAM, number, NULL };
+
+	snprintf(number, sizeof(number), "%d", fd);
+	exec_with(s->program, argv, fd, -1);
+}
+
+static void exec_successor(const struct spawner *s, int fd, int front)
+{
+	char number[16], other[16];
+	char *const argv[] = { (char *)"clouddrivectl", (char *)"agent", number,
+			       front >= 0 ? other : NULL, NULL };
+
+	snprintf(number, sizeof(number), "%d", fd);
+	snprintf(other, sizeof(other), "%d", front);
+	exec_with(s->self, argv, fd, front);
 }
 
 /* --- the spawner ------------------------------------------------------------------ */
 
 static void say(const struct spawner *s, const struct spawner_event *event, int fd)
 {
-	struct iovec iov = { .iov_base = (void *)event, .iov_len = sizeof(*event) };
-	union {
-		struct cmsghdr header;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		msg.msg_control = control.buf;
-		msg.msg_controllen = sizeof(control.buf);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	}
-	while (sendmsg(s->fd, &msg, MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
+	send_with(s->fd, event, sizeof(*event), fd);
 }
 
 static void say_ended(struct spawner *s, const siginfo_t *info)
@@ -189,14 +266,45 @@ static void look(struct spawner *s, unsigned int index)
 	say(s, &event, -1);
 }
 
+/* By a process between, so that it is nobody's child, and needs no reaping. */
+static int start_successor(struct spawner *s, int front, int *fd)
+{
+	int pair[2], err;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	pid = fork();
+	err = pid < 0 ? -errno : 0;
+	if (pid == 0) {
+		if (fork() == 0)
+			exec_successor(s, pair[1], front);
+		_exit(0);
+	}
+	close(pair[1]);
+	*fd = pair[0];
+	if (!err)
+		waitpid(pid, NULL, 0);
+	return err;
+}
+
+static void succeed(struct spawner *s, int front)
+{
+	struct spawner_event event = { .what = SPAWNER_SUCCESSOR };
+	int fd = -1;
+
+	event.err = start_successor(s, front, &fd);
+	say(s, &event, event.err ? -1 : fd);
+	if (fd >= 0)
+		close(fd);
+}
+
 static bool obey(struct spawner *s)
 {
 	struct call call;
-	ssize_t n = recv(s->fd, &call, sizeof(call), 0);
+	int front;
 
-	if (n < 0 && errno == EINTR)
-		return true;
-	if (n != sizeof(call))
+	if (receive_with(s->fd, &call, sizeof(call), &front))
 		return false;
 	switch (call.command) {
 	case SPAWNER_SPAWN:
@@ -212,7 +320,12 @@ static bool obey(struct spawner *s)
 	case SPAWNER_LOOK:
 		look(s, call.index);
 		break;
+	case SPAWNER_SUCCEED:
+		succeed(s, front);
+		break;
 	}
+	if (front >= 0)
+		close(front);
 	return true;
 }
 
@@ -244,7 +357,8 @@ static void run(int fd)
 	signals_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s.fd = fd;
-	find_program(s.program, sizeof(s.program));
+	find_self(s.self, sizeof(s.self));
+	spawner_find_helper(s.program, sizeof(s.program));
 	if (driver_open(&s.driver))
 		s.driver = NULL;
 	if (!sandbox_enter(SANDBOX_SPAWNER))
@@ -281,39 +395,17 @@ int spawner_tell(int fd, enum spawner_command command, unsigned int index, pid_t
 {
 	const struct call call = { .command = command, .index = index, .pid = pid };
 
-	return send(fd, &call, sizeof(call), MSG_NOSIGNAL) == sizeof(call) ? 0 : -errno;
+	return send_with(fd, &call, sizeof(call), -1);
 }
 
-static void take_descriptor(struct msghdr *msg, int *fd)
+int spawner_succeed(int fd, int front)
 {
-	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	const struct call call = { .command = SPAWNER_SUCCEED };
 
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	return send_with(fd, &call, sizeof(call), front);
 }
 
 int spawner_hear(int spawner, struct spawner_event *event, int *fd)
 {
-	struct iovec iov = { .iov_base = event, .iov_len = sizeof(*event) };
-	union {
-		struct cmsghdr header;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	ssize_t n;
-
-	*fd = -1;
-	do {
-		n = recvmsg(spawner, &msg, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	take_descriptor(&msg, fd);
-	return n == sizeof(*event) ? 0 : -ECONNRESET;
+	return receive_with(spawner, event, sizeof(*event), fd);
 }

@@ -10,6 +10,7 @@
 #ifndef AGENT_SPAWNER_H
 #define AGENT_SPAWNER_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "lib/driver.h"
@@ -19,12 +20,14 @@ enum spawner_command {
 	SPAWNER_WATCH, /* @pid, which another started */
 	SPAWNER_KILL, /* the one that is watched, if it lives */
 	SPAWNER_LOOK, /* at drive @index: the response is SPAWNER_LOOKED */
+	SPAWNER_SUCCEED, /* start another agent: the response is SPAWNER_SUCCESSOR */
 };
 
 enum spawner_what {
 	SPAWNER_STARTED, /* @err, or @pid and the agent's end of its socket */
 	SPAWNER_ENDED, /* the helper @pid that was watched; @status of waitid(2) */
 	SPAWNER_LOOKED, /* @err, or @drive */
+	SPAWNER_SUCCESSOR, /* @err, or the agent's end of a socket to the other */
 };
 
 struct spawner_event {
@@ -39,6 +42,13 @@ struct spawner_event {
 int spawner_fork(void);
 
 int spawner_tell(int fd, enum spawner_command command, unsigned int index, pid_t pid);
+
+/* An agent of the program that is installed now, beside which this one goes on.  @front:
+ * a descriptor for it, or -1. */
+int spawner_succeed(int fd, int front);
+
+/* Where clouddrived is, into @path; "" when it is nowhere. */
+void spawner_find_helper(char *path, size_t len);
 
 /* 0, *fd being -1 or the caller's; -errno, -ECONNRESET when it is gone. */
 int spawner_hear(int spawner, struct spawner_event *event, int *fd);

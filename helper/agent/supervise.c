@@ -91,12 +91,12 @@ static void came_up(struct supervisor *s, const json_t *response)
 
 	restart_succeeded(&s->restart);
 	loop_timer_cancel(s->loop, &s->again);
-	s->joined = false;
-	if (s->up)
+	if (s->up && !s->joined)
 		log_info("/dev/cdrive%d: has a new helper, process %d", s->index, (int)s->helper);
 	if (fenced)
 		log_error("/dev/cdrive%d is fenced: %s; unmount it", s->index, fenced);
 	s->failure[0] = '\0';
+	s->joined = false;
 	if (s->up)
 		return;
 	s->up = true;
@@ -275,6 +275,7 @@ int supervise_join(struct supervisor *s, unsigned int index)
 	}
 	s->index = (int)index;
 	s->joined = true;
+	s->responded = false;
 	s->helper = peer(fd);
 	request = with_token(s, json_pack("{s:s}", "command", "agent"));
 	err = request ? runtime_send(fd, request) : -ENOMEM;
@@ -303,6 +304,10 @@ static void on_ended(struct supervisor *s, const struct spawner_event *event)
 
 	if (event->pid != s->helper)
 		return;
+	if (s->let_go) {
+		s->ended = true; /* who takes over sees it, too */
+		return;
+	}
 	while (s->channel.fd >= 0 && channel_receive(s))
 		;
 	loop_fd_close(s->loop, &s->channel);
@@ -361,7 +366,9 @@ static void again(void *arg)
 {
 	struct supervisor *s = arg;
 
-	if (!s->up)
+	if (s->up && s->joined)
+		supervise_take_back(s);
+	else if (!s->up)
 		join_failed(
 			s,
 			"does not answer; end it by kill -9, the next mount brings the drive back");
@@ -408,6 +415,9 @@ static void spawner_readable(void *arg, uint32_t events)
 	case SPAWNER_LOOKED:
 		on_looked(s, &event);
 		break;
+	case SPAWNER_SUCCESSOR:
+		s->ops->successor(s->arg, event.err ? event.err : fd);
+		break;
 	}
 }
 
@@ -422,6 +432,24 @@ int supervise_init(struct supervisor *s, int spawner)
 	if (key_signs(s->key))
 		loop_timer_arm(s->loop, &s->refresh, LOOP_SEC(s->refresh_s));
 	return loop_fd_add(s->loop, &s->spawner, spawner, EPOLLIN, spawner_readable, s);
+}
+
+void supervise_let_go(struct supervisor *s)
+{
+	s->let_go = true;
+	s->ended = false;
+	loop_fd_close(s->loop, &s->channel);
+}
+
+/* One that ended meanwhile, or responds no more, is looked for by the driver. */
+void supervise_take_back(struct supervisor *s)
+{
+	s->let_go = false;
+	loop_fd_close(s->loop, &s->channel);
+	if (s->ended || supervise_join(s, (unsigned int)s->index)) {
+		s->joined = false;
+		look(s);
+	}
 }
 
 void supervise_undo(struct supervisor *s)

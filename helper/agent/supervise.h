@@ -25,6 +25,8 @@ struct supervisor_ops {
 	void (*responded)(void *arg, const json_t *response);
 	/* There is nothing left to do. */
 	void (*done)(void *arg);
+	/* The response to spawner_succeed(): -errno, or a socket to another agent. */
+	void (*successor)(void *arg, int fd);
 };
 
 struct supervisor {
@@ -47,6 +49,8 @@ struct supervisor {
 	bool up; /* the first start is over, well */
 	bool joined; /* it is another's child, and has not responded */
 	bool unwanted;
+	bool let_go; /* another agent is taking over */
+	bool ended; /* and the helper has ended meanwhile */
 	json_t *error; /* the first helper's */
 	char failure[512]; /* the last that was logged */
 };
@@ -59,6 +63,10 @@ int supervise_init(struct supervisor *s, int spawner);
 void supervise_start(struct supervisor *s);
 /* Or becomes the agent of one that lives. */
 int supervise_join(struct supervisor *s, unsigned int index);
+
+/* The helper is left to another agent; and taken back, when that does not take it. */
+void supervise_let_go(struct supervisor *s);
+void supervise_take_back(struct supervisor *s);
 
 /* Nobody wants the drive any more: before the first response it is undone. */
 void supervise_undo(struct supervisor *s);

@@ -21,6 +21,6 @@ struct verb {
 
 extern const struct verb verb_create, verb_mount, verb_unmount, verb_list, verb_status, verb_delete,
 	verb_devstore, verb_upload, verb_download, verb_snapshot, verb_copy, verb_init_cache,
-	verb_warm;
+	verb_warm, verb_upgrade;
 
 #endif

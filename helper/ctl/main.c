@@ -18,9 +18,9 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct verb *const verbs[] = {
-	&verb_create,	  &verb_mount, &verb_unmount,  &verb_list,     &verb_status,
-	&verb_snapshot,	  &verb_copy,  &verb_upload,   &verb_download, &verb_delete,
-	&verb_init_cache, &verb_warm,  &verb_devstore,
+	&verb_create,	  &verb_mount, &verb_unmount, &verb_list,     &verb_status,
+	&verb_snapshot,	  &verb_copy,  &verb_upload,  &verb_download, &verb_delete,
+	&verb_init_cache, &verb_warm,  &verb_upgrade, &verb_devstore,
 };
 
 static void overview(void)

@@ -38,6 +38,16 @@ void helper_agent(const struct driver_drive *drive, struct agent_info *agent)
 
 /* --- a deaf one ------------------------------------------------------------------- */
 
+bool helper_answers(unsigned int index)
+{
+	int fd = runtime_connect(index);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 static bool has_socket(unsigned int index)
 {
 	int fd = runtime_connect(index);
@@ -79,7 +89,7 @@ static bool is_being_mounted(const char *text)
 }
 
 /* It is the one that the driver means, as long as it is there. */
-static void end(const struct driver_drive *drive)
+void helper_end(const struct driver_drive *drive)
 {
 	struct pollfd p = { .fd = pidfd_open(drive->helper_pid, 0), .events = POLLIN };
 	struct driver_drive now;
@@ -99,7 +109,7 @@ void helper_end_deaf(struct driver_drive *drive, const char *url)
 
 	if (!before || !is_deaf(drive) || is_being_mounted(url))
 		return;
-	end(drive);
+	helper_end(drive);
 	until = loop_now() + LOOP_MS(BACK_MS);
 	while (!driver_query(drive->index, drive) && loop_now() < until &&
 	       (!drive->helper_pid || drive->helper_pid == before || !has_socket(drive->index)))

@@ -20,4 +20,10 @@ void helper_agent(const struct driver_drive *drive, struct agent_info *agent);
  */
 void helper_end_deaf(struct driver_drive *drive, const char *url);
 
+/* Ends it outright: its agent starts another.  Waits until it has ended. */
+void helper_end(const struct driver_drive *drive);
+
+/* Whether there is one that can be asked. */
+bool helper_answers(unsigned int index);
+
 #endif

@@ -9,6 +9,11 @@
 #include <unistd.h>
 
 #include <libkmod.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/family.h>
+#include <netlink/genl/genl.h>
+
+#include <linux/cdrive.h>
 
 #include "lib/driver.h"
 
@@ -23,6 +28,27 @@ static bool loaded(void)
 		return false;
 	driver_close(d);
 	return true;
+}
+
+int module_protocol(void)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+	struct genl_family *family = NULL;
+	struct nl_cache *cache = NULL;
+	int version = -ENOENT;
+
+	if (!sock)
+		return -ENOMEM;
+	if (!genl_connect(sock) && !genl_ctrl_alloc_cache(sock, &cache))
+		family = genl_ctrl_search_by_name(cache, CDRIVE_GENL_NAME);
+	if (family) {
+		version = (int)genl_family_get_version(family);
+		genl_family_put(family);
+	}
+	if (cache)
+		nl_cache_free(cache);
+	nl_socket_free(sock);
+	return version;
 }
 
 static void no_log(void *data, int priority, const char *file, int line, const char *fn,

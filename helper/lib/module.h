@@ -12,6 +12,10 @@
  * @why that names the module and what to do. */
 int module_load(char *why, size_t len);
 
+/* The version of the protocol (CDRIVE_GENL_VERSION) of the module that is loaded; negative
+ * errno. */
+int module_protocol(void);
+
 /*
  * The sentence for the error @err of loading it into kernel @release.  @signed_only: the
  * kernel is locked down (Secure Boot), so that EPERM is about the signature, too.

@@ -139,6 +139,35 @@ static void tokens_go_by_the_services_clock(void **state)
 	key_free(key);
 }
 
+/* What another agent is told makes the same tokens. */
+static void a_successor_gets_the_same(void **state)
+{
+	static const char *const what[][2] = { { "key", KEY }, { "sas", "sp=rw&sig=abc" } };
+	struct az_url url;
+
+	(void)state;
+	parse(&url);
+	for (size_t i = 0; i < 2; i++) {
+		struct key *key = key_from(what[i][0], what[i][1], 1234), *other;
+		json_t *request = json_object();
+		char *token = key_token(key, &url, 1700000000), *again;
+
+		assert_int_equal(key_put(key, request), 0);
+		assert_int_equal(json_integer_value(json_object_get(request, "lifetime")), 1234);
+		assert_int_equal(json_object_size(request), 2);
+		other = key_new(request, 1234);
+		assert_non_null(other);
+		again = key_token(other, &url, 1700000000);
+		assert_string_equal(token, again);
+		text_free_secret(token);
+		text_free_secret(again);
+		json_decref(request);
+		key_free(key);
+		key_free(other);
+	}
+	az_url_free(&url);
+}
+
 static void a_sas_is_handed_on(void **state)
 {
 	struct key *key = key_from("sas", "?sp=rw&se=2030-01-01T00:00:00Z&sig=abc", 60);
@@ -292,6 +321,7 @@ int main(void)
 		cmocka_unit_test(slows_down_repeated_deaths),
 		cmocka_unit_test(a_key_makes_tokens),
 		cmocka_unit_test(tokens_go_by_the_services_clock),
+		cmocka_unit_test(a_successor_gets_the_same),
 		cmocka_unit_test(a_sas_is_handed_on),
 		cmocka_unit_test(nothing_is_no_credential),
 		cmocka_unit_test(agents_are_seen),
