@@ -33,6 +33,9 @@ struct driver_memory {
 struct driver_drive {
 	uint64_t sectors;
 	uint64_t lease_until; /* with has_lease: nanoseconds of CLOCK_BOOTTIME */
+	uint64_t failed; /* requests, since it was attached */
+	uint64_t failed_writes; /* of these */
+	struct cdrive_cache_counters cache; /* with cached */
 	unsigned int index;
 	enum cdrive_state state;
 	unsigned int park_reasons; /* 1 << enum cdrive_park_reason, or-ed */
@@ -40,9 +43,6 @@ struct driver_drive {
 	pid_t helper_pid; /* 0: none */
 	unsigned int in_flight;
 	unsigned int openers;
-	uint64_t failed; /* requests, since it was attached */
-	uint64_t failed_writes; /* of these */
-	struct cdrive_cache_counters cache; /* with cached */
 	bool cached; /* a part of the machine's cache is its */
 	bool read_only;
 	bool has_lease;

@@ -186,6 +186,30 @@ for pass in first second; do
 done
 [ $((after - before)) -eq 0 ]
 ok $? "files, second time: $((after - before)) reads of the service"
+try "a drive is no place for it" refused 'lies on the drive /dev/cdrive0' \
+	clouddrivectl init-cache /mnt --size 16M
 try "unmount" clouddrivectl unmount /mnt
-try "the module can be unloaded" rmmod cdrive
+
+# --- on a device --------------------------------------------------------------------------------------
+
+try "a device that is mounted is refused" refused 'is mounted, or used by something else' \
+	clouddrivectl init-cache "$cache_disk" --size 64M
+umount /var/cache/drives
+try "a device that holds a file system is refused" refused 'holds ext4; name another device' \
+	clouddrivectl init-cache "$cache_disk" --size 64M
+wipefs -qa "$cache_disk"
+try "a device too small is refused" refused 'of which a cache may have' \
+	clouddrivectl init-cache "$cache_disk" --size 1G
+try "a device" clouddrivectl init-cache "$cache_disk" --size 64M
+mount_again
+sum=$(read_blocks)
+wait_for 20 entered $((400 * 16384))
+try "it becomes larger while it is used" clouddrivectl init-cache "$cache_disk" --size 128M
+try "unmount" unmount_drive
+try "its index is apart" [ -s /var/lib/clouddrive/cache.index ]
+mount_again
+try "on a device: warm" began warm
+passes "on a device" 0
+try "off" clouddrivectl init-cache --off
+unload
 plan
