@@ -176,13 +176,17 @@ static void cdrive_hits_work(struct work_struct *work)
 	blk_start_plug(&plug);
 	llist_for_each_entry_safe(crq, next, hits, cache.hit.node) {
 		struct cdrive_hit *hit = &crq->cache.hit;
+		int err;
 
 		hit->err = 0;
 		hit->ios = &hit->io;
 		hit->began = ktime_get_ns();
 		atomic_set(&hit->under_way, 1);
 		cdrive_speed_begin(&c->cache->speed, hit->began);
-		hit->err = cdrive_hit_submit(c, crq);
+		err = cdrive_hit_submit(c, crq);
+		/* What was submitted may have ended, and badly. */
+		if (err)
+			hit->err = err;
 		cdrive_hit_put(crq);
 	}
 	blk_finish_plug(&plug);

@@ -424,6 +424,8 @@ def full():
             os.truncate("/tmp/small/cache", 4096)
             served = sum(read(h, 16 * i, "b")[0].error == 0 for i in range(159, 31, -1))
             equal(served, 128, "a file that was cut off: reads are the helper's")
+            c = counters(h)
+            ok(c["io_errors"] > 0, "which count as errors of it", c)
             equal(cache.get()["state"], FAILED, "and it is used no more")
     finally:
         subprocess.run(["umount", "/tmp/small"], check=False)
