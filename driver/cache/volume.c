@@ -136,8 +136,11 @@ static size_t cdrive_volume_bytes(const struct cdrive_volume *volume)
 
 struct cdrive_volume *cdrive_volume_new(struct cdrive_pool *pool, const char *name, u64 sectors)
 {
-	struct cdrive_volume *volume = kvzalloc(sizeof(*volume), GFP_KERNEL);
+	struct cdrive_volume *volume;
 
+	if (sectors > CDRIVE_MAX_VOLUME_SECTORS)
+		return NULL;
+	volume = kvzalloc(sizeof(*volume), GFP_KERNEL);
 	if (!volume)
 		return NULL;
 	kref_init(&volume->ref);

@@ -29,6 +29,7 @@
 #ifndef _CDRIVE_CACHE_VOLUME_H
 #define _CDRIVE_CACHE_VOLUME_H
 
+#include <linux/limits.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/cdrive_cache.h>
@@ -44,12 +45,15 @@ struct cdrive_extent {
 	u16 blocks;
 };
 
+/* 256 TiB, as chunks have numbers of 32 bits, of which the last is none. */
+#define CDRIVE_MAX_VOLUME_SECTORS	((u64)U32_MAX * (CDRIVE_CACHE_SLOT / 512))
+
 /* The most that a transfer touches, as it need not begin at a chunk. */
 #define CDRIVE_MAX_EXTENTS	(CDRIVE_MAX_TRANSFER / CDRIVE_CACHE_SLOT + 1)
 
 /*
  * May sleep.  Empty, without drive (see cdrive_pool_set_idle()), sharing; @sectors: size of
- * the drive.  NULL: no memory, or there are 253 of them.
+ * the drive.  NULL: no memory, there are 253 of them, or it is too large.
  */
 struct cdrive_volume *cdrive_volume_new(struct cdrive_pool *pool, const char *name,
 					u64 sectors);

@@ -57,6 +57,23 @@ static void name_and_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cdrive_volume_sectors(f->volume), SECTORS);
 }
 
+/* The end of the largest there may be, and one that is larger. */
+static void large_drives(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	u64 sectors = CDRIVE_MAX_VOLUME_SECTORS;
+	struct cdrive_volume *volume = test_volume(f->pool, sectors);
+
+	KUNIT_EXPECT_NULL(test, cdrive_volume_new(f->pool, "x", sectors + 1));
+	KUNIT_EXPECT_NULL(test, cdrive_volume_new(f->pool, "x", U64_MAX));
+	KUNIT_ASSERT_NOT_NULL(test, volume);
+	KUNIT_EXPECT_EQ(test, test_fill(volume, sectors - CHUNK, CHUNK), 1);
+	KUNIT_EXPECT_TRUE(test, test_has(volume, sectors - CHUNK, CHUNK));
+	cdrive_volume_write(volume, sectors - U32_MAX, U32_MAX);
+	KUNIT_EXPECT_FALSE(test, test_has(volume, sectors - 1, 1));
+	cdrive_volume_free(volume);
+}
+
 /* --- what is there ------------------------------------------------------------ */
 
 static void filled_and_hit(struct kunit *test)
@@ -454,6 +471,7 @@ static void not_imported(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(name_and_size),
+	KUNIT_CASE(large_drives),
 	KUNIT_CASE(filled_and_hit),
 	KUNIT_CASE(parts_of_blocks),
 	KUNIT_CASE(holes_are_filled),
