@@ -22,6 +22,7 @@
 #include "command/message.h"
 #include "host/cached.h"
 #include "host/flush.h"
+#include "host/freeze.h"
 #include "host/helper.h"
 #include "host/mounts.h"
 #include "host/watched.h"
@@ -43,6 +44,8 @@ struct detachment {
 	char lost[320]; /* why not all is in the blob, for people; "" */
 	bool fenced; /* when all was written out, and why as far as is known: */
 	char why_fenced[320];
+	bool held; /* in use, but taken away: */
+	struct freeze freeze;
 };
 
 /* The first reason counts, and is kept for who tries again: the kernel tells it once. */
@@ -72,11 +75,39 @@ static int umount_it(void *arg)
 	return umount2(u->dir, u->flags) ? errno : 0;
 }
 
-static int umount_watched(const struct detachment *d, const char *dir)
+static int umount_watched(const struct detachment *d, const char *dir, int flags)
 {
-	struct umounting u = { dir, UMOUNT_NOFOLLOW | (d->force ? MNT_DETACH : 0) };
+	struct umounting u = { dir, UMOUNT_NOFOLLOW | flags };
 
 	return watched_run(umount_it, &u, d->index, d->force);
+}
+
+/*
+ * Who uses it goes on writing until the device is gone.  It is held still from here until
+ * then, as what is written after it was written out would be lost without a word.
+ */
+static void hold_still(struct detachment *d)
+{
+	char why[320];
+
+	if (d->held || d->lost[0] || d->drive->driver.read_only ||
+	    d->drive->driver.state == CDRIVE_STATE_FENCED)
+		return;
+	d->held = !freeze(&d->freeze, d->index, false, why, sizeof(why));
+	if (!d->held)
+		lose(d, "%s", why);
+	else if (!d->freeze.frozen)
+		lose(d, "it was in use, and can't be frozen");
+}
+
+static int umount_forced(struct detachment *d, const char *dir)
+{
+	int err = umount_watched(d, dir, 0);
+
+	if (err != -EBUSY)
+		return err;
+	hold_still(d);
+	return umount_watched(d, dir, MNT_DETACH);
 }
 
 /* The service's fault where there is a helper that waits for it. */
@@ -119,7 +150,7 @@ static int umount_one(struct detachment *d, const char *dir)
 		lose(d, "%s could not be written out: %s", dir, why_not(err));
 	else if (!d->drive->driver.read_only && mounts_failed(dir))
 		lose(d, "%s had turned read-only after an error", dir);
-	err = umount_watched(d, dir);
+	err = d->force ? umount_forced(d, dir) : umount_watched(d, dir, 0);
 	/* -EINVAL: not a mount point any more. */
 	if (!err || err == -EINVAL || (d->force && err == -ETIMEDOUT))
 		return EXIT_OK;
@@ -418,6 +449,8 @@ int detach_drive(const struct drive *drive, bool force, bool *gone)
 		return refuse_failing(d.index);
 	snprintf(d.lost, sizeof(d.lost), "%s", lost ? lost : "");
 	status = unmount_and_detach(&d);
+	if (d.held && !thaw(&d.freeze) && !status)
+		lose(&d, "it was in use, and went on before it was taken away");
 	*gone = !status;
 	if (*gone)
 		cached_put_away();

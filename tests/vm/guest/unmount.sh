@@ -67,6 +67,25 @@ lose_lease_at PutPage
 unmounts 1 "$lost: .*fenced" "ext4 in use, taken while it is written out: --force" --force
 exec 9>&-
 
+# What a program writes until it gets an error is in the blob, to the last line.
+drive busy ext4
+exec 9>/mnt/lines
+(
+	n=0
+	while echo $n >&9; do
+		echo $n >/tmp/last
+		n=$((n + 1))
+	done
+) 2>/dev/null &
+writer=$!
+wait_for 10 [ -s /tmp/last ]
+unmounts 0 '' "ext4 in use, and written to all the while: --force" --force
+exec 9>&-
+wait $writer
+clouddrivectl mount "$url" /mnt >/dev/null
+is "$(tail -n 1 /mnt/lines)" "$(cat /tmp/last)" "what was written until the end is in the blob"
+unmounts 0 '' "it, again"
+
 drive consumed none
 lose_lease_at PutPage
 write_device
