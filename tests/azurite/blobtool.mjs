@@ -18,6 +18,7 @@ Blobs are named CONTAINER/BLOB. The server is $AZURE_STORAGE_CONNECTION_STRING.
   create-container CONTAINER
   create BLOB SIZE               an empty page blob of SIZE bytes
   upload FILE BLOB               as a page blob, 4-MiB stretches of zeros left unwritten
+  put-pages FILE BLOB OFFSET     over what is there; at most 4 MiB
   put-block-blob FILE BLOB
   download BLOB FILE [SNAPSHOT]
   props BLOB                     its properties, as JSON
@@ -98,6 +99,10 @@ const commands = {
   'create-container': (name) => service().createContainer(name),
   create: (name, size) => blob(name).create(Number(size)),
   upload,
+  'put-pages': async (file, name, offset) => {
+    const data = await readFile(file);
+    await blob(name).uploadPages(data, Number(offset), data.length);
+  },
   'put-block-blob': async (file, name) => {
     const data = await readFile(file);
     await blob(name).getBlockBlobClient().upload(data, data.length);

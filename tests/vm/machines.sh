@@ -23,8 +23,10 @@ start_machine() {
 	rm -f "$tmp/$machine"/command.* "$tmp/$machine/ready" "$tmp/$machine.pid"
 	kernel=$2 functions=$3
 	shift 3
+	# A user-mode kernel has no monitor.
+	[ "$kernel" = uml ] || set -- --qmp "$tmp/$machine.qmp" "$@"
 	scripts/vm --kernel "$kernel" --out "$tmp/$machine" --pid-file "$tmp/$machine.pid" \
-		--qmp "$tmp/$machine.qmp" "$@" -- tests/vm/guest/machine.sh "$functions" \
+		"$@" -- tests/vm/guest/machine.sh "$functions" \
 		</dev/null >>"$tmp/$machine.log" 2>&1 &
 	eval "machine_$machine=$!"
 	at_exit "end_machine $machine"
