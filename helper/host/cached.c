@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "azure/devname.h"
 #include "cache/device.h"
@@ -89,12 +90,13 @@ int cached_begin(struct mount *m)
 	return EXIT_OK;
 }
 
+/* What the drive may have holds for a cache that is set up later, too. */
 void cached_request(const struct mount *m, json_t *request)
 {
+	if (m->cache != CACHE_UNSET && !access("/dev/" CDRIVE_CACHE_NAME, F_OK))
+		json_object_set_new(request, "cache", json_integer((json_int_t)m->cache));
 	if (m->cache_use.dev < 0)
 		return;
-	if (m->cache != CACHE_UNSET)
-		json_object_set_new(request, "cache", json_integer((json_int_t)m->cache));
 	if (m->kept[0])
 		json_object_set_new(request, "cache_validator", json_string(m->kept));
 }
