@@ -177,8 +177,8 @@ static int open_file(int dev, int fd, const struct cache_config *c, char *why, s
 	if (index < 0 && !cold)
 		return index;
 	err = cache_device_set(dev, fd, cache_slots(c->size));
-	/* Drives that were there before have begun to use it. */
-	if (!err && index >= 0 && count_drives(&cached) > 0) {
+	/* Drives that were there before have begun to use it, but for those that may have none. */
+	if (!err && index >= 0 && count_drives(&cached) > 0 && cached) {
 		cold = "drives were mounted before it could be opened";
 	} else if (!err && index >= 0) {
 		err = import(dev, fd, index, c, generation, &cold);

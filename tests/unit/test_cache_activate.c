@@ -375,9 +375,19 @@ static void opened_late(void **state)
 {
 	(void)state;
 	closed_well();
-	t.drives = 1;
+	t.drives = t.cached = 1;
 	first_mount();
 	is_cold("drives were mounted before");
+}
+
+/* Those that may have none of it (--cache 0) have not. */
+static void beside_drives_without(void **state)
+{
+	(void)state;
+	closed_well();
+	t.drives = 1;
+	first_mount();
+	is_warm();
 }
 
 static void the_disk_is_gone(void **state)
@@ -473,6 +483,7 @@ int main(void)
 		TEST(a_damaged_index),
 		TEST(the_driver_refuses_the_map),
 		TEST(opened_late),
+		TEST(beside_drives_without),
 		TEST(the_disk_is_gone),
 		TEST(a_configuration_of_nonsense),
 		TEST(somebody_mounts),
