@@ -448,6 +448,19 @@ int cdrive_set_validator(struct cdrive *drive, u64 cookie, const char *validator
 	return err;
 }
 
+int cdrive_forget(struct cdrive *drive, u64 cookie, bool admin)
+{
+	int err = -EPERM;
+
+	spin_lock(&drive->queue.lock);
+	if (cdrive_may_remember(&drive->queue.helper, cookie, admin)) {
+		cdrive_cached_forget(&drive->queue);
+		err = 0;
+	}
+	spin_unlock(&drive->queue.lock);
+	return err;
+}
+
 static void cdrive_set_orphaned(struct cdrive *drive)
 {
 	lockdep_assert_held(&drive->queue.lock);

@@ -111,6 +111,9 @@ int cdrive_remember(struct cdrive *drive, u64 cookie, bool admin,
  */
 int cdrive_set_validator(struct cdrive *drive, u64 cookie, const char *validator);
 
+/* Drops all that is cached of it.  -EPERM: as of cdrive_remember(). */
+int cdrive_forget(struct cdrive *drive, u64 cookie, bool admin);
+
 /* That socket is the drive's helper no more, if it was: parks the drive. */
 void cdrive_disown(struct cdrive *drive, u64 cookie);
 

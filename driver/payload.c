@@ -170,6 +170,20 @@ static int cdrive_payload_reserves(void)
 	return 0;
 }
 
+static int cdrive_payload_forget(struct cdrive_payload *payload, unsigned long index)
+{
+	bool admin = capable(CAP_SYS_ADMIN) && capable(CAP_NET_ADMIN);
+	struct cdrive *drive;
+	int err;
+
+	drive = cdrive_get(min_t(unsigned long, index, CDRIVE_MAX_DRIVES));
+	if (!drive)
+		return -ENODEV;
+	err = cdrive_forget(drive, atomic64_read(&payload->cookie), admin);
+	cdrive_put(drive);
+	return err;
+}
+
 static int cdrive_payload_validator(struct cdrive_payload *payload,
 				    const void __user *arg)
 {
@@ -213,6 +227,8 @@ static long cdrive_payload_ioctl(struct file *file, unsigned int cmd,
 		return cdrive_payload_lease(file->private_data, user);
 	case CDRIVE_PAYLOAD_VALIDATOR:
 		return cdrive_payload_validator(file->private_data, user);
+	case CDRIVE_PAYLOAD_FORGET:
+		return cdrive_payload_forget(file->private_data, arg);
 	case CDRIVE_PAYLOAD_RESERVES:
 		return cdrive_payload_reserves();
 	default:

@@ -172,6 +172,28 @@ static bool cdrive_cached_is_written_to(const struct cdrive_table *table)
 	return false;
 }
 
+/* Pieces that are whole regions, so that each is a matter of their number. */
+#define CDRIVE_FORGET_SECTORS	(1U << 31)
+
+/*
+ * A read that the helper or the file has under way began before, and may end with what was
+ * there then; but of what it brings nothing is entered any more.
+ */
+void cdrive_cached_forget(struct cdrive_queue *queue)
+{
+	struct cdrive_cached *c = queue->cached;
+	u64 sector, left;
+
+	if (!c)
+		return;
+	c->validator[0] = '\0';
+	for (sector = 0; sector < c->sectors; sector += CDRIVE_FORGET_SECTORS) {
+		left = c->sectors - sector;
+		cdrive_volume_write(c->volume, sector,
+				    min_t(u64, left, CDRIVE_FORGET_SECTORS));
+	}
+}
+
 int cdrive_cached_set_validator(struct cdrive_queue *queue, const char *validator)
 {
 	struct cdrive_cached *c = queue->cached;

@@ -57,6 +57,9 @@ void cdrive_cached_leave(struct cdrive_queue *queue, struct cdrive_rq *crq);
 struct cdrive_cached_rest cdrive_cached_take(struct cdrive_rq *crq, bool ok);
 void cdrive_cached_fill(struct cdrive_cached_rest *rest);
 
+/* All of it may be old, and is dropped. */
+void cdrive_cached_forget(struct cdrive_queue *queue);
+
 /* See cdrive_set_validator(). */
 int cdrive_cached_set_validator(struct cdrive_queue *queue, const char *validator);
 

@@ -181,6 +181,7 @@ static int resume_lease(struct lease *l, bool knowable, struct az_error *err)
 	if (!knowable || !az_error_is(err, "LeaseNotPresentWithLeaseOperation"))
 		return -1;
 	l->interrupted = true;
+	l->ops->forgotten(l->arg);
 	return lease_now(l, AZ_LEASE_ACQUIRE, err);
 }
 

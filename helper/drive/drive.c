@@ -89,6 +89,17 @@ static void on_deadline(void *arg, uint64_t until)
 	link_lease(d->link, until);
 }
 
+/* What is cached may have been overwritten by somebody else meanwhile. */
+static void on_forgotten(void *arg)
+{
+	struct drive *d = arg;
+	int err = link_forget(d->link, d->index);
+
+	if (err)
+		log_error("the driver does not forget what is cached of /dev/cdrive%u: %s",
+			  d->index, strerror(-err));
+}
+
 void drive_lost(void *arg, const char *why)
 {
 	struct drive *d = arg;
@@ -115,6 +126,7 @@ void drive_fence(struct drive *d)
 const struct lease_ops drive_lease_ops = {
 	.held = on_held,
 	.deadline = on_deadline,
+	.forgotten = on_forgotten,
 	.lost = drive_lost,
 	.record = on_record,
 	.trouble = drive_trouble,

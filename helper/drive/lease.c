@@ -150,6 +150,7 @@ static void acquire(struct lease *l, const struct az_error *err)
 		l->interrupted = true;
 		l->ops->record(l->arg, s->number, s->raising_to);
 	}
+	l->ops->forgotten(l->arg);
 	call_lease(l, AZ_LEASE_ACQUIRE);
 }
 

@@ -78,6 +78,8 @@ struct lease_ops {
 	void (*deadline)(void *arg, uint64_t until);
 	/* The lease is lost for good; @why is a sentence for people. */
 	void (*lost)(void *arg, const char *why);
+	/* Nobody has had the lease for a while; it is about to be acquired again. */
+	void (*forgotten)(void *arg);
 	/* The number changes: @raising_to (0: none) may be in effect or not. */
 	void (*record)(void *arg, uint64_t number, uint64_t raising_to);
 	/* A call failed and is tried again; r->stuck may just have been set,

@@ -345,6 +345,11 @@ int link_validator(struct link *l, const char *validator)
 	return ioctl(l->payload, CDRIVE_PAYLOAD_VALIDATOR, &v) ? -errno : 0;
 }
 
+int link_forget(struct link *l, unsigned int index)
+{
+	return ioctl(l->payload, CDRIVE_PAYLOAD_FORGET, (unsigned long)index) ? -errno : 0;
+}
+
 int link_use_reserves(struct link *l)
 {
 	return ioctl(l->payload, CDRIVE_PAYLOAD_RESERVES) ? -errno : 0;

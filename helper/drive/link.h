@@ -68,6 +68,9 @@ int link_remember(struct link *l, unsigned int index, const struct driver_memory
  */
 int link_validator(struct link *l, const char *validator);
 
+/* What is cached of a drive may be old, and is dropped: before a new deadline is told. */
+int link_forget(struct link *l, unsigned int index);
+
 /* A new deadline.  When the drive turns out to be failing or fenced, state() says so in the
  * loop's next turn: the notification may have been lost. */
 void link_lease(struct link *l, uint64_t until);

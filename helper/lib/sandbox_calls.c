@@ -143,7 +143,8 @@ static int ourselves(scmp_filter_ctx f)
 static int payload_device(scmp_filter_ctx f)
 {
 	static const unsigned long requests[] = { CDRIVE_PAYLOAD_REMEMBER, CDRIVE_PAYLOAD_COMPLETE,
-						  CDRIVE_PAYLOAD_LEASE, CDRIVE_PAYLOAD_VALIDATOR };
+						  CDRIVE_PAYLOAD_LEASE, CDRIVE_PAYLOAD_VALIDATOR,
+						  CDRIVE_PAYLOAD_FORGET };
 	int err = 0;
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests) && !err; i++)

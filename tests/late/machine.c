@@ -183,6 +183,11 @@ static void save(struct machine *m, uint64_t number, uint64_t raising_to)
 	m->record.raising_to = raising_to;
 }
 
+static void on_forgotten(void *arg)
+{
+	(void)arg; /* nothing is cached here */
+}
+
 static void on_record(void *arg, uint64_t number, uint64_t raising_to)
 {
 	struct machine *m = arg;
@@ -199,6 +204,7 @@ static void on_trouble(void *arg, struct retry *r, const char *what, const struc
 static const struct lease_ops lease_ops = {
 	.held = on_held,
 	.deadline = on_deadline,
+	.forgotten = on_forgotten,
 	.lost = on_lost,
 	.record = on_record,
 	.trouble = on_trouble,

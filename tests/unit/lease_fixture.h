@@ -21,6 +21,7 @@ static struct {
 	unsigned int held, lost, troubles, cleared;
 	char why[256];
 	uint64_t deadline; /* last told */
+	unsigned int forgotten;
 	unsigned int deadlines;
 	uint64_t number, raising_to; /* last recorded */
 	unsigned int records;
@@ -97,8 +98,15 @@ static void trouble(void *arg, struct retry *r, const char *what, const struct a
 	}
 }
 
+static void forgotten(void *arg)
+{
+	(void)arg;
+	t.forgotten++;
+}
+
 static const struct lease_ops ops = { .held = held,
 				      .deadline = deadline,
+				      .forgotten = forgotten,
 				      .lost = lost,
 				      .record = record,
 				      .trouble = trouble };

@@ -136,8 +136,14 @@ static void on_trouble(void *arg, struct retry *r, const char *what, const struc
 		r->counted = true;
 }
 
+static void on_forgotten(void *arg)
+{
+	(void)arg; /* nothing is cached here */
+}
+
 static const struct lease_ops lease_ops = { .held = on_held,
 					    .deadline = on_deadline,
+					    .forgotten = on_forgotten,
 					    .lost = on_lost,
 					    .record = on_record,
 					    .trouble = on_trouble };

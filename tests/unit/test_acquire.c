@@ -316,6 +316,7 @@ static void resumes_by_acquiring(void **state)
 	script(FAKE_RAISE, number(12));
 	assert_int_equal(resume(11, 0, why), 0);
 	assert_int_equal(t.lease.sequence.number, 12);
+	assert_int_equal(t.forgotten, 1);
 	assert_string_equal(t.blob.lease_id, "0123");
 }
 

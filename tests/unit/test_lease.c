@@ -196,6 +196,7 @@ static void forgotten_and_ours(void **state)
 	assert_int_equal(call->action, AZ_LEASE_ACQUIRE);
 	assert_string_equal(call->lease_id, "0123");
 	assert_int_equal(t.lease.state, LEASE_FORGOTTEN);
+	assert_int_equal(t.forgotten, 1); /* before it can be held again */
 	/* The answer is lost: the same again. */
 	fake_fail(call, AZ_NO_RESPONSE, 0, "");
 	fake_loop_run(LOOP_MS(RETRY_FIRST_MS + 1));
@@ -209,6 +210,7 @@ static void forgotten_and_ours(void **state)
 	fake_ok_number(only(FAKE_PROPS), NUMBER);
 	is_held();
 	assert_int_equal(t.held, 1);
+	assert_int_equal(t.forgotten, 3);
 	/* From here on it is a renewal again. */
 	fake_loop_run(LOOP_SEC(LEASE_RENEW_S) + 2);
 	assert_int_equal(only(FAKE_LEASE)->action, AZ_LEASE_RENEW);

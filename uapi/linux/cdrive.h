@@ -423,6 +423,13 @@ struct cdrive_payload_validator {
 
 #define CDRIVE_PAYLOAD_VALIDATOR	_IOW(0xCD, 0xC5, struct cdrive_payload_validator)
 
+/*
+ * CDRIVE_PAYLOAD_FORGET, with the drive's index as the argument: all that is cached of it
+ * may be old, and is dropped; so is its validator.  To be said before a new deadline is
+ * told if the blob was nobody's meanwhile.  -EPERM as of REMEMBER; -ENODEV: no such drive.
+ */
+#define CDRIVE_PAYLOAD_FORGET	_IO(0xCD, 0xC6)
+
 /* A payload offset: drive, tag, and the position in the request (22 bits). */
 #define CDRIVE_PAYLOAD_POS_BITS	22
 #define CDRIVE_PAYLOAD_TAG_BITS	32

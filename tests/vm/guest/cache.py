@@ -23,6 +23,7 @@ from puppet import (ASKED, FAR, FENCED, HELPER, INDEX, LIVE, NAME, PARKED, SOON,
 # uapi/linux/cdrive.h, uapi/linux/cdrive_cache.h
 CACHE_SIZE, CACHE_VALIDATOR, CACHE_COUNTERS = 21, 22, 23
 PAYLOAD_VALIDATOR = 1 << 30 | 136 << 16 | 0xCDC5
+PAYLOAD_FORGET = 0xCDC6
 CACHE_OPEN = 1 << 30 | 8 << 16 | 0xCDD0
 CACHE_CLOSE = 0xCDD1
 CACHE_GET = 2 << 30 | 40 << 16 | 0xCDD3
@@ -342,6 +343,9 @@ def lease():
         equal(h.status()[:2], (PARKED, ASKED), "parked as its helper asked")
         hit(h, 9, "a", "hits are served")
         h.tell("RESUME")
+        err(h.ask(PAYLOAD_FORGET, h.index), 0, "the blob was nobody's for a while")
+        miss(h, 9, "a", "what was cached before is not there")
+        settled(h)
         h.close()
         other = Helper(h.index)
         ok(until(lambda: other.is_now(PARKED, HELPER)), "its helper is gone")
