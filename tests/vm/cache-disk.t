@@ -10,7 +10,7 @@
 cd "$(dirname "$0")/../.." && . tests/vm/suite.sh
 
 subject() {
-	VM_ENV=CACHE_STRICT guest "$1" --disk 64M --disk 320M --disk 24M --timeout 600 -- \
+	VM_ENV=CACHE_STRICT guest "$1" --disk 64M --disk 320M --disk 24M --timeout 1200 -- \
 		tests/vm/guest/cache-disk.sh
 }
 
