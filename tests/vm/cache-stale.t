@@ -58,6 +58,8 @@ freeze_reader() {
 	on a 120 "and has all of it in its cache" cache taken
 	on a 20 "it reads" start_reading taken
 	on a 60 "from the cache" hits_go_on taken
+	# Else it renews the lease at once, and finds out, when the machine is back.
+	on a 20 "its helper stands still" signal_helper taken STOP
 	kill_machine a STOP || bail_out "the machine could not be frozen"
 	frozen=$(date +%s)
 	on b 120 "while it is frozen another takes the drive over" take taken --force --cache 0
@@ -70,7 +72,10 @@ thaw_reader() {
 		sleep 0.2
 	done
 	kill_machine a CONT
-	on a 90 "back after $(($(date +%s) - frozen)) s it is fenced" becomes taken fenced 60
+	on a 60 "back after $(($(date +%s) - frozen)) s its lease is over" waits_for taken lease 30
+	on a 60 "nothing is read from the cache" no_hits taken
+	on a 20 "its helper goes on" signal_helper taken CONT
+	on a 90 "it is fenced" becomes taken fenced 60
 	on a 90 "and has read nothing from its cache" stop_reading
 	on a 20 "it reads nothing now" reads_nothing taken
 	b_reads taken "$(blob_sum taken)" "the other reads what it wrote"
@@ -137,14 +142,26 @@ read_snapshots() {
 		b_reads "changing?snapshot=$time" "$(blob_sum changing "$time")" "the snapshot is what it was"
 		on b 60 "unmount" give "'changing?snapshot=$time'"
 	done
+	for time in "$first" "$second"; do
+		on b 120 "a snapshot is mounted again" take "'changing?snapshot=$time'" --cache 16M
+		on b 20 "it is warm" 'status .cache.start | grep -qx warm'
+		b_reads "changing?snapshot=$time" "$(blob_sum changing "$time")" "and what it was"
+		on b 60 "unmount" give "'changing?snapshot=$time'"
+	done
 	b_reads changing "$(blob_sum changing)" "the drive has what was written last"
 }
 
 # --- buffers that change, and discards ------------------------------------------------------------
 
 scribble() {
-	on b 120 "a drive is in the cache" cache changing
-	on b 120 "readers and writers change their buffers meanwhile" scribble changing 4
+	on b 60 "a drive is unmounted" give changing
+	try "$kernel: another client writes" blobtool put-pages "$tmp/pages" drives/changing 0
+	on b 120 "mounted again" take changing --cache 16M
+	began_cold
+	on b 180 "readers change their buffers while they are filled" scribble_reads changing 200
+	b_reads changing "$(blob_sum changing)" "what is in the cache is what is in the blob"
+	on b 120 "it is in the cache" cache changing
+	on b 120 "writers change their buffers while they are written" scribble_writes changing 4
 	expected=$(blob_sum changing)
 	b_reads changing "$expected" "what is in the cache is what is in the blob"
 	on b 120 "it is cached anew" cache changing

@@ -7,7 +7,7 @@
  *				how many failed. LEFT is the drive's lease_left_ms.
  *        stale load DEVICE	until SIGTERM; verified reads, writes, discards and zeroes
  *				that overlap
- *        stale scribble DEVICE SECONDS	reads to buffers that are written to meanwhile
+ *        stale scribble DEVICE READS	so many, to buffers that are written to meanwhile
  *
  * 1 when something was wrong, in a line each.
  *
@@ -40,7 +40,7 @@
 #define KEPT 64u /* writes of a block */
 
 static const char *device, *left_file;
-static uint32_t blocks;
+static uint32_t blocks, most_reads;
 static atomic_bool over;
 static atomic_uint reads, writes, clears, wrong, failed;
 
@@ -347,7 +347,7 @@ static void *read_scribbled(void *arg)
 	int fd = device_open(O_RDONLY);
 	uint32_t state = 33 + i;
 
-	while (!over) {
+	while (!over && reads < most_reads) {
 		struct op op = { .block = chance(&state, blocks - LARGEST),
 				 .count = 1 + chance(&state, LARGEST) };
 		ssize_t len = (ssize_t)op.count * BLOCK;
@@ -385,17 +385,17 @@ static void run_load(void)
 		read_once(fd, buffer, &op);
 }
 
-static void run_scribble(unsigned int seconds)
+static void run_scribble(void)
 {
 	pthread_t scribbler;
 	unsigned int i;
 
 	for (i = 0; i < THREADS; i++)
 		scribbled[i] = buffer_new();
-	alarm(seconds);
 	if (pthread_create(&scribbler, NULL, scribble, NULL))
 		errx(2, "no thread");
 	run(read_scribbled);
+	over = true;
 	pthread_join(scribbler, NULL);
 }
 
@@ -405,11 +405,11 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc < 3)
-		errx(2, "usage: stale read|load|scribble DEVICE [LEFT|SECONDS]");
+		errx(2, "usage: stale read|load|scribble DEVICE LEFT|READS");
 	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGALRM, &action, NULL);
 	device = argv[2];
 	left_file = argv[3];
+	most_reads = argc > 3 ? (unsigned int)atoi(argv[3]) : 0;
 	fd = device_open(O_RDONLY);
 	blocks = (uint32_t)(lseek(fd, 0, SEEK_END) / BLOCK);
 	close(fd);
@@ -420,7 +420,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(argv[1], "load"))
 		run_load();
 	else
-		run_scribble((unsigned int)atoi(left_file));
+		run_scribble();
 	printf("%u reads, %u writes, %u clears; %u wrong, %u failed\n", reads, writes, clears,
 	       wrong, failed);
 	return wrong || (failed && strcmp(argv[1], "read"));

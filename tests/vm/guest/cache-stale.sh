@@ -120,6 +120,10 @@ stop_reading() {
 	return $reader_status
 }
 
+signal_helper() {
+	use "$1" && kill -s "$2" "$(helper_pid)"
+}
+
 # --- this machine's own store ---------------------------------------------------------------
 
 start_own() {
@@ -193,12 +197,17 @@ counted() {
 
 # --- buffers that are written to -----------------------------------------------------------------
 
-# scribble NAME SECONDS: by who reads and who writes
-scribble() {
+# scribble_reads NAME READS
+scribble_reads() {
+	use "$1" && "$TEST_STALE" scribble "$device" "$2"
+}
+
+# scribble_writes NAME SECONDS: while others read
+scribble_writes() {
 	use "$1"
 	"$TEST_SCRIBBLE" "$device" "$2" &
 	scribbler=$!
-	"$TEST_STALE" scribble "$device" "$2"
+	"$TEST_STALE" scribble "$device" 50
 	scribbled=$?
 	wait $scribbler && return $scribbled
 }
