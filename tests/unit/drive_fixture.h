@@ -127,6 +127,12 @@ int link_adopt(struct link *l, unsigned int index, uint64_t until)
 	return t.adopt_answer;
 }
 
+int link_forget(struct link *l, unsigned int index)
+{
+	(void)l, (void)index;
+	return 0;
+}
+
 int link_use_reserves(struct link *l)
 {
 	(void)l;
