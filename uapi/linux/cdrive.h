@@ -130,7 +130,7 @@
  *	failed since it was attached, whatever for; and how many of these were writes
  *	or write-zeroes),
  *	CDRIVE_A_LEASE_UNTIL (absent without deadline), CDRIVE_A_NAME (absent without
- *	name); and to the privileged, when it was ever told,
+ *	name), CDRIVE_A_CACHE_COUNTERS (absent without a part of the cache); and to the privileged, when it was ever told,
  *	CDRIVE_A_SEQUENCE_NUMBER, CDRIVE_A_RAISING_TO, CDRIVE_A_LEASE_ID, CDRIVE_A_NOTES
  *
  * CDRIVE_CMD_PARK, CDRIVE_CMD_RESUME: the drive's helper asks that nothing
