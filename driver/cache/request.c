@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "request.h"
 
+#include <linux/minmax.h>
+#include <linux/sizes.h>
+
 #include "cache.h"
 #include "fill.h"
 #include "queue.h"
@@ -173,7 +176,7 @@ static bool cdrive_cached_is_written_to(const struct cdrive_table *table)
 }
 
 /* Pieces that are whole regions, so that each is a matter of their number. */
-#define CDRIVE_FORGET_SECTORS	(1U << 31)
+#define CDRIVE_FORGET_SECTORS	SZ_2G
 
 /*
  * A read that the helper or the file has under way began before, and may end with what was
