@@ -434,7 +434,7 @@ int cdrive_cache_import(struct cdrive_cache_volume_info *info)
 
 int cdrive_cache_init(void)
 {
-	cdrive_cache_wq = alloc_workqueue("cdrive-cache",
+	cdrive_cache_wq = alloc_workqueue("cdrive_cache",
 					  WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	return cdrive_cache_wq ? 0 : -ENOMEM;
 }

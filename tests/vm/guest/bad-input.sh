@@ -58,7 +58,7 @@ mount_rejected() {
 # --- before anything is touched -----------------------------------------------------------
 
 mount -t tmpfs none /usr/lib/modules
-mount_rejected 1 "module cdrive not found for kernel .*; build and install it" "module missing" \
+mount_rejected 1 "module cdrive not found for kernel .*; install clouddrive-dkms and .*, or build it: .*" "module missing" \
 	"$base/disk" --key-file "$key"
 umount /usr/lib/modules
 left_no_lease "module missing"
