@@ -138,4 +138,63 @@ cdrive_compat_alloc_disk(struct blk_mq_tag_set *set,
 	cdrive_compat_alloc_disk(set, lim, data)
 #endif
 
+#if KERNEL_VERSION(6, 14, 0) > LINUX_VERSION_CODE
+/*
+ * crc32c() is in a module of its own there, which insmod does not bring; what it calls
+ * is in the kernel.
+ */
+#include <crypto/hash.h>
+
+struct cdrive_crc32c {
+	struct crypto_shash *tfm;
+};
+
+static inline int cdrive_crc32c_init(struct cdrive_crc32c *c)
+{
+	struct crypto_shash *tfm = crypto_alloc_shash("crc32c", 0, 0);
+
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	c->tfm = tfm;
+	return 0;
+}
+
+static inline void cdrive_crc32c_exit(struct cdrive_crc32c *c)
+{
+	crypto_free_shash(c->tfm);
+}
+
+static inline u32 cdrive_crc32c(const struct cdrive_crc32c *c, u32 crc,
+				const void *p, unsigned int len)
+{
+	SHASH_DESC_ON_STACK(shash, c->tfm);
+	u32 *state = (u32 *)shash_desc_ctx(shash);
+
+	shash->tfm = c->tfm;
+	*state = crc;
+	crypto_shash_update(shash, p, len);
+	return *state;
+}
+#else
+#include <linux/crc32c.h>
+
+struct cdrive_crc32c {
+};
+
+static inline int cdrive_crc32c_init(struct cdrive_crc32c *c)
+{
+	return 0;
+}
+
+static inline void cdrive_crc32c_exit(struct cdrive_crc32c *c)
+{
+}
+
+static inline u32 cdrive_crc32c(const struct cdrive_crc32c *c, u32 crc,
+				const void *p, unsigned int len)
+{
+	return crc32c(crc, p, len);
+}
+#endif
+
 #endif /* _CDRIVE_COMPAT_H */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "buffer.h"
 
-#include <linux/crc32c.h>
 #include <linux/highmem.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -89,6 +88,20 @@ size_t cdrive_buffer_copy(struct cdrive_buffer *buffer, u32 offset, size_t len,
 	return done;
 }
 
+/* --- checksums ------------------------------------------------------------- */
+
+static struct cdrive_crc32c cdrive_checksums;
+
+int cdrive_checksum_init(void)
+{
+	return cdrive_crc32c_init(&cdrive_checksums);
+}
+
+void cdrive_checksum_exit(void)
+{
+	cdrive_crc32c_exit(&cdrive_checksums);
+}
+
 /* A segment may be of several pages. */
 static u32 cdrive_checksum_part(u32 crc, const struct bio_vec *bvec, size_t offset,
 				size_t len)
@@ -99,7 +112,8 @@ static u32 cdrive_checksum_part(u32 crc, const struct bio_vec *bvec, size_t offs
 		size_t n = min(len, PAGE_SIZE - offset_in_page(start));
 		void *page = kmap_local_page(bvec->bv_page + (start >> PAGE_SHIFT));
 
-		crc = crc32c(crc, page + offset_in_page(start), n);
+		crc = cdrive_crc32c(&cdrive_checksums, crc,
+				    page + offset_in_page(start), n);
 		kunmap_local(page);
 		start += n;
 		len -= n;

@@ -32,6 +32,10 @@ void cdrive_buffer_dest(struct cdrive_buffer *buffer, u32 offset, u32 len,
 size_t cdrive_buffer_copy(struct cdrive_buffer *buffer, u32 offset, size_t len,
 			  struct iov_iter *iter, bool to_iter);
 
+/* May sleep.  Around all uses of what follows. */
+int cdrive_checksum_init(void);
+void cdrive_checksum_exit(void);
+
 /* The CRC32C of each of the blocks that begin @offset bytes into the segments. */
 void cdrive_checksum(const struct bio_vec *bvec, size_t offset,
 		     unsigned int blocks, u32 *crc);

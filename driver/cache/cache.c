@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "buffer.h"
 #include "drive.h"
 #include "drives.h"
 #include "fill.h"
@@ -277,6 +278,7 @@ static void cdrive_cache_free(struct cdrive_cache *cache)
 		cdrive_pool_free(cache->pool);
 	if (cache->file.file)
 		cdrive_file_close(&cache->file);
+	cdrive_checksum_exit();
 	kfree(cache);
 }
 
@@ -290,6 +292,11 @@ static struct cdrive_cache *cdrive_cache_new(const struct cdrive_cache_open *ope
 	INIT_LIST_HEAD(&cache->drives);
 	INIT_LIST_HEAD(&cache->idle);
 	INIT_WORK(&cache->probe_work, cdrive_probe_work);
+	err = cdrive_checksum_init();
+	if (err) {
+		kfree(cache);
+		return ERR_PTR(err);
+	}
 	err = cdrive_file_open(&cache->file, open->fd, open->slots,
 			       &cache->speed.latency);
 	if (!err) {
