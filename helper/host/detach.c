@@ -82,6 +82,24 @@ static int umount_watched(const struct detachment *d, const char *dir, int flags
 	return watched_run(umount_it, &u, d->index, d->force);
 }
 
+static int remount_it(void *arg)
+{
+	return mount(NULL, arg, NULL, MS_REMOUNT | MS_RDONLY, NULL) ? errno : 0;
+}
+
+/* What can't be frozen, as NTFS: it is at rest if nobody has a file open to write to. */
+static bool is_only_read(const struct detachment *d)
+{
+	struct mounts m = { 0 };
+	bool good = !mounts_of(d->index, &m);
+
+	for (size_t i = 0; good && i < m.count; i++)
+		good = !watched_run(remount_it, m.dirs[i], d->index, true) &&
+		       !flush_file_system(m.dirs[i], d->index, true);
+	mounts_free(&m);
+	return good;
+}
+
 /*
  * Who uses it goes on writing until the device is gone.  It is held still from here until
  * then, as what is written after it was written out would be lost without a word.
@@ -96,7 +114,7 @@ static void hold_still(struct detachment *d)
 	d->held = !freeze(&d->freeze, d->index, false, why, sizeof(why));
 	if (!d->held)
 		lose(d, "%s", why);
-	else if (!d->freeze.frozen)
+	else if (!d->freeze.frozen && !is_only_read(d))
 		lose(d, "it was in use, and can't be frozen");
 }
 
