@@ -16,17 +16,28 @@
 
 struct cdrive_failures {
 	atomic64_t all;
-	atomic64_t writes;	/* of these, those that had something to keep */
+	atomic64_t writes;	/* of these, those whose loss nobody may know of */
 };
 
-/* A request of that kind (enum cdrive_op) ends with @status. */
-static inline void cdrive_failures_count(struct cdrive_failures *f, u32 op,
+/*
+ * Who writes past the page cache is told, and has it in hand to write it anew.  What the page
+ * cache or a journal wrote may have been lost without a word.
+ */
+static inline bool cdrive_is_told(blk_opf_t opf)
+{
+	return (opf & (REQ_SYNC | REQ_IDLE | REQ_META)) == (REQ_SYNC | REQ_IDLE);
+}
+
+/* A request with these operation and flags ends with @status. */
+static inline void cdrive_failures_count(struct cdrive_failures *f, blk_opf_t opf,
 					 blk_status_t status)
 {
+	enum req_op op = opf & REQ_OP_MASK;
+
 	if (status == BLK_STS_OK)
 		return;
 	atomic64_inc(&f->all);
-	if (op == CDRIVE_OP_WRITE || op == CDRIVE_OP_WRITE_ZEROES)
+	if ((op == REQ_OP_WRITE || op == REQ_OP_WRITE_ZEROES) && !cdrive_is_told(opf))
 		atomic64_inc(&f->writes);
 }
 

@@ -132,7 +132,7 @@ blk_status_t cdrive_queue_rq(struct blk_mq_hw_ctx *hctx,
 	spin_lock(&queue->lock);
 	if (!cdrive_standing_takes(&queue->standing)) {
 		spin_unlock(&queue->lock);
-		cdrive_failures_count(&queue->failures, op, BLK_STS_IOERR);
+		cdrive_failures_count(&queue->failures, rq->cmd_flags, BLK_STS_IOERR);
 		return BLK_STS_IOERR;
 	}
 	blk_mq_start_request(rq);
@@ -172,7 +172,7 @@ void cdrive_queue_unpin(struct request *rq)
 
 	if (!refcount_dec_and_test(&crq->ref))
 		return;
-	cdrive_failures_count(&queue->failures, crq->desc.op, crq->status);
+	cdrive_failures_count(&queue->failures, rq->cmd_flags, crq->status);
 	rest = cdrive_cached_take(crq, crq->status == BLK_STS_OK);
 	blk_mq_end_request(rq, crq->status);
 	cdrive_cached_fill(&rest);

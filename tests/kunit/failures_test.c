@@ -19,10 +19,11 @@ static u64 writes(struct cdrive_failures *f)
 static void what_is_done_does_not_count(struct kunit *test)
 {
 	struct cdrive_failures f = {};
-	u32 op;
 
-	for (op = CDRIVE_OP_READ; op <= CDRIVE_OP_WRITE_ZEROES; op++)
-		cdrive_failures_count(&f, op, BLK_STS_OK);
+	cdrive_failures_count(&f, REQ_OP_READ, BLK_STS_OK);
+	cdrive_failures_count(&f, REQ_OP_WRITE, BLK_STS_OK);
+	cdrive_failures_count(&f, REQ_OP_DISCARD, BLK_STS_OK);
+	cdrive_failures_count(&f, REQ_OP_WRITE_ZEROES, BLK_STS_OK);
 	KUNIT_EXPECT_EQ(test, all(&f), 0);
 	KUNIT_EXPECT_EQ(test, writes(&f), 0);
 }
@@ -37,15 +38,29 @@ static void each_status_counts(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(statuses); i++) {
-		cdrive_failures_count(&f, CDRIVE_OP_READ, statuses[i]);
-		cdrive_failures_count(&f, CDRIVE_OP_DISCARD, statuses[i]);
+		cdrive_failures_count(&f, REQ_OP_READ, statuses[i]);
+		cdrive_failures_count(&f, REQ_OP_DISCARD, statuses[i]);
 		KUNIT_EXPECT_EQ(test, all(&f), 4 * i + 2);
 		KUNIT_EXPECT_EQ(test, writes(&f), 2 * i);
-		cdrive_failures_count(&f, CDRIVE_OP_WRITE, statuses[i]);
-		cdrive_failures_count(&f, CDRIVE_OP_WRITE_ZEROES, statuses[i]);
+		cdrive_failures_count(&f, REQ_OP_WRITE, statuses[i]);
+		cdrive_failures_count(&f, REQ_OP_WRITE_ZEROES, statuses[i]);
 		KUNIT_EXPECT_EQ(test, all(&f), 4 * i + 4);
 		KUNIT_EXPECT_EQ(test, writes(&f), 2 * i + 2);
 	}
+}
+
+/* Past the page cache: who wrote it knows.  A journal's own writes look alike. */
+static void told_is_not_lost(struct kunit *test)
+{
+	blk_opf_t direct = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE;
+	struct cdrive_failures f = {};
+
+	cdrive_failures_count(&f, direct, BLK_STS_IOERR);
+	KUNIT_EXPECT_EQ(test, all(&f), 1);
+	KUNIT_EXPECT_EQ(test, writes(&f), 0);
+	cdrive_failures_count(&f, direct | REQ_META, BLK_STS_IOERR);
+	cdrive_failures_count(&f, REQ_OP_WRITE | REQ_SYNC, BLK_STS_IOERR);
+	KUNIT_EXPECT_EQ(test, writes(&f), 2);
 }
 
 struct arrival {
@@ -90,6 +105,7 @@ static void refused_on_arrival(struct kunit *test)
 static struct kunit_case cases[] = {
 	KUNIT_CASE(what_is_done_does_not_count),
 	KUNIT_CASE(each_status_counts),
+	KUNIT_CASE(told_is_not_lost),
 	KUNIT_CASE(refused_on_arrival),
 	{}
 };

@@ -128,9 +128,10 @@
  *	(u32, why it is parked or failing: 1 << enum cdrive_park_reason, else 0),
  *	CDRIVE_A_FAILED, CDRIVE_A_FAILED_WRITES (u64: how many of its requests have
  *	failed since it was attached, whatever for; and how many of these were writes
- *	or write-zeroes),
+ *	or write-zeroes, but not those past the page cache, as who makes them is told),
  *	CDRIVE_A_LEASE_UNTIL (absent without deadline), CDRIVE_A_NAME (absent without
- *	name), CDRIVE_A_CACHE_COUNTERS (absent without a part of the cache); and to the privileged, when it was ever told,
+ *	name), CDRIVE_A_CACHE_COUNTERS (absent without a part of the cache); and to the
+ *	privileged, when it was ever told,
  *	CDRIVE_A_SEQUENCE_NUMBER, CDRIVE_A_RAISING_TO, CDRIVE_A_LEASE_ID, CDRIVE_A_NOTES
  *
  * CDRIVE_CMD_PARK, CDRIVE_CMD_RESUME: the drive's helper asks that nothing
