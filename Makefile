@@ -11,6 +11,7 @@
 # make check-fuzz SECONDS=600 KERNEL=6.12	programs that mean harm, for as long
 # make check-cache SECONDS=600	the cache's map against a model, for that long
 # make check-cache-stale SECONDS=600 KERNEL=uml	a drive with a cache under load, its helpers killed
+# make check-cache-disk KERNEL=6.12	the disk that the cache is on, and all that can be wrong with it
 # make check-throttle SECONDS=600 KERNEL=6.12	a drive at a service's limit, measured
 # make check-ranges KERNEL=6.12	a blob of 500,000 page ranges, measured
 # make check-memory SECONDS=600 KERNEL=6.12	a helper that serves takes no memory, for that long
@@ -250,6 +251,11 @@ check-cache-stale:
 	@$(MAKE) --no-print-directory programs
 	STALE_SECONDS=$(SECONDS) STALE_KILLS=100 TEST_KERNELS=$(KERNEL) prove --timer tests/vm/cache-stale.t
 
+check-cache-disk:
+	@KERNELS=$(KERNEL) scripts/setup test
+	@$(MAKE) --no-print-directory programs
+	CACHE_PARTS= TEST_KERNELS=$(KERNEL) prove --timer tests/vm/cache-disk.t
+
 check-swap:
 	@KERNELS=$(KERNEL) scripts/setup test
 	@$(MAKE) --no-print-directory programs
@@ -375,7 +381,7 @@ clean:
 	$(call tell,CLEAN,$(BUILD))
 	$(Q)rm -rf $(filter-out build/kernels build/apt,$(wildcard $(BUILD)/*))
 
-.PHONY: all libraries programs check-headers check-kunit check-cache check-stress check-fuzz check-throttle check-ranges check-memory check-cache-stale check-swap check-coverage unit unit-programs module modules test demo lint format bench deb check-deb install clean
+.PHONY: all libraries programs check-headers check-kunit check-cache check-stress check-fuzz check-throttle check-ranges check-memory check-cache-stale check-cache-disk check-swap check-coverage unit unit-programs module modules test demo lint format bench deb check-deb install clean
 .SECONDARY:
 
 -include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)
