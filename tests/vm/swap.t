@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# alone
 #
 # Swap on a drive: a machine of 512 MiB runs a process that needs more than that, so that
 # what makes room goes through the helper. It must not stand still.
