@@ -17,6 +17,7 @@
 #include "lib/driver.h"
 #include "lib/loop.h"
 #include "lib/runtime.h"
+#include "lib/whole.h"
 
 /* Whoever has the lock reads or writes an index, of 3 GiB at the most. */
 #define LOCK_S 60
@@ -133,7 +134,7 @@ static int take_index(int fd, const struct cache_config *c, struct cache_header 
 	h->generation++;
 	err = cache_header_write(fd, h);
 	if (!unlink(cache_index_path(c, path)) && !err)
-		err = cache_sync_parent(path);
+		err = whole_sync_parent(path);
 	if (!err)
 		return index;
 	if (index >= 0)
@@ -211,30 +212,16 @@ int cache_open(int dev, const struct cache_config *c, char *why, size_t len)
 
 /* --- closing ------------------------------------------------------------------------------- */
 
-static int write_index(int dev, const char *path, const struct index_id *id)
-{
-	char tmp[PATH_MAX];
-	int fd, err;
+struct exported {
+	int dev;
+	const struct index_id *id;
+};
 
-	if (snprintf(tmp, sizeof(tmp), "%s.new", path) >= (int)sizeof(tmp))
-		return -ENAMETOOLONG;
-	err = cache_make_parent(path);
-	if (err)
-		return err;
-	unlink(tmp);
-	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	err = map_export(dev, fd, id);
-	if (!err && fsync(fd))
-		err = -errno;
-	if (close(fd) && !err)
-		err = -errno;
-	if (!err && rename(tmp, path))
-		err = -errno;
-	if (err)
-		unlink(tmp);
-	return err ? err : cache_sync_parent(path);
+static int write_index(int fd, void *arg)
+{
+	const struct exported *e = arg;
+
+	return map_export(e->dev, fd, e->id);
 }
 
 /* The driver writes to it no more: what it has written is to be durable before the index
@@ -250,6 +237,7 @@ static int mark_closed(int fd, struct cache_header *h)
 static int export(int dev, const struct cache_config *c, char *why, size_t len)
 {
 	struct index_id id = { 0 };
+	struct exported e = { .dev = dev, .id = &id };
 	struct cache_header h;
 	char path[PATH_MAX];
 	int err, fd;
@@ -261,7 +249,7 @@ static int export(int dev, const struct cache_config *c, char *why, size_t len)
 	if (!err) {
 		id.generation = h.generation;
 		uuid_copy(id.uuid, c->uuid);
-		err = write_index(dev, cache_index_path(c, path), &id);
+		err = cache_replace(cache_index_path(c, path), write_index, &e);
 	}
 	if (!err)
 		err = mark_closed(fd, &h);

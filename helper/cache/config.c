@@ -12,6 +12,8 @@
 #include <jansson.h>
 #include <linux/cdrive_cache.h>
 
+#include "lib/whole.h"
+
 /* What the driver takes for a slot: the slot itself, its place in the map of chunks, and
  * its entry among those that were evicted. */
 #define SLOT_MEMORY 110
@@ -60,26 +62,13 @@ static void parent_of(const char *path, char *dir)
 	snprintf(dir, PATH_MAX, "%.*s", slash > path ? (int)(slash - path) : 1, slash ? path : ".");
 }
 
-int cache_make_parent(const char *path)
+/* For root alone to write to. */
+static int make_parent(const char *path)
 {
 	char dir[PATH_MAX];
 
 	parent_of(path, dir);
 	return mkdir(dir, 0755) && errno != EEXIST ? -errno : 0;
-}
-
-int cache_sync_parent(const char *path)
-{
-	char dir[PATH_MAX];
-	int fd, err;
-
-	parent_of(path, dir);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = fsync(fd) ? -errno : 0;
-	close(fd);
-	return err;
 }
 
 /* --- reading --------------------------------------------------------------------------- */
@@ -122,36 +111,37 @@ int cache_config_load(struct cache_config *c)
 
 /* --- writing --------------------------------------------------------------------------- */
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	size_t len = strlen(text);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, len) != (ssize_t)len)
-		err = -EIO;
-	else if (fsync(fd))
-		err = -errno;
-	if (close(fd) && !err)
-		err = -errno;
-	return err;
-}
-
-static int replace(const char *path, const char *text)
+int cache_replace(const char *path, int (*write)(int fd, void *arg), void *arg)
 {
 	char tmp[PATH_MAX];
-	int err;
+	int fd, err;
 
 	if (snprintf(tmp, sizeof(tmp), "%s.new", path) >= (int)sizeof(tmp))
 		return -ENAMETOOLONG;
-	err = write_file(tmp, text);
+	err = make_parent(path);
+	if (err)
+		return err;
+	unlink(tmp);
+	fd = open(tmp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	err = write(fd, arg);
+	if (!err && fsync(fd))
+		err = -errno;
+	if (close(fd) && !err)
+		err = -errno;
 	if (!err && rename(tmp, path))
 		err = -errno;
 	if (err)
 		unlink(tmp);
-	return err ? err : cache_sync_parent(path);
+	return err ? err : whole_sync_parent(path);
+}
+
+static int write_text(int fd, void *arg)
+{
+	if (fchmod(fd, 0644))
+		return -errno;
+	return whole_write(fd, arg, strlen(arg));
 }
 
 int cache_config_save(const struct cache_config *c)
@@ -168,9 +158,7 @@ int cache_config_save(const struct cache_config *c)
 	json_decref(o);
 	if (!text)
 		return -EINVAL; /* a path that is not UTF-8 */
-	err = cache_make_parent(cache_config_path(path, sizeof(path)));
-	if (!err)
-		err = replace(path, text);
+	err = cache_replace(cache_config_path(path, sizeof(path)), write_text, text);
 	free(text);
 	return err;
 }
@@ -181,5 +169,5 @@ int cache_config_remove(void)
 
 	if (unlink(cache_config_path(path, sizeof(path))) && errno != ENOENT)
 		return -errno;
-	return cache_sync_parent(path);
+	return whole_sync_parent(path);
 }

@@ -43,11 +43,11 @@ const char *cache_config_path(char *buf, size_t len);
 /* Where the index is kept while no drive is mounted (index.h), into @buf of PATH_MAX. */
 const char *cache_index_path(const struct cache_config *c, char *buf);
 
-/* Makes the directory that @path is in, for root alone to write to; 0 or -errno. */
-int cache_make_parent(const char *path);
-
-/* What is renamed, made or removed there is so after a power failure. */
-int cache_sync_parent(const char *path);
+/*
+ * A file of root's with what @write puts into it (0 or -errno), in place of the old one: the
+ * one or the other, also after a power failure.  Its directory is made if need be.
+ */
+int cache_replace(const char *path, int (*write)(int fd, void *arg), void *arg);
 
 uint32_t cache_slots(uint64_t size);
 

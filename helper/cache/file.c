@@ -18,6 +18,7 @@
 
 #include "cache/below.h"
 #include "cache/header.h"
+#include "lib/whole.h"
 
 #define SYSFS "/sys"
 
@@ -199,7 +200,7 @@ int cache_file_make(struct cache_config *c, char *why, size_t len)
 	uuid_copy(h.uuid, c->uuid);
 	err = cache_header_write(fd, &h);
 	if (!err && !c->device)
-		err = cache_sync_parent(c->path);
+		err = whole_sync_parent(c->path);
 	if (!err)
 		return fd;
 	close(fd);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/crc64.h"
+#include "lib/whole.h"
 
 #define MAGIC "cloudidx"
 #define VERSION 1
@@ -46,31 +47,14 @@ static uint64_t crc_with(uint64_t crc, const struct head *h, const void *content
 
 /* --- writing --------------------------------------------------------------------------- */
 
-static int write_all(int fd, const void *buf, size_t len)
-{
-	const char *p = buf;
-
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int put(struct index_writer *w, enum kind kind, const void *content, size_t len)
 {
 	struct head h = { .kind = kind, .len = (uint32_t)len };
 	int err;
 
 	h.crc = w->crc = crc_with(w->crc, &h, content);
-	err = write_all(w->fd, &h, sizeof(h));
-	return err ? err : write_all(w->fd, content, len);
+	err = whole_write(w->fd, &h, sizeof(h));
+	return err ? err : whole_write(w->fd, content, len);
 }
 
 int index_begin(struct index_writer *w, int fd, const struct index_id *id)
@@ -137,28 +121,9 @@ static int bad(struct reader *r, const char *why)
 	return -EBADMSG;
 }
 
-/* @len bytes, or fewer at the end of the file. */
-static ssize_t read_most(int fd, void *buf, size_t len)
-{
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = read(fd, (char *)buf + got, len - got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
-}
-
 static int get_all(struct reader *r, void *buf, size_t len)
 {
-	ssize_t n = read_most(r->fd, buf, len);
+	ssize_t n = whole_read(r->fd, buf, len);
 
 	if (n < 0)
 		return (int)n;
@@ -225,7 +190,7 @@ static int take_end(struct reader *r)
 
 	if (r->head.len != sizeof(*end) || end->volumes != r->volumes || end->entries != r->entries)
 		return bad(r, "it is damaged");
-	return read_most(r->fd, &c, 1) ? bad(r, "more follows its end") : 0;
+	return whole_read(r->fd, &c, 1) ? bad(r, "more follows its end") : 0;
 }
 
 static int read_records(struct reader *r)

@@ -25,6 +25,7 @@
 #include "host/drives.h"
 #include "host/watched.h"
 #include "lib/runtime.h"
+#include "lib/whole.h"
 
 #define PIECE (8u << 20) /* a read; the driver makes several requests of it */
 #define ALIGN 4096u
@@ -70,18 +71,9 @@ struct piece {
 
 static int read_piece(int fd, char *buf, const struct piece *p)
 {
-	uint64_t done = 0;
+	ssize_t n = whole_pread(fd, buf, p->len, p->offset);
 
-	while (done < p->len) {
-		ssize_t n = pread(fd, buf, p->len - done, (off_t)(p->offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? errno : EIO;
-		done += (uint64_t)n;
-	}
-	return 0;
+	return n < 0 ? (int)-n : n < (ssize_t)p->len ? EIO : 0;
 }
 
 static int serve_reads(void *arg)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/whole.h"
+
 #define MOST (8ull << 40) /* "Put Blob": x-ms-blob-content-length */
 
 #define CONVERT "qemu-img convert -f %s -O vpc -o subformat=fixed,force_size=on %s NEW.vhd"
@@ -69,25 +71,6 @@ static int no_read(struct job *job, const struct image_file *f, int err)
 					"check the disk that it is on");
 }
 
-/* All of @len bytes, fewer at the end of the file only; their number or -errno. */
-static ssize_t read_at(int fd, void *buf, size_t len, uint64_t offset)
-{
-	size_t have = 0;
-
-	while (have < len) {
-		ssize_t n = pread(fd, (char *)buf + have, len - have, (off_t)(offset + have));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		have += (size_t)n;
-	}
-	return (ssize_t)have;
-}
-
 static int no_vhd(struct job *job, const struct image_file *f)
 {
 	return job_fail(
@@ -99,9 +82,9 @@ static int no_vhd(struct job *job, const struct image_file *f)
 /* The last 512 bytes; a raw image may have none, but not half a one. */
 static int look_at_footer(struct job *job, struct image_file *f, bool raw)
 {
-	ssize_t n = f->size < VHD_FOOTER_SIZE ?
-			    0 :
-			    read_at(f->fd, f->footer, VHD_FOOTER_SIZE, f->size - VHD_FOOTER_SIZE);
+	ssize_t n = f->size < VHD_FOOTER_SIZE ? 0 :
+						whole_pread(f->fd, f->footer, VHD_FOOTER_SIZE,
+							    f->size - VHD_FOOTER_SIZE);
 	uint64_t disk;
 	char why[96];
 
@@ -143,7 +126,7 @@ static int look_inside(struct job *job, struct image_file *f, bool raw)
 {
 	unsigned char head[IMAGE_HEAD];
 	const struct image_kind *kind;
-	ssize_t n = read_at(f->fd, head, sizeof(head), 0);
+	ssize_t n = whole_pread(f->fd, head, sizeof(head), 0);
 
 	if (n < 0)
 		return no_read(job, f, (int)-n);

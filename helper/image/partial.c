@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "lib/whole.h"
 
 /* Ours alone: it is written and read on one machine, between two starts of it. */
 struct journal {
@@ -25,25 +26,9 @@ static const char magic[16] = "CloudDrivePart1";
 
 /* --- files -------------------------------------------------------------------------- */
 
-static int write_at(int fd, const void *buf, size_t len, uint64_t offset)
-{
-	while (len) {
-		ssize_t n = pwrite(fd, buf, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		buf = (const char *)buf + n;
-		len -= (size_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
-}
-
 static bool read_at(int fd, void *buf, size_t len, uint64_t offset)
 {
-	return pread(fd, buf, len, (off_t)offset) == (ssize_t)len;
+	return whole_pread(fd, buf, len, offset) == (ssize_t)len;
 }
 
 int partial_failed(struct job *job, const struct partial *p, int err)
@@ -94,8 +79,8 @@ static int begin(struct partial *p, const struct journal *j)
 	/* Nothing may be left of what was there before. */
 	if (ftruncate(p->fd, 0) || ftruncate(p->fd, (off_t)(flags_at(p) + p->count)))
 		return -errno;
-	err = write_at(p->fd, p->arrived, p->count, flags_at(p));
-	return err ? err : write_at(p->fd, j, sizeof(*j), p->size);
+	err = whole_pwrite(p->fd, p->arrived, p->count, flags_at(p));
+	return err ? err : whole_pwrite(p->fd, j, sizeof(*j), p->size);
 }
 
 static int take_up(struct partial *p, const char *url, const char *etag)
@@ -179,7 +164,7 @@ int partial_open(struct job *job, struct partial *p, const char *file, uint64_t 
 
 int partial_write(struct partial *p, const void *buf, size_t len, uint64_t offset)
 {
-	return write_at(p->fd, buf, len, offset);
+	return whole_pwrite(p->fd, buf, len, offset);
 }
 
 /* The disk begins with it at once: to be waited for in the end, it would have to write all
@@ -188,20 +173,7 @@ int partial_arrived(struct partial *p, uint32_t index, uint64_t offset, uint32_t
 {
 	sync_file_range(p->fd, (off_t)offset, len, SYNC_FILE_RANGE_WRITE);
 	p->arrived[index] = 1;
-	return write_at(p->fd, &p->arrived[index], 1, flags_at(p) + index);
-}
-
-/* The name, too, is to be there after a power loss. */
-static void flush_directory(const struct partial *p)
-{
-	char *copy = strdup(p->file);
-	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-
-	free(copy);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
+	return whole_pwrite(p->fd, &p->arrived[index], 1, flags_at(p) + index);
 }
 
 int partial_finish(struct job *job, struct partial *p)
@@ -213,7 +185,8 @@ int partial_finish(struct job *job, struct partial *p)
 	if (rename(p->path, p->file))
 		return job_fail(job, EXIT_FAILED, "%s: %s; it is whole as %s, rename that", p->file,
 				strerror(errno), p->path);
-	flush_directory(p);
+	/* The name, too, is to be there after a power loss. */
+	whole_sync_parent(p->file);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "lib/loop.h"
+#include "lib/whole.h"
 
 const char *runtime_dir(void)
 {
@@ -71,21 +72,6 @@ json_t *runtime_load(unsigned int index)
 	return record;
 }
 
-static int write_all(int fd, const char *s, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, s, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		s += n;
-		len -= n;
-	}
-	return 0;
-}
-
 /* The name differs from process to process: two that save at once must not
  * write into one temporary file. */
 static int replace_file(const char *path, const char *s, size_t len)
@@ -98,7 +84,7 @@ static int replace_file(const char *path, const char *s, size_t len)
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, s, len);
+	err = whole_write(fd, s, len);
 	if (close(fd) && !err)
 		err = -errno;
 	if (!err && rename(tmp, path))
