@@ -42,9 +42,11 @@ static void cdrive_cached_note(struct cdrive_cached *c, struct cdrive_rq *crq,
 			       bool fills)
 {
 	crq->cache.fills = fills && !cdrive_cache_has_failed(c->cache);
-	crq->cache.generation = cdrive_volume_read(c->volume, crq->desc.sector,
-						   crq->desc.sectors);
-	if (!fills)
+	if (crq->cache.fills)
+		crq->cache.generation = cdrive_volume_read(c->volume,
+							   crq->desc.sector,
+							   crq->desc.sectors);
+	else
 		cdrive_volume_note(c->volume, CDRIVE_VOLUME_SKIPPED);
 }
 
@@ -78,7 +80,9 @@ static void cdrive_cached_arrive_write(struct cdrive_cached *c, struct cdrive_rq
 	crq->cache.fills = cdrive_volume_write(c->volume, sector, sectors) &&
 			   crq->desc.op == CDRIVE_OP_WRITE &&
 			   !cdrive_cache_has_failed(c->cache);
-	crq->cache.generation = cdrive_volume_read(c->volume, sector, sectors);
+	/* Of what is not entered it is no matter whether it was alone; 0 is none. */
+	crq->cache.generation = crq->cache.fills ?
+			cdrive_volume_read(c->volume, sector, sectors) : 0;
 }
 
 bool cdrive_cached_arrive(struct cdrive_queue *queue, struct cdrive_rq *crq)
