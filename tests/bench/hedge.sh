@@ -57,7 +57,7 @@ fault() {
 	clouddrivectl devstore fault set "$@" --op GetBlob --control $control >/dev/null || bail_out "no fault"
 }
 fault latency --median 5 --p99 200
-compare lognormal 0.5
+compare lognormal 0.333
 clouddrivectl devstore fault clear --control $control
 fault latency --median 5 --p99 9
 fault delay --delay 200 --probability 0.02
